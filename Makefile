@@ -1,0 +1,59 @@
+# The menu. Everything is built by meson; this only names what one types.
+#
+#   make          build            make check   tests that need no root and no network (under a minute)
+#   make asan     the same tests under AddressSanitizer and UBSan
+#   make tsan     store and log threads under ThreadSanitizer
+#   make valgrind unit tests under valgrind
+#   make fuzz     a minute of every fuzz target (clang)      make bench   the tables of docs/performance.md
+#   make fmt      clang-format on the sources                make docs    manual pages as text
+#   make install  into PREFIX (default /usr/local)
+
+B ?= build
+PREFIX ?= /usr/local
+
+.PHONY: all check asan tsan valgrind fuzz bench fmt fmt-check docs install clean layers
+
+all: $(B)/build.ninja
+	ninja -C $(B)
+
+$(B)/build.ninja:
+	meson setup $(B) --prefix=$(PREFIX) $(SETUP)
+
+check: all layers
+	meson test -C $(B) --no-rebuild --print-errorlogs --no-suite slow
+
+asan:
+	test -f build-asan/build.ninja || meson setup build-asan -Db_sanitize=address,undefined -Dbuildtype=debug
+	meson test -C build-asan --print-errorlogs --no-suite slow
+
+tsan:
+	test -f build-tsan/build.ninja || CC=clang meson setup build-tsan -Db_sanitize=thread -Dbuildtype=debug
+	meson test -C build-tsan --print-errorlogs --suite threads
+
+valgrind: all
+	meson test -C $(B) --no-rebuild --print-errorlogs --suite unit --timeout-multiplier 10 \
+	  --wrap 'valgrind -q --error-exitcode=9 --leak-check=full'
+
+fuzz:
+	tools/fuzz
+
+bench: all
+	bench/run
+
+layers: all
+	tools/check-layers $(B)
+
+fmt:
+	git ls-files '*.c' '*.h' | xargs clang-format -i
+
+fmt-check:
+	git ls-files '*.c' '*.h' | xargs clang-format --dry-run --Werror
+
+docs:
+	for p in man/*.[0-9]; do mandoc -T utf8 $$p | col -b > $(B)/$$(basename $$p).txt; done
+
+install: all
+	meson install -C $(B)
+
+clean:
+	rm -rf build build-*

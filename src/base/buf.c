@@ -1,0 +1,107 @@
+/* buf.c - growing byte buffer. */
+#include "base/buf.h"
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void buf_init(struct buf *b)
+{
+    *b = (struct buf){0};
+}
+
+void buf_fini(struct buf *b)
+{
+    free(b->ptr);
+    *b = (struct buf){0};
+}
+
+void buf_clear(struct buf *b)
+{
+    b->len = 0;
+}
+
+char *buf_reserve(struct buf *b, size_t n)
+{
+    if (b->cap - b->len < n)
+        b->ptr = mem_grow(b->ptr, &b->cap, b->len + n, 1);
+    return b->ptr + b->len;
+}
+
+void buf_put(struct buf *b, const void *bytes, size_t n)
+{
+    if (n == 0)
+        return;
+    memcpy(buf_reserve(b, n), bytes, n);
+    b->len += n;
+}
+
+void buf_put_byte(struct buf *b, char c)
+{
+    buf_put(b, &c, 1);
+}
+
+void buf_put_slice(struct buf *b, struct slice s)
+{
+    buf_put(b, s.ptr, s.len);
+}
+
+void buf_put_cstr(struct buf *b, const char *s)
+{
+    buf_put(b, s, strlen(s));
+}
+
+void buf_put_u16be(struct buf *b, uint16_t v)
+{
+    const uint8_t bytes[2] = {(uint8_t)(v >> 8), (uint8_t)v};
+    buf_put(b, bytes, sizeof(bytes));
+}
+
+void buf_put_u32be(struct buf *b, uint32_t v)
+{
+    const uint8_t bytes[4] = {(uint8_t)(v >> 24), (uint8_t)(v >> 16), (uint8_t)(v >> 8), (uint8_t)v};
+    buf_put(b, bytes, sizeof(bytes));
+}
+
+void buf_vprintf(struct buf *b, const char *fmt, va_list ap)
+{
+    va_list again;
+    va_copy(again, ap);
+    int n = vsnprintf(b->ptr ? b->ptr + b->len : NULL, b->cap - b->len, fmt, ap);
+    if (n < 0)
+        PANIC("bad format");
+    if ((size_t)n >= b->cap - b->len)
+        vsnprintf(buf_reserve(b, (size_t)n + 1), (size_t)n + 1, fmt, again);
+    va_end(again);
+    b->len += (size_t)n;
+}
+
+void buf_printf(struct buf *b, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    buf_vprintf(b, fmt, ap);
+    va_end(ap);
+}
+
+void buf_drop(struct buf *b, size_t n)
+{
+    if (n >= b->len) {
+        b->len = 0;
+        return;
+    }
+    memmove(b->ptr, b->ptr + n, b->len - n);
+    b->len -= n;
+}
+
+struct slice buf_slice(const struct buf *b)
+{
+    return (struct slice){b->ptr, b->len};
+}
+
+const char *buf_cstr(struct buf *b)
+{
+    *buf_reserve(b, 1) = '\0';
+    return b->ptr;
+}

@@ -1,0 +1,197 @@
+/*
+ * conf.h - the configuration as it is written: settings with their origins, lists, ACL lines, filters. Knows the language
+ * (greylist.conf's and ours), not what any of it does: regexes, names and formats are text here, compiled in policy/.
+ *
+ * Everything hangs on one arena and dies with conf_free.
+ */
+#ifndef TARSIER_CONF_CONF_H
+#define TARSIER_CONF_CONF_H
+
+#include "base/arena.h"
+#include "base/ip.h"
+#include "conf/diag.h"
+
+/* ---- global settings: one row a setting in settings.c; the printer, the checker and the manual page read the same rows ---- */
+
+enum conf_report { CONF_REPORT_NONE, CONF_REPORT_DELAYS, CONF_REPORT_NODELAYS, CONF_REPORT_ALL };
+enum conf_scope { CONF_SCOPE_SESSION, CONF_SCOPE_COMMAND };
+enum conf_unwatched { CONF_UNWATCHED_SKIP, CONF_UNWATCHED_HOLD };
+enum conf_progress { CONF_PROGRESS_AUTO, CONF_PROGRESS_ALWAYS, CONF_PROGRESS_EOM, CONF_PROGRESS_NEVER };
+enum conf_hostkey { CONF_HOSTKEY_ADDRESS, CONF_HOSTKEY_DOMAIN };
+
+/* Plain values, so that a reader of a setting needs nothing of the language. "auto" is -1 where it is possible. */
+struct conf_settings {
+    /* greylist.conf's */
+    int64_t greylist_sec;  /* greylist 30m */
+    int64_t autowhite_sec; /* autowhite 1d; 0: off */
+    int64_t timeout_sec;   /* timeout 5d */
+    int64_t subnetmatch;   /* bits, 32 */
+    int64_t subnetmatch6;  /* bits, 128 */
+    bool quiet, lazyaw, delayedreject, domainexact, verbose, testmode, noauth;
+    bool extendedregex;   /* position matters: each regex carries its own flag; this is the last value */
+    int64_t report;       /* enum conf_report */
+    int64_t tarpit_scope; /* enum conf_scope */
+    const char *pidfile;  /* NULL: none */
+    const char *user;     /* "tarsier", or "login:group" */
+    const char *dumpfile; /* read once into a new store; NULL: none */
+    /* tarsier's own */
+    const char *store;             /* "/var/lib/tarsier" */
+    int64_t store_commit_pause_ms; /* store commit-pause, 0..20 */
+    int64_t store_max;             /* store max: records, 0: as the map allows */
+    int64_t hostkey;               /* enum conf_hostkey */
+    int64_t holds_max;             /* holds max N; -1: half of the MTA's limit, else 50 */
+    int64_t holds_per_client;      /* holds per-client N; 5 */
+    int64_t holds_unwatched;       /* enum conf_unwatched */
+    int64_t progress;              /* enum conf_progress */
+    int64_t progress_sec;          /* progress every 10s */
+    int64_t tarpit_memory_sec;     /* life of a client's patience; -1: as autowhite */
+    int64_t sessions_max;          /* -1: from RLIMIT_NOFILE */
+};
+
+enum { CONF_SETTINGS_MAX = 40 };
+
+/* ---- lists and ACL lines ---- */
+
+struct conf_regex {
+    struct slice source;     /* between the slashes, `\/` made `/` */
+    bool extended;           /* extendedregex was in force here */
+    struct conf_where where; /* of the first byte behind the slash */
+};
+
+enum conf_clause_kind {
+    CONF_CLAUSE_ADDR,   /* addr 192.0.2.0/24 */
+    CONF_CLAUSE_DOMAIN, /* domain example.org | domain /re/ */
+    CONF_CLAUSE_FROM,
+    CONF_CLAUSE_RCPT,
+    CONF_CLAUSE_HELO,
+    CONF_CLAUSE_LIST,   /* list "name" */
+    CONF_CLAUSE_TARPIT, /* tarpit 125s */
+    CONF_CLAUSE_MAX_
+};
+
+/* One item: a clause's argument, or one of a list's. */
+struct conf_item {
+    struct conf_where where;
+    bool is_regex;
+    struct slice text;       /* domain, from, rcpt, helo as written, without quotes */
+    struct conf_regex regex; /* is_regex */
+    struct ip net;           /* addr */
+    unsigned bits;           /* addr */
+};
+
+struct conf_list {
+    const char *name;
+    enum conf_clause_kind kind; /* ADDR, DOMAIN, FROM, RCPT, HELO */
+    struct conf_where where;
+    struct conf_item *items;
+    size_t n_items;
+};
+
+struct conf_clause {
+    enum conf_clause_kind kind;
+    bool negated;
+    struct conf_where where;
+    struct conf_item item;        /* ADDR, DOMAIN, FROM, RCPT, HELO */
+    const struct conf_list *list; /* LIST */
+    int64_t tarpit_sec;           /* TARPIT */
+};
+
+enum conf_action { CONF_GREYLIST, CONF_WHITELIST, CONF_BLACKLIST, CONF_CONTINUE };
+
+struct conf_header { /* addheader "Name: value" [, index] */
+    const char *text;
+    int64_t index; /* -1: at the end */
+    struct conf_where where;
+};
+
+struct conf_acl {
+    struct conf_where where; /* its first word */
+    uint32_t line;           /* %A: the physical line of the END of the statement, as in the peer */
+    const char *id;          /* NULL: none */
+    enum conf_action action;
+    bool is_default; /* `default` stands alone */
+    struct conf_clause
+        *clauses; /* all must match; none and not is_default: matches everything (a lone `not`) */
+    size_t n_clauses;
+    /* options; NULL or -1: not given */
+    int64_t delay_sec, autowhite_sec;
+    int64_t tarpit_scope; /* enum conf_scope */
+    const char *code, *ecode;
+    const char *msg, *report; /* formats */
+    struct conf_where msg_where, report_where;
+    bool nolog;
+    struct conf_header *headers;
+    size_t n_headers;
+};
+
+/* ---- conditions and filters ---- */
+
+enum conf_expr_op { CONF_EXPR_NAME, CONF_EXPR_NOT, CONF_EXPR_AND, CONF_EXPR_OR };
+
+struct conf_expr {
+    enum conf_expr_op op;
+    struct conf_where where;
+    const char *name;                     /* NAME: s25r, remote, authenticated, unauthenticated */
+    const struct conf_expr *left, *right; /* NOT uses left */
+};
+
+struct conf_filter {
+    const char *name;
+    struct conf_where where, builtin_where, when_where;
+    const char *builtin;          /* "greylist" */
+    const struct conf_expr *when; /* NULL: always */
+};
+
+/* s25r whitelist { ".google.com" … } and blacklist { "name" … }: suffixes (leading dot), whole names, or regexes. */
+struct conf_s25r_entry {
+    struct conf_where where;
+    bool is_regex;
+    struct slice text;
+    struct conf_regex regex;
+};
+
+struct conf_listen {
+    struct conf_where where;
+    const char *address; /* "unix:/path", "inet:port@host", "inet6:port@host", normalised from socket too */
+    int64_t mode;        /* unix: permission bits; -1: 0660 */
+    const char *group;   /* unix: NULL none */
+};
+
+struct conf {
+    struct arena arena;
+    struct conf_settings set;
+    struct conf_where origin[CONF_SETTINGS_MAX]; /* by row of settings.c; file NULL: default */
+    struct conf_listen *listens;
+    size_t n_listens;
+    struct conf_list **lists; /* in the order of the file */
+    size_t n_lists;
+    struct conf_acl *acls;
+    size_t n_acls;
+    struct conf_filter *filters;
+    size_t n_filters;
+    struct conf_s25r_entry *s25r_white, *s25r_black; /* defaults until a statement replaces them */
+    size_t n_s25r_white, n_s25r_black;
+    struct conf_where s25r_white_where, s25r_black_where;
+    const char **files; /* read, includes too: the first is the one that was named */
+    size_t n_files;
+};
+
+/*
+ * How conf_load gets at text: the layer itself opens nothing. For `include` it asks for a pattern and gets the files in order.
+ * read returns ERR_NONE and the text (borrowed until conf_load returns; conf_load copies what it keeps).
+ */
+struct conf_source {
+    void *ctx;
+    enum err (*read)(void *ctx, const char *path, struct slice *text);
+    /* Expand a glob; paths borrowed until the next call. No match is ERR_NONE with *n 0. */
+    enum err (*expand)(void *ctx, const char *pattern, const char *const **paths, size_t *n);
+};
+
+/*
+ * Read the file at path and everything it includes. All errors of all files go to diags; the result is usable only when
+ * diags has no error, but is always returned (for --check) and to be freed with conf_free. Never NULL.
+ */
+struct conf *conf_load(const struct conf_source *source, const char *path, struct diags *diags);
+void conf_free(struct conf *c);
+
+#endif

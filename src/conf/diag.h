@@ -1,0 +1,56 @@
+/*
+ * diag.h - what is wrong in a configuration, where, and what to do: collected, sorted by nothing, printed at the edges.
+ *
+ *     tarsier.conf:14:17: error: unknown condition "s25"
+ *       when remote and s25
+ *                       ^~~
+ *       did you mean "s25r"?
+ */
+#ifndef TARSIER_CONF_DIAG_H
+#define TARSIER_CONF_DIAG_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+
+struct conf_where {
+    const char *file;      /* interned in the configuration's or the diags' arena; NULL: a default, no file */
+    uint32_t line, column; /* from 1; column counts bytes; 0: the whole line */
+    uint32_t width;        /* bytes to underline, at least 1 */
+};
+
+enum diag_level { DIAG_ERROR, DIAG_WARNING, DIAG_NOTE };
+
+struct diag {
+    enum diag_level level;
+    struct conf_where where;
+    const char *message;
+    const char *hint;   /* NULL: none */
+    const char *source; /* the physical line, NULL: not known */
+};
+
+struct diags {
+    struct arena arena;
+    struct diag *items;
+    size_t count, cap;
+    size_t errors, warnings; /* counted on all, also on those beyond DIAGS_MAX that are not kept */
+};
+
+enum { DIAGS_MAX = 100 }; /* kept; the rest is only counted and the printer says so */
+
+void diags_init(struct diags *d);
+void diags_fini(struct diags *d);
+
+/* Make the text of a file known, so that messages can show its lines; copied. */
+void diags_add_source(struct diags *d, const char *file, struct slice text);
+
+/* hint may be NULL, else plain text (no format). */
+void diags_add(struct diags *d, enum diag_level level, struct conf_where where, const char *hint,
+               const char *fmt, ...) PRINTF_LIKE(5, 6);
+
+/* All of them as text in the form above. */
+void diags_print(const struct diags *d, struct buf *out);
+
+/* The candidate nearest to word (Damerau-Levenshtein, at most a third of its length off), or NULL. */
+const char *diag_suggest(struct slice word, const char *const *candidates, size_t n);
+
+#endif

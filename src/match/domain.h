@@ -1,0 +1,29 @@
+/* domain.h - host and domain names: suffixes, base domains (Public Suffix List), names that carry their address. */
+#ifndef TARSIER_MATCH_DOMAIN_H
+#define TARSIER_MATCH_DOMAIN_H
+
+#include "base/ip.h"
+
+struct domain_list; /* the Public Suffix List with its private section */
+
+/* The list built into libpsl or the system's; NULL when neither can be had. Owner: domain_list_free. */
+struct domain_list *domain_list_open(void);
+void domain_list_free(struct domain_list *list);
+
+/*
+ * The registrable domain of a host name ("mail.a.co.uk" gives "a.co.uk"), a slice of name. SLICE_NONE when name is itself a
+ * suffix, has no known suffix, or is no host name.
+ */
+struct slice domain_base(const struct domain_list *list, struct slice name);
+
+/* milter-greylist's `domain X`: case-insensitive suffix of the name; exact: only on a label's boundary. */
+bool domain_matches(struct slice name, struct slice suffix, bool exact);
+
+/*
+ * Whether the name carries the address: its decimal octets in order or reversed, joined, padded or in hex, or the whole IPv6
+ * address as nibbles. For IPv4 at least the last two octets as separate numbers count. Such a name tells nothing that the
+ * address does not.
+ */
+bool domain_carries_address(struct slice name, const struct ip *ip);
+
+#endif

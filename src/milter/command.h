@@ -1,0 +1,70 @@
+/*
+ * command.h - what the MTA says: negotiation, macros, commands. Parse and build, both directions, from bytes to slices into
+ * those bytes. Nothing is kept and nothing is judged but the form.
+ */
+#ifndef TARSIER_MILTER_COMMAND_H
+#define TARSIER_MILTER_COMMAND_H
+
+#include "milter/protocol.h"
+#include "milter/wire.h"
+
+/* OPTNEG, both ways: the MTA offers, the filter asks. */
+struct milter_options {
+    uint32_t version, actions, steps;
+    struct slice symlist
+        [SMFIM_STAGES]; /* names with blanks between; SLICE_NONE: not named, the MTA keeps its own list */
+};
+
+/* Errors: ERR_SYNTAX. A version below MILTER_VERSION_MIN is the caller's to refuse. Unknown stages are passed over. */
+MUST_CHECK enum err milter_parse_options(struct slice body, struct milter_options *out);
+/* The whole packet. */
+void milter_put_options(struct buf *out, const struct milter_options *o);
+
+enum milter_family {
+    MILTER_FAMILY_UNKNOWN = 'U',
+    MILTER_FAMILY_UNIX = 'L',
+    MILTER_FAMILY_INET = '4',
+    MILTER_FAMILY_INET6 = '6'
+};
+
+/* One command with its arguments cut; every slice lies in the packet. */
+struct milter_command {
+    uint8_t cmd; /* SMFIC_* */
+    union {
+        struct {
+            struct slice host;
+            uint8_t family;
+            uint16_t port;
+            struct slice address; /* text as it came; NONE for family U */
+        } connect;
+        struct slice helo;
+        struct {
+            struct slice address; /* as it came, mostly with its angle brackets */
+            struct slice esmtp;   /* the rest: NUL-terminated arguments, for milter_next_string */
+        } envelope;               /* MAIL, RCPT */
+        struct {
+            uint8_t for_cmd;    /* the command these macros go with */
+            struct slice pairs; /* name NUL value NUL …, for milter_next_macro */
+        } macro;
+        struct {
+            struct slice name, value;
+        } header;
+        struct slice body;    /* BODY, and BODYEOB with a last chunk */
+        struct slice unknown; /* the SMTP command line */
+    } u;
+};
+
+/*
+ * Cut a packet of the MTA's (not OPTNEG). Errors: ERR_UNSUPPORTED for a command byte that is not the MTA's, ERR_SYNTAX when
+ * its body does not have that command's form (missing NUL, empty, short).
+ */
+MUST_CHECK enum err milter_parse_command(const struct wire_packet *p, struct milter_command *out);
+/* The whole packet; strings must not hold a NUL. */
+void milter_put_command(struct buf *out, const struct milter_command *c);
+
+/* Next NUL-terminated string off *rest; false at the end or when the NUL is missing. */
+bool milter_next_string(struct slice *rest, struct slice *out);
+/* Next pair; the braces of a long name are kept ("{client_addr}", "i"). False at the end or when the form breaks. */
+bool milter_next_macro(struct slice *rest, struct slice *name, struct slice *value);
+
+#endif

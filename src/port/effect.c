@@ -1,0 +1,56 @@
+/* effect.c - the queue of effects. */
+#include "port/effect.h"
+#include "base/mem.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+void effects_init(struct effects *q)
+{
+    *q = (struct effects){0};
+}
+
+void effects_fini(struct effects *q)
+{
+    free(q->items);
+    arena_fini(&q->arena);
+    *q = (struct effects){0};
+}
+
+void effects_clear(struct effects *q)
+{
+    q->count = 0;
+    arena_clear(&q->arena);
+}
+
+struct effect *effects_add(struct effects *q, enum effect_kind kind, session_id session)
+{
+    q->items = mem_grow(q->items, &q->cap, q->count + 1, sizeof(*q->items));
+    struct effect *e = &q->items[q->count++];
+    *e = (struct effect){.kind = kind, .session = session};
+    return e;
+}
+
+void effects_send(struct effects *q, session_id session, struct slice bytes)
+{
+    struct slice copy = arena_slice(&q->arena, bytes);
+    effects_add(q, EFFECT_SEND, session)->u.bytes = copy;
+}
+
+void effects_log(struct effects *q, session_id session, enum log_level level, const char *fmt, ...)
+{
+    va_list ap, again;
+    va_start(ap, fmt);
+    va_copy(again, ap);
+    int n = vsnprintf(NULL, 0, fmt, ap);
+    va_end(ap);
+    if (n < 0)
+        PANIC("bad format");
+    char *text = arena_alloc(&q->arena, (size_t)n + 1);
+    vsnprintf(text, (size_t)n + 1, fmt, again);
+    va_end(again);
+    struct effect *e = effects_add(q, EFFECT_LOG, session);
+    e->u.bytes = slice_of(text, (size_t)n);
+    e->level = level;
+}
