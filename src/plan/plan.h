@@ -1,0 +1,37 @@
+/*
+ * plan.h - one immutable, counted generation of the configuration: the file as written, compiled, with what it needs around it.
+ * Built anywhere (a reload builds on a worker thread); counted on the loop's thread only.
+ */
+#ifndef TARSIER_PLAN_PLAN_H
+#define TARSIER_PLAN_PLAN_H
+
+#include "conf/conf.h"
+#include "match/domain.h"
+#include "policy/policy.h"
+
+struct plan {
+    unsigned references;
+    uint32_t generation; /* counts up with every build in one process; for logs */
+    struct conf *conf;
+    const struct conf_settings *set; /* conf's */
+    struct policy *policy;
+    struct domain_list *domains; /* NULL: no Public Suffix List to be had; hostkey domain falls back to the address */
+    char *hostname;              /* ours, for %V when {j} is absent */
+};
+
+/*
+ * Read, check and compile the file at path. NULL when diags has an error; warnings and notes stand there in any case.
+ * hostname is copied. Owner: the caller has one reference.
+ */
+struct plan *plan_build(const struct conf_source *source, const char *path, const char *hostname, struct diags *diags);
+
+struct plan *plan_ref(struct plan *p);
+void plan_unref(struct plan *p); /* NULL is harmless */
+
+/*
+ * The tuple of a decision: cleaned text into arena, address bits and domain by the settings (DESIGN 4: the domain only when
+ * hostkey is domain, the name verified, not itself a suffix and not carrying the address).
+ */
+struct grey_tuple plan_tuple(const struct plan *p, const struct policy_facts *f, struct arena *arena);
+
+#endif

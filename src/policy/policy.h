@@ -1,0 +1,141 @@
+/*
+ * policy.h - ACL lines and conditions compiled to clauses, and the cursor that evaluates them. Pure: facts come in, a verdict
+ * or the name of a missing fact comes out. Knows no session and no store; the hold's numbers are facts like others.
+ */
+#ifndef TARSIER_POLICY_POLICY_H
+#define TARSIER_POLICY_POLICY_H
+
+#include "conf/conf.h"
+#include "grey/request.h"
+#include "policy/format.h"
+#include "match/regex.h"
+#include "policy/reason.h"
+
+struct policy;
+
+/* What is asked of the MTA and of others only when some line, condition or format wants it. */
+enum policy_need {
+    POLICY_NEEDS_HELO = 1u << 0,
+    POLICY_NEEDS_AUTH = 1u << 1,   /* {auth_type} {auth_authen} */
+    POLICY_NEEDS_TLS = 1u << 2,    /* {verify} {cert_subject} */
+    POLICY_NEEDS_STORE = 1u << 3,  /* some line can greylist or hold */
+    POLICY_NEEDS_HOLD = 1u << 4,   /* some line holds: watch the client, see ABORT */
+    POLICY_NEEDS_EOM = 1u << 5,    /* some header may be added (X-Greylist, addheader) */
+    POLICY_NEEDS_DATA = 1u << 6,   /* delayedreject */
+};
+
+/*
+ * Compile. Errors (regexes, formats, with their columns) go to diags; the result is usable when diags has none. Never NULL.
+ * Owner: policy_free; c must outlive it.
+ */
+struct policy *policy_compile(const struct conf *c, struct diags *diags);
+void policy_free(struct policy *p);
+unsigned policy_needs(const struct policy *p);
+/* Macros that the formats name beside those of needs, e.g. "{rcpt_host}"; NULL-terminated. */
+const char *const *policy_macros(const struct policy *p);
+
+/* ---- facts ---- */
+
+enum policy_resolve { RESOLVE_ABSENT, RESOLVE_OK, RESOLVE_FORGED, RESOLVE_TEMP, RESOLVE_FAIL }; /* {client_resolve} */
+
+/* Why a tarpit line cannot hold now; checked in this order (DESIGN 3). */
+enum policy_no_hold { HOLD_POSSIBLE, HOLD_UNWATCHABLE, HOLD_BOUND_MAX, HOLD_BOUND_CLIENT, HOLD_STRESS };
+
+/* Where the session has got to: a fact of a later stage is unknown, not absent. */
+enum policy_stage { POLICY_AT_CONNECT, POLICY_AT_HELO, POLICY_AT_MAIL, POLICY_AT_RCPT };
+
+struct policy_facts {
+    enum policy_stage stage;
+    struct ip client;
+    bool client_is_local;      /* family L: no IP host */
+    struct slice host;         /* as the MTA gave it: a verified name, "[192.0.2.1]" or "unknown" */
+    struct slice client_ptr;   /* {client_ptr}; NONE: absent */
+    enum policy_resolve resolve;
+    bool temp_again;           /* TEMP, as it was more than an hour ago: counts as no name (DESIGN 4) */
+    struct slice helo;
+    struct slice sender;       /* as the MTA gave it, "<a@b>" */
+    struct slice recipient;
+    struct slice auth_type, auth_authen, verify, cert_subject;
+    struct wall now;
+    /* the hold */
+    const struct grey_answer *look; /* NULL: the store has not been asked yet */
+    enum policy_no_hold no_hold;
+    int64_t waited_ms;         /* served in this connection so far, all holds together */
+    int64_t longest_ms;        /* the longest single one */
+};
+
+/* ---- conditions ---- */
+
+enum policy_truth { POLICY_NO, POLICY_YES, POLICY_LATER };
+
+/* What decided, for logs and explain. */
+struct policy_why {
+    const char *condition; /* "s25r", "remote", … the one that settled it; NULL: no condition */
+    int s25r_rule;         /* 0 to 6; -1: none hit */
+    const char *s25r_list; /* "whitelist" or "blacklist" entry that settled it, as written; NULL: none */
+    bool s25r_temp;        /* judged by {client_ptr}, or let pass, because the look-up failed for now */
+};
+
+/* Whether the greylist filter is asked for this client; YES when the file has no filter. LATER: ask again at the next stage. */
+enum policy_truth policy_when(const struct policy *p, const struct policy_facts *f, struct policy_why *why);
+
+/* One condition by name ("s25r", …), for explain. ERR_NOT_FOUND. */
+MUST_CHECK enum err policy_condition(const struct policy *p, const char *name, const struct policy_facts *f,
+                                     enum policy_truth *truth, struct policy_why *why);
+
+/* ---- ACL lines ---- */
+
+enum policy_result {
+    POLICY_VERDICT,
+    POLICY_NEED_LOOK, /* ask the store (GREY_LOOK), set facts.look and step again: evaluation resumes at the clause that asked */
+};
+
+enum policy_tarpit {
+    TARPIT_NONE,    /* the line has no tarpit clause, or a negated one */
+    TARPIT_AUTO,    /* tuple is AUTO: let in, renew */
+    TARPIT_PATIENT, /* the client is known as patient */
+    TARPIT_DUE,     /* pending and the delay over */
+    TARPIT_SERVED,  /* the wait was already served in this connection */
+    TARPIT_HOLD,    /* hold for hold_ms */
+};
+
+enum { POLICY_HEADERS_MAX = 16 };
+
+struct policy_acl; /* a compiled line */
+
+struct policy_verdict {
+    enum conf_action action; /* never CONF_CONTINUE */
+    const struct conf_acl *acl; /* the line; NULL: no line matched (greylist, or whitelist in testmode) or an implicit rule */
+    unsigned reasons;        /* REASON_*, for a whitelisting */
+    enum policy_tarpit tarpit;
+    int64_t tarpit_sec;      /* N of the line; also when nothing is held */
+    int64_t hold_ms;         /* TARPIT_HOLD: what is left to wait in this connection, > 0 */
+    int64_t delay_sec, autowhite_sec; /* of the line, else the global ones */
+    struct slice code, ecode;         /* of the line or a continue line before it; NONE: default */
+    const struct format *msg, *report; /* NULL: default */
+    bool nolog;
+    const char *id;          /* id of the line or of a continue line; NULL: none */
+    const struct format *headers[POLICY_HEADERS_MAX]; /* addheader of this and the continue lines before it */
+    int64_t header_index[POLICY_HEADERS_MAX];
+    unsigned n_headers;
+    enum policy_no_hold skipped; /* a tarpit line before did not match because of this; HOLD_POSSIBLE: none */
+    int64_t left_sec;            /* a tarpit line before did not match because the client left after so long; -1: none */
+    struct slice groups[REGEX_GROUPS_MAX]; /* %g: of the matched line; into the facts' text */
+};
+
+/* Where evaluation stands; survives the wait for a fact. Plain: may be copied and kept in a session. */
+struct policy_cursor {
+    uint32_t acl, clause; /* where to go on */
+    bool implicit_done;
+    struct policy_verdict v; /* what continue lines and matched clauses have set so far */
+};
+
+void policy_begin(const struct policy *p, struct policy_cursor *c);
+/*
+ * Evaluate one recipient's racl lines from where the cursor stands. No clause runs twice. A regex that hits its limit does not
+ * match; *regex_limits counts those (may be NULL). On POLICY_VERDICT *out is filled.
+ */
+MUST_CHECK enum policy_result policy_step(const struct policy *p, struct policy_cursor *c, const struct policy_facts *f,
+                                          unsigned *regex_limits, struct policy_verdict *out);
+
+#endif
