@@ -15,12 +15,12 @@
 static int test_count, test_failed;
 static bool test_case_ok;
 
-#define CHECK(cond)             test_check((cond), #cond, __FILE__, __LINE__)
-#define CHECK_INT(got, want)    test_int((int64_t)(got), (int64_t)(want), #got, __FILE__, __LINE__)
-#define CHECK_STR(got, want)    test_str(slice_cstr(got), slice_cstr(want), #got, __FILE__, __LINE__)
-#define CHECK_SLICE(got, want)  test_str((got), slice_cstr(want), #got, __FILE__, __LINE__)
-#define TEST(function)          test_run(#function, function)
-#define TEST_END()              test_end()
+#define CHECK(cond)            test_check((cond), #cond, __FILE__, __LINE__)
+#define CHECK_INT(got, want)   test_int((int64_t)(got), (int64_t)(want), #got, __FILE__, __LINE__)
+#define CHECK_STR(got, want)   test_str(slice_cstr(got), slice_cstr(want), #got, __FILE__, __LINE__)
+#define CHECK_SLICE(got, want) test_str((got), slice_cstr(want), #got, __FILE__, __LINE__)
+#define TEST(function)         test_run(#function, function)
+#define TEST_END()             test_end()
 
 static inline bool test_check(bool ok, const char *what, const char *file, int line)
 {

@@ -1,0 +1,52 @@
+/*
+ * hold.h - the table of held clients: who is held, since when, until when, and who else of the same client waits beside it.
+ * Knows no milter, no store and no timer; the caller asks the clock and acts.
+ *
+ * A client's connections form a group, oldest first. The first one's clock decides for all (DESIGN 3, "released with a
+ * sibling"); when it leaves or is cut, the next one goes on with its own.
+ */
+#ifndef TARSIER_HOLD_HOLD_H
+#define TARSIER_HOLD_HOLD_H
+
+#include "base/clock.h"
+#include "base/ip.h"
+#include "base/list.h"
+#include "base/siphash.h"
+
+struct hold_group;
+
+/* Part of whoever is held; all zero while it is not. */
+struct hold {
+    struct list node;         /* in its group */
+    struct hold_group *group; /* NULL: not held */
+    struct instant started;
+    struct mono due;
+};
+
+struct hold_table;
+
+/* key: secret of the process, so that nobody can aim at one bucket. Owner: hold_table_free; nobody may be held then. */
+struct hold_table *hold_table_new(struct siphash_key key);
+void hold_table_free(struct hold_table *t);
+
+unsigned hold_count(const struct hold_table *t);
+/* client: as ip_client() gives it, here and below. */
+unsigned hold_count_client(const struct hold_table *t, const struct ip *client);
+
+/* h must not be held. duration_ms > 0. */
+void hold_begin(struct hold_table *t, struct hold *h, const struct ip *client, struct instant now,
+                int64_t duration_ms);
+/* Harmless when h is not held. */
+void hold_end(struct hold_table *t, struct hold *h);
+
+bool hold_is_held(const struct hold *h);
+/* Whether h's clock is the one that the client's connections wait for. */
+bool hold_is_owner(const struct hold *h);
+/* The next younger one of the same client; NULL at the end. */
+struct hold *hold_next(const struct hold *h);
+/* The oldest one of the client, the owner; NULL when none is held. */
+struct hold *hold_first(const struct hold_table *t, const struct ip *client);
+
+int64_t hold_waited_ms(const struct hold *h, struct mono now);
+
+#endif
