@@ -15,7 +15,10 @@ struct milter_options {
         [SMFIM_STAGES]; /* names with blanks between; SLICE_NONE: not named, the MTA keeps its own list */
 };
 
-/* Errors: ERR_SYNTAX. A version below MILTER_VERSION_MIN is the caller's to refuse. Unknown stages are passed over. */
+/*
+ * Errors: ERR_SYNTAX. A version below MILTER_VERSION_MIN is the caller's to refuse. Unknown stages are passed over; of a stage
+ * named twice the later list counts, as in Postfix.
+ */
 MUST_CHECK enum err milter_parse_options(struct slice body, struct milter_options *out);
 /* The whole packet. */
 void milter_put_options(struct buf *out, const struct milter_options *o);
@@ -56,15 +59,25 @@ struct milter_command {
 
 /*
  * Cut a packet of the MTA's (not OPTNEG). Errors: ERR_UNSUPPORTED for a command byte that is not the MTA's, ERR_SYNTAX when
- * its body does not have that command's form (missing NUL, empty, short).
+ * its body does not have that command's form (missing NUL, empty, short). Bytes behind a complete form are passed over, as
+ * libmilter does: no MTA sends them, and closing the connection for them would help nobody.
  */
 MUST_CHECK enum err milter_parse_command(const struct wire_packet *p, struct milter_command *out);
-/* The whole packet; strings must not hold a NUL. */
+/* The whole packet. Strings end at a NUL in them; esmtp, pairs and body go out as they are. */
 void milter_put_command(struct buf *out, const struct milter_command *c);
 
-/* Next NUL-terminated string off *rest; false at the end or when the NUL is missing. */
+/* Next NUL-terminated string off *rest; false, with *rest untouched, at the end or when the NUL is missing. */
 bool milter_next_string(struct slice *rest, struct slice *out);
 /* Next pair; the braces of a long name are kept ("{client_addr}", "i"). False at the end or when the form breaks. */
 bool milter_next_macro(struct slice *rest, struct slice *name, struct slice *value);
+
+/* For log lines: "CONNECT", "RCPT", "EOM", …; "unknown command" for a byte that is not the MTA's. Never NULL. */
+const char *milter_command_name(uint8_t cmd);
+
+/*
+ * The stage of SETSYMLIST whose macros go with a command: Postfix sends those of EOH with each HEADER and those of EOM with
+ * each BODY. SMFIM_STAGES for a command whose macros no filter can choose.
+ */
+enum milter_stage milter_stage_of_command(uint8_t cmd);
 
 #endif

@@ -34,11 +34,13 @@ struct milter_reply {
 enum { MILTER_REPLY_TEXT_MAX_BYTES = 980, MILTER_REPLY_LINES_MAX = 32 };
 
 /*
- * Errors: ERR_UNSUPPORTED unknown code; ERR_SYNTAX the body does not have the code's form: missing NUL, a NUL inside, a reply
- * code out of 400..599 or mixed between its lines, an enhanced code of another class, bare CR or LF, an empty header name.
+ * Errors: ERR_UNSUPPORTED unknown code; ERR_SYNTAX the body does not have the code's form: missing NUL, a NUL inside, bytes
+ * behind the form, a reply code out of 400..599 or mixed between its lines, an enhanced code of another class (to Postfix every
+ * text that begins with a digit has one), bare CR or LF, a header name that is empty or not RFC 5322's; ERR_LIMIT more lines or
+ * longer ones than libmilter lets a filter send.
  */
 MUST_CHECK enum err milter_parse_reply(const struct wire_packet *p, struct milter_reply *out);
-/* The whole packet. */
+/* The whole packet. Strings end at a NUL in them. */
 void milter_put_reply(struct buf *out, const struct milter_reply *r);
 /* The whole packet of a code without a body: continue, accept, tempfail, reject, discard, skip, progress, shutdown, … */
 void milter_put_code(struct buf *out, uint8_t code);
@@ -47,10 +49,13 @@ void milter_put_code(struct buf *out, uint8_t code);
  * A reply code packet built from its parts. status "451"; enhanced "4.7.1" or NONE (left out when its class does not fit the
  * status: the MTA would drop the whole reply); text of any length and with newlines: it is cut into lines of at most
  * MILTER_REPLY_TEXT_MAX_BYTES at blanks where it can, control bytes become blanks, `%` is doubled (libmilter's and Postfix's
- * rule: "%%" is one percent sign). An ill-formed status becomes "451".
+ * rule: "%%" is one percent sign). An ill-formed status becomes "451". Lines above MILTER_REPLY_LINES_MAX are dropped. A line
+ * without enhanced code that begins with a digit gets "4.0.0" or "5.0.0", because Postfix takes that digit for a class. What
+ * comes out is always what milter_parse_reply takes.
  */
 void milter_put_replycode(struct buf *out, struct slice status, struct slice enhanced, struct slice text);
 
+/* The whole packet of ADDHEADER, INSHEADER or CHGHEADER; index is left out for ADDHEADER. Strings end at a NUL in them. */
 void milter_put_header(struct buf *out, uint8_t code, uint32_t index, struct slice name, struct slice value);
 
 #endif

@@ -27,4 +27,14 @@ MUST_CHECK enum wire_result wire_next(struct slice *in, uint32_t max, struct wir
 /* Append one packet. */
 void wire_put(struct buf *out, uint8_t cmd, struct slice body);
 
+/* Append one packet whose body is put together in place: what is put between the two calls is the body. */
+MUST_CHECK size_t wire_begin(struct buf *out, uint8_t cmd); /* returns the mark for wire_end */
+void wire_end(struct buf *out, size_t mark);
+
+/* Take a number off the front of *rest; false, with *rest untouched, when fewer than its four bytes are left. */
+MUST_CHECK bool wire_take_u32(struct slice *rest, uint32_t *out);
+
+/* Append s and a NUL. A NUL in s would shift every argument behind it, so it ends s. */
+void wire_put_string(struct buf *out, struct slice s);
+
 #endif
