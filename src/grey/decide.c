@@ -394,26 +394,6 @@ static void keep_pending(struct work *w)
     w->answer->shared = name_of(w, w->tuple) == GREY_SLOT_SHARED;
 }
 
-static void decide(struct work *w)
-{
-    if (w->answer->state == GREY_AUTO) {
-        renew_used(w);
-        return;
-    }
-    int64_t waited = w->req->now.sec - first_visit(w);
-    if (waited < w->req->delay_sec) {
-        keep_pending(w);
-        return;
-    }
-    /* A delay that was over within the hold of its own first visit was earned by the hold. */
-    bool by_hold = w->answer->state != GREY_DUE && waited > 0;
-    w->answer->verdict = GREY_ACCEPT;
-    w->answer->first_seen.sec = w->req->now.sec - waited;
-    w->answer->elapsed_sec = waited;
-    w->answer->remaining_sec = 0;
-    let_in(w, (struct grant){by_hold, w->req->now.sec});
-}
-
 static void remember_served(struct work *w)
 {
     int64_t life = patience_life(w);
@@ -435,6 +415,40 @@ static void remember_served(struct work *w)
             touch(w, slot);
         }
     }
+}
+
+/* `greylist … tarpit`: a served hold frees of holds, not of the delay. */
+static void note_served_before(struct work *w)
+{
+    if (w->req->waited_sec <= 0)
+        return;
+    remember_served(w);
+    if (w->tuple && w->tuple->record.left_sec >= 0) {
+        w->tuple->record.left_sec = -1;
+        w->tuple->record.left_until.sec = 0;
+        touch(w, w->tuple);
+    }
+}
+
+static void decide(struct work *w)
+{
+    note_served_before(w);
+    if (w->answer->state == GREY_AUTO) {
+        renew_used(w);
+        return;
+    }
+    int64_t waited = w->req->now.sec - first_visit(w);
+    if (waited < w->req->delay_sec) {
+        keep_pending(w);
+        return;
+    }
+    /* A delay that was over within the hold of its own first visit was earned by the hold. */
+    bool by_hold = w->answer->state != GREY_DUE && waited > 0;
+    w->answer->verdict = GREY_ACCEPT;
+    w->answer->first_seen.sec = w->req->now.sec - waited;
+    w->answer->elapsed_sec = waited;
+    w->answer->remaining_sec = 0;
+    let_in(w, (struct grant){by_hold, w->req->now.sec});
 }
 
 static void pass(struct work *w)
