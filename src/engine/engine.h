@@ -5,13 +5,15 @@
 #ifndef TARSIER_ENGINE_ENGINE_H
 #define TARSIER_ENGINE_ENGINE_H
 
+#include "base/siphash.h"
 #include "plan/plan.h"
 #include "port/effect.h"
+#include "session/stats.h"
 
 struct engine;
 
-/* Owner: takes over the caller's reference on plan. Free with engine_free. */
-struct engine *engine_new(struct plan *plan, struct instant now);
+/* key: a secret of this process for its hash tables. Owner: takes over the caller's reference on plan. Free with engine_free. */
+struct engine *engine_new(struct plan *plan, struct siphash_key key, struct instant now);
 void engine_free(struct engine *e);
 
 /*
@@ -23,14 +25,6 @@ void engine_step(struct engine *e, const struct event *event, struct effects *ou
 /* Whether EVENT_TICK is needed for now (some timer runs). May be asked after each step. */
 bool engine_wants_ticks(const struct engine *e);
 
-struct engine_stats {
-    uint64_t sessions;   /* all since start */
-    uint32_t open, held; /* now */
-    uint64_t held_all, served, left, cut, siblings;
-    uint64_t unwatchable, bound_max, bound_client, stressed; /* tarpit lines that did not hold, and why */
-    uint64_t accepted, deferred, rejected;                   /* recipients */
-    uint64_t store_failures;
-};
 struct engine_stats engine_stats(const struct engine *e);
 
 #endif

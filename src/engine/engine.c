@@ -1,0 +1,170 @@
+/*
+ * engine.c - the table of sessions and the events' way to them. What a session does with an event is session/'s.
+ *
+ * A session lives in the slot that its name carries; an event whose serial is not the slot's is for a session that is no more,
+ * and dropped.
+ */
+#include "engine/engine.h"
+#include "base/mem.h"
+#include "session/session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct engine {
+    struct shared shared;
+    struct session **slots;
+    size_t n_slots;
+    bool told_stopped;
+};
+
+struct engine *engine_new(struct plan *plan, struct siphash_key key, struct instant now)
+{
+    struct engine *e = mem_zalloc(sizeof(*e));
+    shared_init(&e->shared, plan, key, now);
+    return e;
+}
+
+void engine_free(struct engine *e)
+{
+    if (!e)
+        return;
+    for (size_t i = 0; i < e->n_slots; i++)
+        session_free(e->slots[i]);
+    free(e->slots);
+    shared_fini(&e->shared);
+    free(e);
+}
+
+static struct session *find(const struct engine *e, session_id id)
+{
+    uint32_t slot = session_id_slot(id);
+    struct session *s = slot < e->n_slots ? e->slots[slot] : NULL;
+    return s && session_name(s) == id ? s : NULL;
+}
+
+/* A session that is over leaves its slot at once: its EFFECT_CLOSE stands in the queue, nothing more is said to it. */
+static void reap(struct engine *e, session_id id)
+{
+    struct session *s = find(e, id);
+    if (!s || !session_is_over(s))
+        return;
+    e->slots[session_id_slot(id)] = NULL;
+    session_free(s);
+}
+
+static void open_session(struct engine *e, session_id id)
+{
+    uint32_t slot = session_id_slot(id);
+    size_t old = e->n_slots;
+    e->slots = mem_grow(e->slots, &e->n_slots, (size_t)slot + 1, sizeof(struct session *));
+    if (e->n_slots > old)
+        memset(e->slots + old, 0, (e->n_slots - old) * sizeof(struct session *));
+    if (e->slots[slot])
+        PANIC("a session is opened in a slot that is in use");
+    if (e->shared.stopping) {
+        effects_add(e->shared.out, EFFECT_CLOSE, id);
+        return;
+    }
+    e->slots[slot] = session_new(&e->shared, id);
+}
+
+static void tick(struct engine *e)
+{
+    struct timer *t;
+    while ((t = timer_wheel_next(&e->shared.wheel, e->shared.now.mono)) != NULL) {
+        struct session *s = session_of_timer(t);
+        session_id id = session_name(s);
+        session_timer(s);
+        reap(e, id);
+    }
+}
+
+static void stop(struct engine *e)
+{
+    e->shared.stopping = true;
+    for (size_t i = 0; i < e->n_slots; i++) {
+        struct session *s = e->slots[i];
+        if (!s)
+            continue;
+        session_stop(s);
+        reap(e, session_name(s));
+    }
+}
+
+static void take_plan(struct engine *e, struct plan *plan)
+{
+    plan_unref(e->shared.plan);
+    e->shared.plan = plan;
+}
+
+static void to_session(struct engine *e, const struct event *event)
+{
+    struct session *s = find(e, event->session);
+    if (!s)
+        return;
+    switch (event->kind) {
+    case EVENT_BYTES:
+        session_bytes(s, event->u.bytes);
+        break;
+    case EVENT_EOF:
+        session_eof(s);
+        break;
+    case EVENT_STORE:
+        session_store_answered(s, event->request, event->u.answer);
+        break;
+    case EVENT_LOOK:
+        session_looked(s, event->request, event->u.look.result, event->u.look.cookie);
+        break;
+    default:
+        break;
+    }
+    reap(e, event->session);
+}
+
+void engine_step(struct engine *e, const struct event *event, struct effects *out)
+{
+    struct shared *sh = &e->shared;
+    sh->now = event->now;
+    sh->out = out;
+    switch (event->kind) {
+    case EVENT_OPEN:
+        open_session(e, event->session);
+        break;
+    case EVENT_BYTES:
+    case EVENT_EOF:
+    case EVENT_STORE:
+    case EVENT_LOOK:
+        to_session(e, event);
+        break;
+    case EVENT_TICK:
+        tick(e);
+        break;
+    case EVENT_PLAN:
+        take_plan(e, event->u.plan);
+        break;
+    case EVENT_LIMITS:
+        sh->mta_sessions = event->u.limits.mta_sessions;
+        break;
+    case EVENT_STOP:
+        stop(e);
+        break;
+    case EVENT_MAX_:
+        break;
+    }
+    if (sh->stopping && sh->stats.open == 0 && !e->told_stopped) {
+        e->told_stopped = true;
+        effects_add(out, EFFECT_STOPPED, 0);
+    }
+    sh->out = NULL;
+}
+
+bool engine_wants_ticks(const struct engine *e)
+{
+    return e->shared.wheel.count > 0;
+}
+
+struct engine_stats engine_stats(const struct engine *e)
+{
+    return e->shared.stats;
+}

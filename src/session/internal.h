@@ -1,0 +1,234 @@
+/*
+ * internal.h - the session's insides, for the files of this folder only.
+ *
+ *   session.c    life, input, the table of commands       negotiate.c  OPTNEG and macros
+ *   recipient.c  RCPT: policy, store, verdict             holding.c    looks, hold and its ends
+ *   message.c    DATA and end of message: headers         text.c       replies and log lines
+ */
+#ifndef TARSIER_SESSION_INTERNAL_H
+#define TARSIER_SESSION_INTERNAL_H
+
+#include "milter/command.h"
+#include "milter/reply.h"
+#include "session/session.h"
+
+/* Where the MTA is in its dialogue. */
+enum phase {
+    PHASE_NEW,       /* nothing yet: OPTNEG is due */
+    PHASE_OPEN,      /* negotiated: CONNECT is due */
+    PHASE_CONNECTED, /* between messages */
+    PHASE_MAIL,      /* a sender is known */
+    PHASE_RCPT,      /* at least one recipient was asked about */
+    PHASE_MESSAGE,   /* DATA, header, body */
+    PHASE_OVER,      /* nothing more is read; EFFECT_CLOSE is queued */
+    PHASE_MAX_
+};
+
+/* What a reply that is owed to the MTA waits for. */
+enum wait {
+    WAIT_NOTHING,
+    WAIT_FIRST_LOOK, /* CONNECT: is the client there, and can it be watched? */
+    WAIT_LOOK_STORE, /* RCPT: what does the store know? The cursor is kept */
+    WAIT_HELD,       /* RCPT: the hold */
+    WAIT_LAST_LOOK,  /* RCPT: the hold is served (here or by a sibling); is the client still there? */
+    WAIT_STORE,      /* RCPT: decided; the record is being committed */
+    WAIT_MAX_
+};
+
+/* Whether the client's own TCP connection can be watched. */
+enum watch {
+    WATCH_UNTRIED,
+    WATCH_POSSIBLE, /* seen ESTABLISHED; the cookie is known */
+    WATCH_UNCLEAR,  /* no answer so far */
+    WATCH_IMPOSSIBLE,
+};
+
+/* Bits of session.flags. */
+enum {
+    FLAG_POSTFIX = 1u << 0,       /* {v} says so */
+    FLAG_IF_ADDR = 1u << 1,       /* {if_addr} came: a milter-manager is between us and the MTA */
+    FLAG_MTA_STRESS = 1u << 2,    /* {stress}=yes */
+    FLAG_PASSED = 1u << 3,        /* the filter's condition said no: everything is answered at once */
+    FLAG_ASKED = 1u << 4,         /* the filter's condition said yes for this message */
+    FLAG_TEMP_AGAIN = 1u << 5,    /* shared_note_lookup's answer for this client */
+    FLAG_CONFIRMING = 1u << 6,    /* a look said gone; the look alone is under way */
+    FLAG_DEFER_AT_DATA = 1u << 7, /* delayedreject: a recipient of this null sender was deferred */
+    FLAG_RCPT_MACROS = 1u << 8,   /* macros of the recipient that follows are in the arena already */
+    FLAG_MAIL_MACROS = 1u << 9,
+    FLAG_SIBLING = 1u << 10, /* released by another connection of the same client */
+    FLAG_LOCAL = 1u << 11,   /* family L */
+};
+
+/* A policy's macro beyond those that have a field of their own. */
+struct macro {
+    struct macro *next;
+    struct slice name, value;
+};
+
+/* What policy said about the present recipient, without the room it did not need. Text lies in the recipient's arena. */
+struct decision {
+    enum conf_action action;
+    const struct conf_acl *acl;
+    unsigned reasons;
+    enum policy_tarpit tarpit;
+    int64_t tarpit_sec, hold_ms, delay_sec, autowhite_sec;
+    struct slice code, ecode;
+    const struct format *msg, *report;
+    bool nolog;
+    const char *id;
+    const struct format **headers;
+    const int64_t *header_index;
+    unsigned n_headers;
+    struct slice *groups; /* REGEX_GROUPS_MAX, or NULL */
+};
+
+/* A header to add at end of message. */
+struct added_header {
+    struct added_header *next;
+    struct slice name, value;
+    int64_t index; /* -1: at the end */
+};
+
+enum { SESSION_INLINE_BYTES = 768, SESSION_KEEP_MAX_BYTES = 64 * 1024, SESSION_STORE_DEADLINE_MS = 5000 };
+
+/* What one arena of a session has taken from the MTA so far, so that no dialogue makes it grow without end. */
+struct scope {
+    struct arena arena;
+    uint32_t kept_bytes;
+};
+
+struct session {
+    struct shared *sh;
+    session_id id;
+    struct plan *plan; /* a counted reference */
+    struct timer timer;
+    struct hold hold;
+    uint16_t flags;
+    uint8_t phase, wait, watch; /* enum phase, wait, watch */
+    uint8_t unknown_looks;      /* in a row */
+    uint8_t owed;               /* the command that waits for a reply, for logs; 0: none */
+    uint8_t resolve;            /* enum policy_resolve */
+    uint8_t mta_version;
+    uint32_t actions, steps;              /* as negotiated */
+    unsigned needs;                       /* what they were negotiated for */
+    uint32_t last_request;                /* numbers of requests */
+    uint32_t store_request, look_request; /* the ones under way; 0: none */
+
+    /* the connection */
+    struct endpoints ends;
+    uint64_t cookie;
+    struct slice host, client_ptr, helo, mta_name, if_addr; /* mta_name: {j} */
+    struct slice verify, cert_subject;
+    struct macro *conn_macros;
+    int64_t waited_ms, longest_ms; /* served holds */
+
+    /* the message */
+    struct slice sender, queue_id, auth_type, auth_authen;
+    struct macro *mail_macros;
+    unsigned accepted;   /* recipients let through */
+    int64_t elapsed_sec; /* longest delay of an accepted recipient; 0: none was delayed */
+    unsigned reasons;    /* of all accepted recipients */
+    int64_t tarpit_sec;  /* of the last one that a tarpit line let in */
+    struct slice report; /* text of a line's own `report`; NONE: the usual */
+    struct slice
+        acl_in_header; /* "9": the line that "ACL 9 matched" names in X-Greylist; NONE: no such reason */
+    struct added_header *headers;
+    struct slice deferred_text; /* delayedreject: the whole reply packet for DATA */
+
+    /* the recipient */
+    struct slice recipient;
+    struct macro *rcpt_macros;
+    struct grey_tuple tuple;
+    struct policy_cursor *cursor; /* only during WAIT_LOOK_STORE */
+    struct decision decision;
+    struct grey_answer
+        *known;             /* answer to the look at the store, in the recipient's arena; NULL: not asked */
+    struct wall first_seen; /* start of the hold, or the present */
+    struct mono deadline, next_look, next_progress; /* of the timer's jobs; ms 0: not wanted */
+
+    struct buf in; /* a packet's beginning, or what came while a reply was owed */
+    struct scope conn, mail, rcpt;
+    max_align_t inline_memory[SESSION_INLINE_BYTES / sizeof(max_align_t)];
+};
+
+/* ---- session.c ---- */
+
+/* Answer the command that waits; the reply is one packet (or several in one buffer: one write). */
+void session_reply(struct session *s, struct slice packets);
+void session_reply_code(struct session *s, uint8_t code);
+/* 421 with this text; the MTA hangs up. */
+void session_reply_gone(struct session *s, const char *text);
+/* Close now; why goes to the log unless NULL. */
+void session_close(struct session *s, const char *why);
+/* Copy text into a scope; NONE and a closed session when the MTA has sent more than a scope may hold. */
+struct slice session_keep(struct session *s, struct scope *scope, struct slice text);
+void session_clear_recipient(struct session *s);
+void session_clear_message(struct session *s);
+/* Go on with what came while a reply was owed. */
+void session_set_wait(struct session *s, enum wait wait);
+void session_arm_timer(struct session *s);
+struct policy_facts session_facts(const struct session *s, enum policy_stage stage);
+bool session_may_progress(const struct session *s);
+
+/* ---- negotiate.c ---- */
+
+/* Errors: ERR_SYNTAX, ERR_UNSUPPORTED (version): the caller closes. */
+MUST_CHECK enum err session_negotiate(struct session *s, struct slice body);
+/* Whether a plan needs no more of the MTA than this session has negotiated. */
+bool session_can_take_plan(const struct session *s, const struct plan *p);
+void session_macros(struct session *s, uint8_t for_cmd, struct slice pairs);
+
+/* ---- recipient.c ---- */
+
+void recipient_begin(struct session *s);
+/* The store's answer to the look, or a failed one. */
+void recipient_known(struct session *s, const struct grey_answer *answer);
+/* After a served hold: the decision that follows it. */
+void recipient_served(struct session *s);
+/* The hold cannot go on: the client cannot be watched any more. */
+void recipient_unwatchable(struct session *s);
+void recipient_committed(struct session *s, const struct grey_answer *answer);
+/* A request about the present recipient, with what its decision says. */
+void recipient_ask_store(struct session *s, enum grey_request_kind kind, enum grey_pass pass,
+                         int64_t waited_sec, bool wants_answer);
+
+/* ---- holding.c ---- */
+
+enum hold_end { HOLD_END_SERVED, HOLD_END_LEFT, HOLD_END_CUT };
+
+void holding_first_look(struct session *s);
+void holding_begin(struct session *s);
+void holding_timer(struct session *s);
+void holding_looked(struct session *s, enum look_result result, uint64_t cookie);
+/* The client left (mark, 421) or the hold was cut (no mark); the reply is the caller's. */
+void holding_end(struct session *s, enum hold_end end);
+enum policy_no_hold holding_why_not(const struct session *s);
+
+/* ---- message.c ---- */
+
+void message_data(struct session *s);
+void message_end(struct session *s);
+void message_note_accepted(struct session *s, unsigned reasons, int64_t elapsed_sec);
+
+/* ---- text.c ---- */
+
+/* A format on the present recipient's facts; control bytes of outside text cannot break a reply or a header. */
+void text_expand(const struct session *s, const struct format *format, struct buf *out);
+/* id or line of the present recipient's ACL line, kept for the message; NONE when no line matched. */
+struct slice text_acl_name(struct session *s);
+void text_refusal(struct session *s, int64_t elapsed_sec, int64_t remaining_sec, bool blacklisted,
+                  struct buf *packet);
+void text_log_passed(struct session *s, const struct policy_why *why);
+void text_log_accepted(struct session *s, unsigned reasons);
+void text_log_autowhite(struct session *s, const struct grey_answer *answer);
+void text_log_deferred(struct session *s, int64_t remaining_sec);
+void text_log_rejected(struct session *s);
+void text_log_held(struct session *s);
+void text_log_hold_end(struct session *s, const char *how, int64_t waited_ms);
+void text_log_not_held(struct session *s, enum policy_no_hold why);
+void text_log_gone(struct session *s, const char *how);
+void text_log_protocol(struct session *s, const char *what);
+/* "Delayed for …" or the reasons; empty when `report` wants no header for this mail. */
+void text_x_greylist(const struct session *s, struct buf *out);
+
+#endif

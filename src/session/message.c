@@ -1,0 +1,99 @@
+/* message.c - DATA and end of message: a deferral that was put off, and the headers. */
+#include "session/internal.h"
+
+#include <string.h>
+
+static const char x_greylist_name[] = "X-Greylist";
+
+/* "Name: value" of an addheader, cut at the first colon. */
+static void split_header(struct slice text, struct slice *name, struct slice *value)
+{
+    size_t colon = slice_find(text, ':');
+    *name = slice_trim(slice_upto(text, colon), " \t");
+    *value = slice_trim(slice_from(text, colon + 1), " \t");
+}
+
+static void add_header(struct session *s, const struct format *format, int64_t index)
+{
+    struct buf text = {0};
+    text_expand(s, format, &text);
+    struct slice name, value;
+    split_header(buf_slice(&text), &name, &value);
+    bool known = name.len == 0;
+    for (const struct added_header *h = s->headers; h && !known; h = h->next)
+        known = slice_eq_nocase(h->name, name) &&
+                slice_eq(h->value, value); /* once a message, not once a recipient */
+    if (!known) {
+        struct added_header *h = arena_zalloc(&s->mail.arena, sizeof(*h));
+        h->name = arena_slice(&s->mail.arena, name);
+        h->value = arena_slice(&s->mail.arena, value);
+        h->index = index;
+        struct added_header **at = &s->headers;
+        while (*at)
+            at = &(*at)->next;
+        *at = h;
+        s->mail.kept_bytes += (uint32_t)text.len;
+        if (s->mail.kept_bytes > SESSION_KEEP_MAX_BYTES)
+            session_close(s, "more headers to add than a message may have");
+    }
+    buf_fini(&text);
+}
+
+void message_note_accepted(struct session *s, unsigned reasons, int64_t elapsed_sec)
+{
+    const struct decision *d = &s->decision;
+    s->accepted++;
+    s->reasons |= reasons;
+    if (elapsed_sec > s->elapsed_sec)
+        s->elapsed_sec = elapsed_sec;
+    if (reasons & REASON_TARPIT)
+        s->tarpit_sec = d->tarpit_sec;
+    if (reasons & REASON_ACL || d->nolog)
+        s->acl_in_header = text_acl_name(s);
+    if (d->report) {
+        struct buf text = {0};
+        text_expand(s, d->report, &text);
+        s->report = session_keep(s, &s->mail, buf_slice(&text));
+        buf_fini(&text);
+    }
+    for (unsigned i = 0; i < d->n_headers && s->phase != PHASE_OVER; i++)
+        add_header(s, d->headers[i], d->header_index[i]);
+}
+
+void message_data(struct session *s)
+{
+    if ((s->flags & FLAG_DEFER_AT_DATA) && s->accepted == 0) {
+        session_reply(s, s->deferred_text);
+        return;
+    }
+    session_reply_code(s, SMFIR_CONTINUE);
+}
+
+static void put_headers(const struct session *s, struct buf *packets)
+{
+    struct buf text = {0};
+    text_x_greylist(s, &text);
+    if (text.len > 0)
+        milter_put_header(packets, SMFIR_ADDHEADER, 0, slice_cstr(x_greylist_name), buf_slice(&text));
+    buf_fini(&text);
+    for (const struct added_header *h = s->headers; h; h = h->next) {
+        if (h->index < 0)
+            milter_put_header(packets, SMFIR_ADDHEADER, 0, h->name, h->value);
+        else
+            milter_put_header(packets, SMFIR_INSHEADER, (uint32_t)h->index, h->name, h->value);
+    }
+}
+
+void message_end(struct session *s)
+{
+    if ((s->flags & FLAG_DEFER_AT_DATA) && s->accepted == 0) {
+        session_reply(s, s->deferred_text); /* an MTA that does not know DATA as a step */
+        return;
+    }
+    struct buf packets = {0};
+    if (s->accepted > 0 && (s->actions & SMFIF_ADDHDRS))
+        put_headers(s, &packets);
+    milter_put_code(&packets, SMFIR_CONTINUE);
+    session_reply(s, buf_slice(&packets));
+    buf_fini(&packets);
+}

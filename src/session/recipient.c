@@ -1,0 +1,276 @@
+/*
+ * recipient.c - one RCPT: what policy says, what the store knows, what is answered.
+ *
+ *   policy ── needs to know ──► look at the store ──► policy ──► verdict
+ *   verdict ──► hold ──► last look ──► store (commit) ──► reply        each step only where the verdict wants it
+ */
+#include "session/internal.h"
+#include "base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void act(struct session *s);
+
+void recipient_ask_store(struct session *s, enum grey_request_kind kind, enum grey_pass pass,
+                         int64_t waited_sec, bool wants_answer)
+{
+    const struct conf_settings *set = s->plan->set;
+    struct arena *arena = &s->sh->out->arena;
+    struct grey_request *r = arena_zalloc(arena, sizeof(*r));
+    *r = (struct grey_request){
+        .kind = kind,
+        .tuple = s->tuple,
+        .now = s->sh->now.wall,
+        .first_seen = s->first_seen,
+        .delay_sec = s->decision.acl || s->decision.delay_sec ? s->decision.delay_sec : set->greylist_sec,
+        .timeout_sec = set->timeout_sec,
+        .autowhite_sec =
+            s->decision.acl || s->decision.autowhite_sec ? s->decision.autowhite_sec : set->autowhite_sec,
+        /* 0 stands for "as autowhite" in the request, below 0 for no memory at all */
+        .patience_sec = set->tarpit_memory_sec < 0    ? 0
+                        : set->tarpit_memory_sec == 0 ? -1
+                                                      : set->tarpit_memory_sec,
+        .waited_sec = waited_sec,
+        .pass = pass,
+        .pairs = set->hostkey == CONF_HOSTKEY_DOMAIN,
+        .lazy = set->lazyaw,
+    };
+    /* the effect may outlive this recipient: its text must be the queue's */
+    r->tuple.client_domain = arena_slice(arena, s->tuple.client_domain);
+    r->tuple.sender = arena_slice(arena, s->tuple.sender);
+    r->tuple.recipient = arena_slice(arena, s->tuple.recipient);
+    struct effect *e = effects_add(s->sh->out, EFFECT_STORE, s->id);
+    e->u.store = r;
+    if (wants_answer) {
+        s->store_request = ++s->last_request ? s->last_request : ++s->last_request;
+        e->request = s->store_request;
+    }
+}
+
+static void ask_and_wait(struct session *s, enum grey_request_kind kind, enum grey_pass pass,
+                         int64_t waited_sec)
+{
+    session_set_wait(s, WAIT_STORE);
+    recipient_ask_store(s, kind, pass, waited_sec, true);
+}
+
+/* ---- policy ---- */
+
+/* Keep of a verdict what a hold of minutes needs: headers and groups are rare, and clients held at once are many. */
+static void adopt(struct session *s, const struct policy_verdict *v)
+{
+    struct decision *d = &s->decision;
+    *d = (struct decision){
+        .action = v->action,
+        .acl = v->acl,
+        .reasons = v->reasons,
+        .tarpit = v->tarpit,
+        .tarpit_sec = v->tarpit_sec,
+        .hold_ms = v->hold_ms,
+        .delay_sec = v->delay_sec,
+        .autowhite_sec = v->autowhite_sec,
+        .code = v->code,
+        .ecode = v->ecode,
+        .msg = v->msg,
+        .report = v->report,
+        .nolog = v->nolog,
+        .id = v->id,
+        .n_headers = v->n_headers,
+    };
+    struct arena *arena = &s->rcpt.arena;
+    if (v->n_headers > 0) {
+        const struct format **headers = arena_alloc(arena, v->n_headers * sizeof(*headers));
+        int64_t *index = arena_alloc(arena, v->n_headers * sizeof(*index));
+        memcpy(headers, v->headers, v->n_headers * sizeof(*headers));
+        memcpy(index, v->header_index, v->n_headers * sizeof(*index));
+        d->headers = headers;
+        d->header_index = index;
+    }
+    for (size_t i = 0; i < REGEX_GROUPS_MAX && !d->groups; i++)
+        if (v->groups[i].ptr) {
+            d->groups = arena_alloc(arena, sizeof(v->groups));
+            memcpy(d->groups, v->groups, sizeof(v->groups));
+        }
+    struct engine_stats *stats = &s->sh->stats;
+    stats->unwatchable += v->skipped == HOLD_UNWATCHABLE;
+    stats->bound_max += v->skipped == HOLD_BOUND_MAX;
+    stats->bound_client += v->skipped == HOLD_BOUND_CLIENT;
+    stats->stressed += v->skipped == HOLD_STRESS;
+    if (v->skipped != HOLD_POSSIBLE)
+        text_log_not_held(s, v->skipped);
+}
+
+static void evaluate(struct session *s, struct policy_cursor *cursor)
+{
+    struct policy_facts facts = session_facts(s, POLICY_AT_RCPT);
+    struct policy_verdict verdict;
+    unsigned limits = 0;
+    enum policy_result r = policy_step(s->plan->policy, cursor, &facts, &limits, &verdict);
+    s->sh->stats.regex_limits += limits;
+    if (limits)
+        effects_log(s->sh->out, s->id, LOG_LEVEL_WARNING,
+                    "a regex took too long on this client's data and was counted as no match");
+    if (r == POLICY_NEED_LOOK) {
+        if (!s->cursor) {
+            s->cursor = mem_alloc(sizeof(*s->cursor));
+            *s->cursor = *cursor;
+        }
+        session_set_wait(s, WAIT_LOOK_STORE);
+        recipient_ask_store(s, GREY_LOOK, GREY_PASS_SERVED, 0, true);
+        return;
+    }
+    free(s->cursor);
+    s->cursor = NULL;
+    adopt(s, &verdict);
+    act(s);
+}
+
+void recipient_begin(struct session *s)
+{
+    struct policy_facts facts = session_facts(s, POLICY_AT_RCPT);
+    struct policy_cursor cursor;
+    free(s->cursor);
+    s->cursor = NULL;
+    s->known = NULL;
+    s->first_seen = s->sh->now.wall;
+    s->tuple = plan_tuple(s->plan, &facts, &s->rcpt.arena);
+    policy_begin(s->plan->policy, &cursor);
+    evaluate(s, &cursor);
+}
+
+void recipient_known(struct session *s, const struct grey_answer *answer)
+{
+    s->known = arena_alloc(&s->rcpt.arena, sizeof(*s->known));
+    *s->known = *answer;
+    if (answer->failed) /* nothing is known then, and nothing is held against anybody */
+        *s->known = (struct grey_answer){.state = GREY_NEW, .left_sec = -1};
+    evaluate(s, s->cursor);
+}
+
+void recipient_unwatchable(struct session *s)
+{
+    struct policy_cursor cursor;
+    policy_begin(s->plan->policy, &cursor);
+    session_set_wait(s, WAIT_NOTHING);
+    evaluate(s, &cursor);
+}
+
+/* ---- answers ---- */
+
+static void accept(struct session *s, unsigned reasons, int64_t elapsed_sec)
+{
+    s->sh->stats.accepted++;
+    message_note_accepted(s, reasons, elapsed_sec);
+    if (reasons)
+        text_log_accepted(s, reasons);
+    session_reply_code(s, SMFIR_CONTINUE);
+}
+
+static void refuse(struct session *s)
+{
+    struct buf packet = {0};
+    s->sh->stats.rejected++;
+    text_log_rejected(s);
+    text_refusal(s, 0, 0, true, &packet);
+    session_reply(s, buf_slice(&packet));
+    buf_fini(&packet);
+}
+
+static void defer(struct session *s, const struct grey_answer *a)
+{
+    struct buf packet = {0};
+    s->sh->stats.deferred++;
+    text_log_deferred(s, a->remaining_sec);
+    text_refusal(s, s->sh->now.wall.sec - a->first_seen.sec, a->remaining_sec, false, &packet);
+    if (s->plan->set->delayedreject && slice_eq_cstr(s->tuple.sender, "<>")) {
+        /* a sender callout must not be refused here; the answer comes at DATA, if nobody else is written to */
+        s->flags |= FLAG_DEFER_AT_DATA;
+        if (!s->deferred_text.ptr)
+            s->deferred_text = arena_slice(&s->mail.arena, buf_slice(&packet));
+        session_reply_code(s, SMFIR_CONTINUE);
+    } else {
+        session_reply(s, buf_slice(&packet));
+    }
+    buf_fini(&packet);
+}
+
+static void act(struct session *s)
+{
+    const struct decision *d = &s->decision;
+    if (d->tarpit == TARPIT_HOLD) {
+        holding_begin(s);
+        return;
+    }
+    if (d->action == CONF_BLACKLIST) {
+        refuse(s);
+        return;
+    }
+    if (d->action == CONF_GREYLIST || d->tarpit == TARPIT_DUE) {
+        ask_and_wait(s, GREY_DECIDE, GREY_PASS_PATIENT, 0);
+        return;
+    }
+    switch (d->tarpit) {
+    case TARPIT_AUTO:
+        recipient_ask_store(s, GREY_RENEW, GREY_PASS_PATIENT, 0, false);
+        accept(s, REASON_AUTOWHITE, 0);
+        break;
+    case TARPIT_PATIENT:
+    case TARPIT_SERVED:
+        ask_and_wait(s, GREY_PASS, GREY_PASS_PATIENT, 0);
+        break;
+    default:
+        accept(s, d->reasons, 0);
+        break;
+    }
+}
+
+void recipient_served(struct session *s)
+{
+    int64_t waited_sec = s->waited_ms / 1000;
+    bool sibling = s->flags & FLAG_SIBLING;
+    switch (s->decision.action) {
+    case CONF_BLACKLIST:
+        refuse(s);
+        break;
+    case CONF_GREYLIST:
+        ask_and_wait(s, GREY_DECIDE, GREY_PASS_SERVED, sibling ? 0 : waited_sec);
+        break;
+    default:
+        ask_and_wait(s, GREY_PASS, sibling ? GREY_PASS_PATIENT : GREY_PASS_SERVED, waited_sec);
+        break;
+    }
+}
+
+static void log_unstored(struct session *s)
+{
+    effects_log(s->sh->out, s->id, LOG_LEVEL_ERROR,
+                "store: the record of %.*s could not be made; the mail is let in",
+                SLICE_ARG(s->tuple.sender));
+}
+
+void recipient_committed(struct session *s, const struct grey_answer *a)
+{
+    const struct decision *d = &s->decision;
+    bool passes = d->action == CONF_WHITELIST && d->tarpit != TARPIT_DUE; /* let in by a tarpit line */
+    if (a->failed)
+        log_unstored(s);
+    if (passes) {
+        accept(s, REASON_TARPIT, 0);
+        return;
+    }
+    if (a->failed) {
+        accept(s, REASON_UNSTORED, 0);
+        return;
+    }
+    if (a->verdict == GREY_DEFER) {
+        defer(s, a);
+        return;
+    }
+    if (a->state == GREY_AUTO) {
+        accept(s, REASON_AUTOWHITE, 0);
+        return;
+    }
+    text_log_autowhite(s, a);
+    accept(s, 0, a->elapsed_sec);
+}

@@ -1,0 +1,582 @@
+/*
+ * session.c - life of a session, its input, and the table that says which command may come when and what is done.
+ *
+ * Input is cut into packets while no reply is owed. What comes meanwhile is kept, and looked through only for ABORT and QUIT:
+ * an MTA that speaks up during a hold has lost its client.
+ */
+#include "session/internal.h"
+#include "base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { PENDING_MAX_BYTES = 64 * 1024, PENDING_MAX_FRAMES = 1 };
+
+static void handle_packet(struct session *s, const struct wire_packet *p);
+
+struct session *session_new(struct shared *sh, session_id id)
+{
+    struct session *s = mem_alloc(sizeof(*s));
+    memset(s, 0, offsetof(struct session, inline_memory));
+    s->sh = sh;
+    s->id = id;
+    s->plan = plan_ref(sh->plan);
+    timer_init(&s->timer);
+    list_init(&s->hold.node);
+    /* The connection's names, the message's and the recipient's: what an ordinary dialogue needs costs no allocation. */
+    char *memory = (char *)s->inline_memory;
+    arena_init_inline(&s->conn.arena, memory, SESSION_INLINE_BYTES / 4);
+    arena_init_inline(&s->mail.arena, memory + SESSION_INLINE_BYTES / 4, SESSION_INLINE_BYTES / 8);
+    arena_init_inline(&s->rcpt.arena, memory + SESSION_INLINE_BYTES * 3 / 8, SESSION_INLINE_BYTES * 5 / 8);
+    sh->stats.open++;
+    sh->stats.sessions++;
+    return s;
+}
+
+void session_free(struct session *s)
+{
+    if (!s)
+        return;
+    hold_end(s->sh->holds, &s->hold);
+    timer_stop(&s->sh->wheel, &s->timer);
+    free(s->cursor);
+    arena_fini(&s->conn.arena);
+    arena_fini(&s->mail.arena);
+    arena_fini(&s->rcpt.arena);
+    buf_fini(&s->in);
+    plan_unref(s->plan);
+    s->sh->stats.open--;
+    s->sh->stats.held = hold_count(s->sh->holds);
+    free(s);
+}
+
+session_id session_name(const struct session *s)
+{
+    return s->id;
+}
+
+struct session *session_of_timer(struct timer *t)
+{
+    return CONTAINER_OF(t, struct session, timer);
+}
+
+bool session_is_over(const struct session *s)
+{
+    return s->phase == PHASE_OVER;
+}
+
+/* ---- the pieces that the other files use ---- */
+
+void session_close(struct session *s, const char *why)
+{
+    if (s->phase == PHASE_OVER)
+        return;
+    if (why) {
+        s->sh->stats.protocol_errors++;
+        text_log_protocol(s, why);
+    }
+    if (s->wait == WAIT_HELD || s->wait == WAIT_LAST_LOOK)
+        holding_end(s, HOLD_END_CUT);
+    s->phase = PHASE_OVER;
+    s->wait = WAIT_NOTHING;
+    timer_stop(&s->sh->wheel, &s->timer);
+    effects_add(s->sh->out, EFFECT_CLOSE, s->id);
+}
+
+void session_reply(struct session *s, struct slice packets)
+{
+    session_set_wait(s, WAIT_NOTHING);
+    s->owed = 0;
+    effects_send(s->sh->out, s->id, packets);
+}
+
+void session_reply_code(struct session *s, uint8_t code)
+{
+    const uint8_t packet[5] = {0, 0, 0, 1, code};
+    session_reply(s, slice_of(packet, sizeof(packet)));
+}
+
+void session_reply_gone(struct session *s, const char *text)
+{
+    struct buf packet = {0};
+    milter_put_replycode(&packet, SLICE_LIT("421"), SLICE_LIT("4.7.0"), slice_cstr(text));
+    session_reply(s, buf_slice(&packet));
+    buf_fini(&packet);
+}
+
+struct slice session_keep(struct session *s, struct scope *scope, struct slice text)
+{
+    if (!text.ptr)
+        return SLICE_NONE;
+    scope->kept_bytes += (uint32_t)text.len + 1;
+    if (scope->kept_bytes > SESSION_KEEP_MAX_BYTES) {
+        session_close(s, "the MTA sends names and macros without end");
+        return SLICE_NONE;
+    }
+    return arena_slice(&scope->arena, text);
+}
+
+static void clear_scope(struct scope *scope)
+{
+    arena_clear(&scope->arena);
+    scope->kept_bytes = 0;
+}
+
+void session_clear_recipient(struct session *s)
+{
+    clear_scope(&s->rcpt);
+    s->recipient = SLICE_NONE;
+    s->rcpt_macros = NULL;
+    s->decision = (struct decision){0};
+    s->tuple = (struct grey_tuple){0};
+    s->known = NULL;
+    s->flags &= (uint16_t) ~(FLAG_RCPT_MACROS | FLAG_SIBLING | FLAG_CONFIRMING);
+}
+
+void session_clear_message(struct session *s)
+{
+    session_clear_recipient(s);
+    clear_scope(&s->mail);
+    s->sender = s->queue_id = s->auth_type = s->auth_authen = SLICE_NONE;
+    s->mail_macros = NULL;
+    s->accepted = 0;
+    s->elapsed_sec = s->tarpit_sec = 0;
+    s->reasons = 0;
+    s->report = s->deferred_text = SLICE_NONE;
+    s->headers = NULL;
+    s->flags &= (uint16_t) ~(FLAG_DEFER_AT_DATA | FLAG_MAIL_MACROS | FLAG_ASKED);
+    if (s->phase > PHASE_CONNECTED && s->phase < PHASE_OVER)
+        s->phase = PHASE_CONNECTED;
+}
+
+void session_arm_timer(struct session *s)
+{
+    const int64_t jobs[] = {s->deadline.ms, s->next_look.ms, s->next_progress.ms};
+    int64_t first = 0;
+    for (size_t i = 0; i < COUNT_OF(jobs); i++)
+        if (jobs[i] != 0 && (first == 0 || jobs[i] < first))
+            first = jobs[i];
+    if (first == 0)
+        timer_stop(&s->sh->wheel, &s->timer);
+    else
+        timer_arm(&s->sh->wheel, &s->timer, (struct mono){first});
+}
+
+/* Old waits end here, with their timers and the answers still under way. */
+void session_set_wait(struct session *s, enum wait wait)
+{
+    static const char *const names[WAIT_MAX_] = {"nothing",  "first look", "look at store",
+                                                 "the hold", "last look",  "store"};
+    if (s->plan->set->verbose)
+        effects_log(s->sh->out, s->id, LOG_LEVEL_DEBUG, "session %u: waits for %s -> %s",
+                    session_id_slot(s->id), names[s->wait], names[wait]);
+    s->wait = wait;
+    s->store_request = s->look_request = 0;
+    s->deadline.ms = s->next_look.ms = s->next_progress.ms = 0;
+    s->flags &= (uint16_t)~FLAG_CONFIRMING;
+    if (wait == WAIT_LOOK_STORE || wait == WAIT_STORE)
+        s->deadline.ms = s->sh->now.mono.ms + SESSION_STORE_DEADLINE_MS;
+    if (wait >= WAIT_LOOK_STORE && session_may_progress(s))
+        s->next_progress.ms = s->sh->now.mono.ms + s->plan->set->progress_sec * 1000;
+    session_arm_timer(s);
+}
+
+bool session_may_progress(const struct session *s)
+{
+    switch ((enum conf_progress)s->plan->set->progress) {
+    case CONF_PROGRESS_ALWAYS:
+        return true;
+    case CONF_PROGRESS_AUTO:
+        /* milter-manager takes PROGRESS at end of message only; it sets {if_addr}, which Postfix never does */
+        return (s->flags & FLAG_POSTFIX) && !(s->flags & FLAG_IF_ADDR);
+    case CONF_PROGRESS_EOM: /* we never wait at end of message */
+    case CONF_PROGRESS_NEVER:
+        break;
+    }
+    return false;
+}
+
+struct policy_facts session_facts(const struct session *s, enum policy_stage stage)
+{
+    return (struct policy_facts){
+        .stage = stage,
+        .client = s->ends.remote,
+        .client_is_local = s->flags & FLAG_LOCAL,
+        .host = s->host,
+        .client_ptr = s->client_ptr,
+        .resolve = s->resolve,
+        .temp_again = s->flags & FLAG_TEMP_AGAIN,
+        .helo = s->helo,
+        .sender = s->sender,
+        .recipient = s->recipient,
+        .auth_type = s->auth_type,
+        .auth_authen = s->auth_authen,
+        .verify = s->verify,
+        .cert_subject = s->cert_subject,
+        .now = s->sh->now.wall,
+        .look = s->known,
+        .no_hold = holding_why_not(s),
+        .waited_ms = s->waited_ms,
+        .longest_ms = s->longest_ms,
+    };
+}
+
+/* ---- commands ---- */
+
+static void on_connect(struct session *s, const struct milter_command *c)
+{
+    s->host = session_keep(s, &s->conn, c->u.connect.host);
+    if (c->u.connect.family == MILTER_FAMILY_UNKNOWN) {
+        /* The client was gone before the MTA looked; what it has sent blindly would be delivered (Postfix 3.7). */
+        s->sh->stats.gone++;
+        text_log_gone(s, "gone before the MTA knew its address");
+        session_reply_gone(s, "Client is gone");
+        return;
+    }
+    struct ip ip = {0};
+    if (c->u.connect.family == MILTER_FAMILY_UNIX)
+        s->flags |= FLAG_LOCAL;
+    else if (ip_parse(c->u.connect.address, &ip) != ERR_NONE) {
+        session_close(s, "CONNECT with an address that is none");
+        return;
+    }
+    /* After XCLIENT or PROXY the packet has the client that counts; the macros name the same one. */
+    s->ends.remote = ip;
+    s->ends.remote_port = c->u.connect.port;
+    s->phase = PHASE_CONNECTED;
+    struct ip client = ip_client(&ip);
+    if (shared_note_lookup(s->sh, &client, s->resolve == RESOLVE_TEMP))
+        s->flags |= FLAG_TEMP_AGAIN;
+    struct policy_facts facts = session_facts(s, POLICY_AT_CONNECT);
+    struct policy_why why;
+    if (policy_when(s->plan->policy, &facts, &why) == POLICY_NO) {
+        s->flags |= FLAG_PASSED;
+        s->sh->stats.passed++;
+        text_log_passed(s, &why);
+        session_reply_code(s, SMFIR_ACCEPT);
+        return;
+    }
+    holding_first_look(s);
+}
+
+static void on_helo(struct session *s, const struct milter_command *c)
+{
+    s->helo = session_keep(s, &s->conn, c->u.helo);
+    session_reply_code(s, SMFIR_CONTINUE);
+}
+
+static void on_mail(struct session *s, const struct milter_command *c)
+{
+    if (!(s->flags & FLAG_MAIL_MACROS))
+        session_clear_message(s);
+    s->flags &= (uint16_t)~FLAG_MAIL_MACROS;
+    if (s->plan != s->sh->plan && session_can_take_plan(s, s->sh->plan)) {
+        plan_unref(s->plan);
+        s->plan = plan_ref(s->sh->plan);
+    }
+    s->sender = session_keep(s, &s->mail, c->u.envelope.address);
+    s->phase = PHASE_MAIL;
+    struct policy_facts facts = session_facts(s, POLICY_AT_MAIL);
+    struct policy_why why;
+    if (policy_when(s->plan->policy, &facts, &why) == POLICY_NO) {
+        s->sh->stats.passed++;
+        text_log_passed(s, &why);
+        session_clear_message(s);
+        session_reply_code(s, SMFIR_ACCEPT); /* this message only: the next MAIL is seen again */
+        return;
+    }
+    s->flags |= FLAG_ASKED;
+    session_reply_code(s, SMFIR_CONTINUE);
+}
+
+static void on_rcpt(struct session *s, const struct milter_command *c)
+{
+    if (!(s->flags & FLAG_RCPT_MACROS))
+        session_clear_recipient(s);
+    s->flags &= (uint16_t)~FLAG_RCPT_MACROS;
+    s->recipient = session_keep(s, &s->rcpt, c->u.envelope.address);
+    s->phase = PHASE_RCPT;
+    if (!(s->flags & FLAG_ASKED)) {
+        session_reply_code(s, SMFIR_CONTINUE);
+        return;
+    }
+    recipient_begin(s);
+}
+
+static void on_data(struct session *s, const struct milter_command *c)
+{
+    (void)c;
+    s->phase = PHASE_MESSAGE;
+    message_data(s);
+}
+
+static void on_content(struct session *s, const struct milter_command *c)
+{
+    (void)c;
+    s->phase = PHASE_MESSAGE;
+    session_reply_code(s, SMFIR_CONTINUE);
+}
+
+static void on_end(struct session *s, const struct milter_command *c)
+{
+    (void)c;
+    message_end(s);
+    session_clear_message(s);
+}
+
+static void on_unknown(struct session *s, const struct milter_command *c)
+{
+    (void)c;
+    session_reply_code(s, SMFIR_CONTINUE);
+}
+
+static void on_abort(struct session *s, const struct milter_command *c)
+{
+    (void)c;
+    session_clear_message(s);
+}
+
+static void on_quit(struct session *s, const struct milter_command *c)
+{
+    (void)c;
+    session_close(s, NULL);
+}
+
+/* A new client's connection follows on this one; nothing of the old client's may stay. */
+static void on_quit_nc(struct session *s, const struct milter_command *c)
+{
+    (void)c;
+    session_clear_message(s);
+    clear_scope(&s->conn);
+    s->host = s->client_ptr = s->helo = s->mta_name = s->if_addr = SLICE_NONE;
+    s->verify = s->cert_subject = SLICE_NONE;
+    s->conn_macros = NULL;
+    s->ends = (struct endpoints){0};
+    s->cookie = 0;
+    s->watch = WATCH_UNTRIED;
+    s->unknown_looks = 0;
+    s->resolve = RESOLVE_ABSENT;
+    s->waited_ms = s->longest_ms = 0;
+    s->flags = 0;
+    s->phase = PHASE_OPEN;
+}
+
+#define BIT(phase) (1u << (phase))
+
+/*
+ * Which command may come when. HELO comes twice with STARTTLS, ABORT at any time and several in a row, and a sender that the
+ * MTA refused by itself may be followed by another MAIL. skip: the step's bit in the negotiation that leaves it out, or
+ * leaves its reply out.
+ */
+static const struct command_rule {
+    uint8_t cmd;
+    uint16_t phases;
+    uint32_t
+        no_reply; /* SMFIP_NR_*: never asked for, but an answer that nobody waits for would be the next one's */
+    void (*handle)(struct session *s, const struct milter_command *c);
+} rules[] = {
+    {SMFIC_CONNECT, BIT(PHASE_OPEN), SMFIP_NR_CONN, on_connect},
+    {SMFIC_HELO, BIT(PHASE_CONNECTED) | BIT(PHASE_MAIL) | BIT(PHASE_RCPT), SMFIP_NR_HELO, on_helo},
+    {SMFIC_MAIL, BIT(PHASE_CONNECTED) | BIT(PHASE_MAIL), SMFIP_NR_MAIL, on_mail},
+    {SMFIC_RCPT, BIT(PHASE_MAIL) | BIT(PHASE_RCPT), SMFIP_NR_RCPT, on_rcpt},
+    {SMFIC_DATA, BIT(PHASE_MAIL) | BIT(PHASE_RCPT), SMFIP_NR_DATA, on_data},
+    {SMFIC_HEADER, BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), SMFIP_NR_HDR, on_content},
+    {SMFIC_EOH, BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), SMFIP_NR_EOH, on_content},
+    {SMFIC_BODY, BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), SMFIP_NR_BODY, on_content},
+    {SMFIC_BODYEOB, BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), 0, on_end},
+    {SMFIC_UNKNOWN, BIT(PHASE_CONNECTED) | BIT(PHASE_MAIL) | BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE),
+     SMFIP_NR_UNKN, on_unknown},
+    {SMFIC_ABORT, (uint16_t)~BIT(PHASE_NEW), UINT32_MAX, on_abort},
+    {SMFIC_QUIT, UINT16_MAX, UINT32_MAX, on_quit},
+    {SMFIC_QUIT_NC, (uint16_t)~BIT(PHASE_NEW), UINT32_MAX, on_quit_nc},
+};
+
+static const struct command_rule *find_rule(uint8_t cmd)
+{
+    for (size_t i = 0; i < COUNT_OF(rules); i++)
+        if (rules[i].cmd == cmd)
+            return &rules[i];
+    return NULL;
+}
+
+static void handle_packet(struct session *s, const struct wire_packet *p)
+{
+    if (p->cmd == SMFIC_OPTNEG) {
+        if (s->phase != PHASE_NEW || session_negotiate(s, p->body) != ERR_NONE)
+            session_close(s, "negotiation that cannot be understood, or a second one");
+        return;
+    }
+    struct milter_command c;
+    if (milter_parse_command(p, &c) != ERR_NONE) {
+        session_close(s, "a command that cannot be understood");
+        return;
+    }
+    if (s->phase == PHASE_NEW && p->cmd != SMFIC_QUIT) {
+        session_close(s, "a command before the negotiation");
+        return;
+    }
+    if (p->cmd == SMFIC_MACRO) {
+        session_macros(s, c.u.macro.for_cmd, c.u.macro.pairs);
+        return;
+    }
+    const struct command_rule *rule = find_rule(p->cmd);
+    if (!rule || !(rule->phases & BIT(s->phase))) {
+        session_close(s, "a command at the wrong time");
+        return;
+    }
+    bool answered = rule->no_reply != UINT32_MAX;
+    if (answered)
+        s->owed = p->cmd;
+    if (answered && (s->flags & FLAG_PASSED)) {
+        session_reply_code(s, SMFIR_CONTINUE); /* an MTA that goes on asking after "accept" */
+        return;
+    }
+    rule->handle(s, &c);
+}
+
+/* ---- input ---- */
+
+/* While a reply is owed: what else has the MTA said? */
+static void scan_pending(struct session *s)
+{
+    struct slice rest = buf_slice(&s->in);
+    struct wire_packet p;
+    unsigned frames = 0;
+    enum wire_result r;
+    while ((r = wire_next(&rest, WIRE_PACKET_MAX_BYTES, &p)) == WIRE_OK) {
+        if ((p.cmd == SMFIC_ABORT || p.cmd == SMFIC_QUIT) && s->wait != WAIT_NOTHING) {
+            if (s->wait == WAIT_HELD || s->wait == WAIT_LAST_LOOK)
+                holding_end(s, HOLD_END_LEFT);
+            if (p.cmd == SMFIC_QUIT)
+                session_close(s, NULL);
+            else
+                session_reply_gone(s, "Client is gone");
+            return;
+        }
+        if (p.cmd != SMFIC_MACRO && p.cmd != SMFIC_ABORT && p.cmd != SMFIC_QUIT)
+            frames++;
+    }
+    if (r == WIRE_BAD)
+        session_close(s, "a frame of length zero or above the limit");
+    else if (frames > PENDING_MAX_FRAMES || s->in.len > PENDING_MAX_BYTES)
+        session_close(s, "more commands while a reply is owed");
+}
+
+/* Cut and handle packets off *rest until a reply is owed or they end. */
+static void consume(struct session *s, struct slice *rest)
+{
+    struct wire_packet p;
+    while (s->phase != PHASE_OVER && s->wait == WAIT_NOTHING) {
+        enum wire_result r = wire_next(rest, WIRE_PACKET_MAX_BYTES, &p);
+        if (r == WIRE_MORE)
+            return;
+        if (r == WIRE_BAD) {
+            session_close(s, "a frame of length zero or above the limit");
+            return;
+        }
+        handle_packet(s, &p);
+    }
+}
+
+/* Handle what is kept in s->in; the buffer goes when it is empty, for held clients are many. */
+static void consume_pending(struct session *s)
+{
+    while (s->phase != PHASE_OVER && s->in.len > 0) {
+        struct slice rest = buf_slice(&s->in);
+        size_t before = rest.len;
+        consume(s, &rest);
+        if (rest.len == before)
+            break;
+        buf_drop(&s->in, before - rest.len);
+        if (s->wait == WAIT_NOTHING)
+            continue;
+        scan_pending(s);
+        if (s->wait != WAIT_NOTHING)
+            break;
+    }
+    if (s->in.len == 0)
+        buf_fini(&s->in);
+}
+
+void session_bytes(struct session *s, struct slice bytes)
+{
+    if (s->phase == PHASE_OVER)
+        return;
+    if (s->in.len == 0)
+        consume(s, &bytes);
+    if (s->phase == PHASE_OVER || bytes.len == 0)
+        return;
+    buf_put_slice(&s->in, bytes);
+    if (s->wait != WAIT_NOTHING)
+        scan_pending(s);
+    if (s->wait == WAIT_NOTHING)
+        consume_pending(s);
+}
+
+void session_eof(struct session *s)
+{
+    session_close(s, NULL);
+}
+
+/* An answer has come: when it ended the wait, the MTA's next commands may be here already. */
+static void resume(struct session *s)
+{
+    if (s->wait == WAIT_NOTHING)
+        consume_pending(s);
+}
+
+void session_store_answered(struct session *s, uint32_t request, const struct grey_answer *answer)
+{
+    if (request == 0 || request != s->store_request)
+        return;
+    s->store_request = 0;
+    if (answer->failed)
+        s->sh->stats.store_failures++;
+    if (s->wait == WAIT_LOOK_STORE)
+        recipient_known(s, answer);
+    else if (s->wait == WAIT_STORE)
+        recipient_committed(s, answer);
+    resume(s);
+}
+
+void session_looked(struct session *s, uint32_t request, enum look_result result, uint64_t cookie)
+{
+    if (request == 0 || request != s->look_request)
+        return;
+    s->look_request = 0;
+    holding_looked(s, result, cookie);
+    resume(s);
+}
+
+void session_timer(struct session *s)
+{
+    int64_t now = s->sh->now.mono.ms;
+    if (s->next_progress.ms != 0 && now >= s->next_progress.ms) {
+        const uint8_t packet[5] = {0, 0, 0, 1, SMFIR_PROGRESS};
+        effects_send(s->sh->out, s->id, slice_of(packet, sizeof(packet)));
+        s->next_progress.ms = now + s->plan->set->progress_sec * 1000;
+    }
+    if (s->wait == WAIT_HELD || s->wait == WAIT_LAST_LOOK || s->wait == WAIT_FIRST_LOOK) {
+        holding_timer(s);
+    } else if (s->deadline.ms != 0 && now >= s->deadline.ms) {
+        static const struct grey_answer failed = {.failed = true, .left_sec = -1};
+        effects_log(s->sh->out, s->id, LOG_LEVEL_ERROR, "store: no answer within %d s",
+                    SESSION_STORE_DEADLINE_MS / 1000);
+        session_store_answered(s, s->store_request, &failed);
+        return;
+    }
+    if (s->phase != PHASE_OVER)
+        session_arm_timer(s);
+    resume(s);
+}
+
+void session_stop(struct session *s)
+{
+    if (s->phase == PHASE_OVER)
+        return;
+    if (s->wait == WAIT_HELD || s->wait == WAIT_LAST_LOOK)
+        holding_end(s, HOLD_END_CUT);
+    if (s->owed)
+        session_reply_gone(s, "Service is being restarted, please come back");
+    session_close(s, NULL);
+}

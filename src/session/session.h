@@ -1,0 +1,31 @@
+/*
+ * session.h - one milter connection of an MTA: from its negotiation to its end, over all messages. No I/O: bytes and answers
+ * come in, effects go to shared.out.
+ */
+#ifndef TARSIER_SESSION_SESSION_H
+#define TARSIER_SESSION_SESSION_H
+
+#include "session/shared.h"
+
+struct session;
+
+/* Owner: session_free; also takes the session out of every table. */
+struct session *session_new(struct shared *sh, session_id id);
+void session_free(struct session *s);
+
+session_id session_name(const struct session *s);
+/* The session to which a timer of shared.wheel belongs. */
+struct session *session_of_timer(struct timer *t);
+
+/* Events; each may end the session: session_is_over() then, and its EFFECT_CLOSE is queued. */
+void session_bytes(struct session *s, struct slice bytes);
+void session_eof(struct session *s);
+void session_store_answered(struct session *s, uint32_t request, const struct grey_answer *answer);
+void session_looked(struct session *s, uint32_t request, enum look_result result, uint64_t cookie);
+void session_timer(struct session *s);
+/* The daemon ends: whoever waits gets 421, everybody is closed. */
+void session_stop(struct session *s);
+
+bool session_is_over(const struct session *s);
+
+#endif

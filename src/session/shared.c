@@ -1,0 +1,86 @@
+/* shared.c - bounds, stress and the memory of failed look-ups. */
+#include "session/shared.h"
+#include "base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    HOLDS_MAX_DEFAULT = 50,                /* half of Postfix's default_process_limit */
+    TEMP_AGAIN_MS = 60 * 60 * 1000,        /* TEMP for longer than this is no passing trouble */
+    TEMP_FORGET_MS = 7 * 24 * 3600 * 1000, /* as long as a sender's queue keeps a mail */
+    TEMP_WARN_MS = 60 * 60 * 1000,
+};
+
+void shared_init(struct shared *sh, struct plan *plan, struct siphash_key key, struct instant now)
+{
+    *sh = (struct shared){.plan = plan, .key = key, .now = now};
+    sh->holds = hold_table_new(key);
+    timer_wheel_init(&sh->wheel, now.mono);
+    sh->temp = mem_zalloc(sizeof(*sh->temp));
+}
+
+void shared_fini(struct shared *sh)
+{
+    hold_table_free(sh->holds);
+    free(sh->temp);
+    plan_unref(sh->plan);
+}
+
+unsigned shared_holds_max(const struct shared *sh)
+{
+    int64_t max = sh->plan->set->holds_max;
+    if (max >= 0)
+        return (unsigned)max;
+    return sh->mta_sessions ? sh->mta_sessions / 2 : HOLDS_MAX_DEFAULT;
+}
+
+bool shared_is_stressed(const struct shared *sh)
+{
+    return sh->mta_sessions > 0 && (uint64_t)sh->stats.open * 4 >= (uint64_t)sh->mta_sessions * 3;
+}
+
+static void note_recent(struct temp_memory *t, bool temp)
+{
+    if (t->count == TEMP_RECENT)
+        t->temps -= t->recent[t->next];
+    else
+        t->count++;
+    t->recent[t->next] = temp;
+    t->temps += temp;
+    t->next = (t->next + 1) % TEMP_RECENT;
+}
+
+/* More than half of the last clients: then it is our resolver that is ill, not their name servers. */
+static bool resolver_is_ill(struct shared *sh)
+{
+    struct temp_memory *t = sh->temp;
+    if (t->count < TEMP_RECENT / 5 || t->temps * 2 <= t->count)
+        return false;
+    if (t->warned.ms == 0 || sh->now.mono.ms - t->warned.ms >= TEMP_WARN_MS) {
+        t->warned = sh->now.mono;
+        effects_log(sh->out, 0, LOG_LEVEL_WARNING,
+                    "reverse look-ups failed for %u of the last %u clients: is the resolver ill? "
+                    "Clients without a name are let pass until it is well",
+                    t->temps, t->count);
+    }
+    return true;
+}
+
+bool shared_note_lookup(struct shared *sh, const struct ip *client, bool temp)
+{
+    struct temp_memory *t = sh->temp;
+    note_recent(t, temp);
+    if (!temp || client->family == IP_NONE)
+        return false;
+    bool ill = resolver_is_ill(sh);
+    uint64_t hash = siphash64(&sh->key, slice_of(client->bytes, sizeof(client->bytes)));
+    size_t slot = hash % TEMP_SLOTS;
+    int64_t age_ms = sh->now.mono.ms - t->slots[slot].first.ms;
+    if (!ip_eq(&t->slots[slot].client, client) || age_ms > TEMP_FORGET_MS) {
+        t->slots[slot].client = *client;
+        t->slots[slot].first = sh->now.mono;
+        return false;
+    }
+    return age_ms > TEMP_AGAIN_MS && !ill;
+}

@@ -1,0 +1,56 @@
+/*
+ * shared.h - what all sessions of one engine share: the present plan, holds, bounds and stress, the memory of failed look-ups,
+ * the timer wheel, counters. The engine owns it; sessions change it.
+ */
+#ifndef TARSIER_SESSION_SHARED_H
+#define TARSIER_SESSION_SHARED_H
+
+#include "base/timer.h"
+#include "session/stats.h"
+#include "hold/hold.h"
+#include "plan/plan.h"
+#include "port/effect.h"
+
+/* Addresses whose reverse look-up failed for now, when first; and how many of the last clients were of that kind. */
+enum { TEMP_SLOTS = 4096, TEMP_RECENT = 100 };
+
+struct temp_memory {
+    struct {
+        struct ip client;
+        struct mono first;
+    } slots[TEMP_SLOTS];         /* by hash; a newer address takes an older one's place */
+    uint8_t recent[TEMP_RECENT]; /* ring of the last clients: 1 TEMP, 0 not */
+    unsigned next, count, temps;
+    struct mono warned; /* last "the resolver is ill"; 0: never */
+};
+
+struct shared {
+    struct plan *plan;
+    struct hold_table *holds;
+    struct timer_wheel wheel;
+    struct siphash_key key;
+    struct temp_memory *temp;
+    uint32_t mta_sessions; /* the MTA's limit of sessions; 0: not known */
+    bool stopping;
+    bool told_progress; /* the warning that holds exceed the MTA's time-out was given */
+    struct engine_stats stats;
+    /* of the present step */
+    struct instant now;
+    struct effects *out;
+};
+
+void shared_init(struct shared *sh, struct plan *plan, struct siphash_key key, struct instant now);
+void shared_fini(struct shared *sh);
+
+/* How many clients may be held at once (DESIGN 3, "Bounds"). */
+unsigned shared_holds_max(const struct shared *sh);
+/* Whether the MTA is near its limit of sessions. */
+bool shared_is_stressed(const struct shared *sh);
+
+/*
+ * Count a client whose reverse look-up failed for now (temp) or did not. Returns true when it failed, as it had more than an
+ * hour ago, and this is not a trouble of our own resolver: then the client counts as one without a name (DESIGN 4, "TEMP").
+ */
+bool shared_note_lookup(struct shared *sh, const struct ip *client, bool temp);
+
+#endif
