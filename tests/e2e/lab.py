@@ -174,6 +174,10 @@ class Lab:
                 passwd.write("tarsier:x:64998:64998::/var/lib/tarsier:/usr/sbin/nologin\n")
                 group.write("tarsier:x:64998:\n")
 
+        # What a package does at installation: smtpd's way to the socket, inside its chroot.
+        os.makedirs("/var/spool/postfix")
+        self._directory(os.path.dirname(SOCKET), 0o2750, "tarsier", "postfix")
+
     def _network(self):
         _run("ip", "link", "set", "lo", "up")
         for prefix in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"):
