@@ -1,0 +1,341 @@
+/*
+ * text.c - what people read: SMTP replies and log lines, in the peer's form, so that log tools go on working.
+ *
+ * Text from outside is made harmless here: control bytes become `?` in log lines, and the codec and the formats see to
+ * replies and headers.
+ */
+#include "session/internal.h"
+#include "policy/xgreylist.h"
+
+#include <stdio.h>
+
+/* ---- facts ---- */
+
+static struct slice macro_value(const void *ctx, struct slice name)
+{
+    const struct session *s = ctx;
+    const struct {
+        const char *name;
+        struct slice value;
+    } own[] = {
+        {"j", s->mta_name},
+        {"i", s->queue_id},
+        {"{client_ptr}", s->client_ptr},
+        {"{if_addr}", s->if_addr},
+        {"{verify}", s->verify},
+        {"{cert_subject}", s->cert_subject},
+        {"{auth_type}", s->auth_type},
+        {"{auth_authen}", s->auth_authen},
+    };
+    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+        if (slice_eq_cstr(name, own[i].name))
+            return own[i].value;
+    const struct macro *const lists[] = {s->rcpt_macros, s->mail_macros, s->conn_macros};
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+        for (const struct macro *m = lists[i]; m; m = m->next)
+            if (slice_eq(m->name, name))
+                return m->value;
+    return SLICE_NONE;
+}
+
+static struct slice hostname(const struct session *s)
+{
+    return s->mta_name.len ? s->mta_name : slice_cstr(s->plan->hostname);
+}
+
+/* id or line of the ACL line; the line's digits go to room. */
+static struct slice acl_name(const struct session *s, char room[16])
+{
+    const struct decision *d = &s->decision;
+    if (d->id)
+        return slice_cstr(d->id);
+    if (!d->acl)
+        return SLICE_NONE;
+    return slice_of(room, (size_t)snprintf(room, 16, "%u", d->acl->line));
+}
+
+struct slice text_acl_name(struct session *s)
+{
+    char room[16];
+    return arena_slice(&s->mail.arena, acl_name(s, room));
+}
+
+static struct format_facts facts_of(const struct session *s, char room[16])
+{
+    const struct decision *d = &s->decision;
+    return (struct format_facts){
+        .sender = s->sender,
+        .recipient = s->recipient,
+        .client = s->ends.remote,
+        .host = s->host,
+        .helo = s->helo,
+        .now = s->sh->now.wall,
+        .hostname = hostname(s),
+        .if_addr = s->if_addr,
+        .code = d->code,
+        .ecode = d->ecode,
+        .acl_id = acl_name(s, room),
+        .acl_line = d->acl ? d->acl->line : 0,
+        .elapsed_sec = s->elapsed_sec,
+        .tarpit_sec = d->tarpit_sec,
+        .groups = d->groups,
+        .macro = macro_value,
+        .macro_ctx = s,
+    };
+}
+
+void text_expand(const struct session *s, const struct format *format, struct buf *out)
+{
+    char room[16];
+    struct format_facts facts = facts_of(s, room);
+    facts.verdict = "accept";
+    format_expand(format, &facts, out);
+}
+
+/* ---- replies ---- */
+
+void text_refusal(struct session *s, int64_t elapsed_sec, int64_t remaining_sec, bool blacklisted,
+                  struct buf *packet)
+{
+    const struct decision *d = &s->decision;
+    struct slice code = d->code.ptr ? d->code : blacklisted ? SLICE_LIT("551") : SLICE_LIT("451");
+    struct slice ecode = d->ecode.ptr ? d->ecode : blacklisted ? SLICE_LIT("5.7.1") : SLICE_LIT("4.7.1");
+    if (!blacklisted && !slice_has_prefix(code, "4"))
+        code = SLICE_LIT("451"); /* a suspicion is never an error for good (DESIGN, R4) */
+    struct buf text = {0};
+    if (d->msg) {
+        char room[16];
+        struct format_facts facts = facts_of(s, room);
+        facts.code = code;
+        facts.ecode = ecode;
+        facts.elapsed_sec = elapsed_sec;
+        facts.remaining_sec = remaining_sec;
+        facts.verdict = blacklisted && slice_has_prefix(code, "5") ? "reject" : "tempfail";
+        format_expand(d->msg, &facts, &text);
+    } else if (blacklisted) {
+        buf_put_cstr(&text, "Go away!");
+    } else if (s->plan->set->quiet) {
+        buf_put_cstr(&text, "Greylisting in action, please come back later");
+    } else {
+        buf_put_cstr(&text, "Greylisting in action, please come back in ");
+        xgreylist_put_duration(&text, remaining_sec);
+    }
+    milter_put_replycode(packet, code, ecode, buf_slice(&text));
+    buf_fini(&text);
+}
+
+void text_x_greylist(const struct session *s, struct buf *out)
+{
+    enum conf_report report = (enum conf_report)s->plan->set->report;
+    bool delayed = s->elapsed_sec > 0;
+    if (report == CONF_REPORT_NONE || (report == CONF_REPORT_DELAYS && !delayed) ||
+        (report == CONF_REPORT_NODELAYS && delayed))
+        return;
+    if (s->report.ptr) {
+        buf_put_slice(out, s->report);
+        return;
+    }
+    const struct xgreylist x = {
+        .reasons = s->reasons,
+        .elapsed_sec = s->elapsed_sec,
+        .tarpit_sec = s->tarpit_sec,
+        .acl = s->acl_in_header,
+        .with_acl = s->acl_in_header.ptr != NULL,
+        .hostname = hostname(s),
+        .address = s->if_addr,
+        .now = s->sh->now.wall,
+    };
+    xgreylist_put_header(out, &x);
+}
+
+/* ---- log lines ---- */
+
+/* Bytes from outside: nothing may end the line or move the cursor of who reads it. */
+static void put_outside(struct buf *out, struct slice text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
+        buf_put_byte(out, c < 0x20 || c == 0x7f ? '?' : (char)c);
+    }
+}
+
+/* "4BxyZ: addr host[192.0.2.1]" */
+static void put_client(const struct session *s, struct buf *out)
+{
+    char address[IP_TEXT_MAX];
+    if (s->queue_id.len)
+        put_outside(out, s->queue_id);
+    else
+        buf_put_cstr(out, "(unknown id)"); /* Postfix has none before the first accepted recipient */
+    buf_put_cstr(out, ": addr ");
+    put_outside(out, s->host);
+    buf_printf(out, "[%s]", s->flags & FLAG_LOCAL ? "local" : ip_format(&s->ends.remote, address));
+}
+
+static void put_envelope(const struct session *s, struct buf *out)
+{
+    buf_put_cstr(out, " from ");
+    put_outside(out, s->sender);
+    buf_put_cstr(out, " to ");
+    put_outside(out, s->recipient);
+}
+
+static void put_acl(const struct session *s, struct buf *out)
+{
+    char room[16];
+    struct slice name = acl_name(s, room);
+    if (name.ptr)
+        buf_printf(out, " (ACL %.*s)", SLICE_ARG(name));
+}
+
+static void write_line(const struct session *s, enum log_level level, struct buf *line)
+{
+    effects_log(s->sh->out, s->id, level, "%.*s", SLICE_ARG(buf_slice(line)));
+    buf_fini(line);
+}
+
+static void put_why(struct buf *line, const struct policy_why *why)
+{
+    if (!why->condition) {
+        buf_put_cstr(line, "the filter's condition does not hold");
+        return;
+    }
+    buf_printf(line, "%s", why->condition);
+    if (why->s25r_list)
+        buf_printf(line, ": listed as %s", why->s25r_list);
+    else if (why->s25r_temp)
+        buf_put_cstr(line, ": the reverse look-up failed for now");
+    else if (why->s25r_rule >= 0)
+        buf_printf(line, ": rule %d", why->s25r_rule);
+}
+
+void text_log_passed(struct session *s, const struct policy_why *why)
+{
+    struct buf line = {0};
+    put_client(s, &line);
+    if (s->sender.ptr) {
+        buf_put_cstr(&line, " from ");
+        put_outside(&line, s->sender);
+    }
+    buf_put_cstr(&line, " passes: ");
+    put_why(&line, why);
+    write_line(s, LOG_LEVEL_INFO, &line);
+}
+
+void text_log_accepted(struct session *s, unsigned reasons)
+{
+    const struct decision *d = &s->decision;
+    if (d->nolog)
+        return;
+    struct buf line = {0};
+    char address[IP_TEXT_MAX], room[16];
+    struct slice acl = acl_name(s, room);
+    if (s->queue_id.len)
+        put_outside(&line, s->queue_id);
+    else
+        buf_put_cstr(&line, "(unknown id)");
+    buf_put_cstr(&line, ": skipping greylist because ");
+    xgreylist_put_reasons(&line, reasons, d->tarpit_sec, acl, false);
+    buf_put_cstr(&line, ", (from=");
+    put_outside(&line, s->sender);
+    buf_put_cstr(&line, ", rcpt=");
+    put_outside(&line, s->recipient);
+    buf_put_cstr(&line, ", addr=");
+    put_outside(&line, s->host);
+    buf_printf(&line, "[%s])", s->flags & FLAG_LOCAL ? "local" : ip_format(&s->ends.remote, address));
+    if (acl.ptr)
+        buf_printf(&line, " ACL %.*s", SLICE_ARG(acl));
+    write_line(s, LOG_LEVEL_INFO, &line);
+}
+
+void text_log_autowhite(struct session *s, const struct grey_answer *answer)
+{
+    struct buf line = {0};
+    char address[IP_TEXT_MAX];
+    if (s->decision.nolog || s->decision.autowhite_sec <= 0)
+        return;
+    (void)answer;
+    if (s->queue_id.len)
+        put_outside(&line, s->queue_id);
+    else
+        buf_put_cstr(&line, "(unknown id)");
+    buf_printf(&line, ": addr %s from ", ip_format(&s->ends.remote, address));
+    put_outside(&line, s->sender);
+    buf_put_cstr(&line, " rcpt ");
+    put_outside(&line, s->recipient);
+    buf_put_cstr(&line, ": autowhitelisted for another ");
+    xgreylist_put_duration(&line, s->decision.autowhite_sec);
+    write_line(s, LOG_LEVEL_INFO, &line);
+}
+
+/* One line of the recipient's: "… from <a> to <b> WHAT (ACL n)". */
+static void log_recipient(struct session *s, enum log_level level, const char *what, int64_t sec)
+{
+    struct buf line = {0};
+    put_client(s, &line);
+    put_envelope(s, &line);
+    buf_put_byte(&line, ' ');
+    buf_put_cstr(&line, what);
+    if (sec >= 0)
+        xgreylist_put_duration(&line, sec);
+    put_acl(s, &line);
+    write_line(s, level, &line);
+}
+
+void text_log_deferred(struct session *s, int64_t remaining_sec)
+{
+    if (!s->decision.nolog)
+        log_recipient(s, LOG_LEVEL_INFO, "delayed for ", remaining_sec);
+}
+
+void text_log_rejected(struct session *s)
+{
+    if (!s->decision.nolog)
+        log_recipient(s, LOG_LEVEL_INFO, "blacklisted", -1);
+}
+
+void text_log_held(struct session *s)
+{
+    if (!s->decision.nolog)
+        log_recipient(s, LOG_LEVEL_INFO, "held for ", (s->decision.hold_ms + 999) / 1000);
+}
+
+void text_log_hold_end(struct session *s, const char *how, int64_t waited_ms)
+{
+    struct buf what = {0};
+    if (s->decision.nolog)
+        return;
+    buf_printf(&what, "hold %s after ", how);
+    log_recipient(s, LOG_LEVEL_INFO, buf_cstr(&what), waited_ms / 1000);
+    buf_fini(&what);
+}
+
+void text_log_not_held(struct session *s, enum policy_no_hold why)
+{
+    static const char *const texts[] = {
+        [HOLD_POSSIBLE] = "not held",
+        [HOLD_UNWATCHABLE] = "not held: the client's connection cannot be watched",
+        [HOLD_BOUND_MAX] = "not held: as many are held as `holds max` allows",
+        [HOLD_BOUND_CLIENT] = "not held: as many of this client are held as `holds per-client` allows",
+        [HOLD_STRESS] = "not held: the mail server is under stress",
+    };
+    log_recipient(s, LOG_LEVEL_INFO, texts[why], -1);
+}
+
+void text_log_gone(struct session *s, const char *how)
+{
+    struct buf line = {0};
+    put_client(s, &line);
+    buf_printf(&line, " refused with 421: the client was %s", how);
+    write_line(s, LOG_LEVEL_INFO, &line);
+}
+
+void text_log_protocol(struct session *s, const char *what)
+{
+    struct buf line = {0};
+    put_client(s, &line);
+    buf_printf(&line, ": connection closed: %s", what);
+    if (s->owed)
+        buf_printf(&line, " (while %s is answered)", milter_command_name(s->owed));
+    write_line(s, LOG_LEVEL_WARNING, &line);
+}
