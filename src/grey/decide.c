@@ -486,7 +486,6 @@ static void left(struct work *w)
     }
     mark_left(w, open_record(w, GREY_SLOT_CLIENT), until);
     w->set->durable = true;
-    w->answer->verdict = GREY_DEFER;
 }
 
 void grey_apply(const struct grey_request *req, struct grey_set *set, struct grey_answer *answer)
