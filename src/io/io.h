@@ -1,0 +1,91 @@
+/*
+ * io.h - the event loop: listeners, connections of MTAs, one timer, signals, wakes from other threads. Turns what happens into
+ * events for `step` and carries the effects out after it returns; knows nothing of the milter protocol, of the store or of
+ * the log, which it reaches through hooks.
+ *
+ * Everything but io_wake is called on the loop's thread (before io_run: the thread that will run it).
+ */
+#ifndef TARSIER_IO_IO_H
+#define TARSIER_IO_IO_H
+
+#include "base/buf.h"
+#include "port/effect.h"
+
+#include <sys/types.h>
+
+struct io;
+
+struct io_hooks {
+    void *ctx;
+    /* One event; EVENT_OPEN..EVENT_STOP. Never called while it runs. */
+    void (*step)(void *ctx, const struct event *event, struct effects *out);
+    /* A connection beyond sessions_max, instead of step: only OPEN, BYTES, EOF; effects SEND, CLOSE, LOG. */
+    void (*surplus)(void *ctx, const struct event *event, struct effects *out);
+    bool (*wants_ticks)(void *ctx);
+    /* Effects that are not ours. Borrowed for the call. An answer that is there at once is given to io_feed. */
+    void (*store)(void *ctx, const struct effect *e);
+    void (*look)(void *ctx, const struct effect *e); /* collects */
+    void (*look_flush)(void *ctx);                   /* after a step that looked */
+    void (*log)(void *ctx, enum log_level level, struct slice line);
+    void (*woken)(void *ctx); /* after io_wake, once for several */
+    void (*signalled)(void *ctx, int signo);
+};
+
+/*
+ * sessions_max: connections that step sees at a time; up to IO_SURPLUS_MAX more are given to `surplus`, and beyond them the
+ * kernel's queue waits. Whoever chooses it leaves room for files (IO_FILES_RESERVED).
+ * Errors: ERR_IO (the system gives no loop; errno tells). Owner: free with io_free.
+ */
+enum { IO_SURPLUS_MAX = 32, IO_FILES_RESERVED = 64 };
+MUST_CHECK enum err io_new(struct io **out, const struct io_hooks *hooks, uint32_t sessions_max);
+/* Connections still open are dropped without a word; sockets that are ours are unlinked. NULL is harmless. */
+void io_free(struct io *io);
+
+/* Raise the soft limit of open files to the hard one, that to at least `want` where we may; returns what it is now. */
+uint32_t io_raise_files(uint32_t want);
+
+struct io_listen {
+    const char *address; /* "unix:/path", "inet:port[@host]", "inet6:port[@host]" */
+    int mode;            /* unix: permission bits; -1: 0660 */
+    const char
+        *group;  /* unix: name or number of the socket's and a new directory's group; NULL: as it comes */
+    uid_t owner; /* unix: owner of the socket and of a new directory; (uid_t)-1: as it comes */
+};
+
+/*
+ * Make a listening socket; it accepts once the loop runs. A missing directory of a unix socket is made (0750). A socket file
+ * that nobody answers at is replaced, one that somebody answers at and anything that is no socket is left alone.
+ * Errors: ERR_SYNTAX (address), ERR_BUSY, ERR_LIMIT (path longer than a socket address holds), ERR_NOT_FOUND (host, group),
+ * ERR_IO. *why gets the reason in words.
+ */
+MUST_CHECK enum err io_listen(struct io *io, const struct io_listen *spec, struct buf *why);
+/* "unix:/path", "inet:127.0.0.1:1234", one after another with ", " between. */
+void io_describe_listeners(const struct io *io, struct buf *out);
+
+/* Catch this signal: hooks.signalled is called on the loop. */
+MUST_CHECK enum err io_catch(struct io *io, int signo);
+
+/* Run until io_quit. */
+void io_run(struct io *io);
+
+/*
+ * Give an event to step and carry out what follows; `now` is filled in. Called from a hook while a step's effects are being
+ * carried out, the event waits its turn; it must not borrow anything then (BYTES and STORE do: for those, wake and come back).
+ */
+void io_feed(struct io *io, const struct event *event);
+
+/* Any thread: hooks.woken will be called. */
+void io_wake(struct io *io);
+
+/* Run work(ctx) on a worker thread, then done(ctx) on the loop. */
+void io_work(struct io *io, void (*work)(void *ctx), void (*done)(void *ctx), void *ctx);
+
+/*
+ * Stop: close the listeners, feed EVENT_STOP, and end io_run when EFFECT_STOPPED has come and everything that was to be sent
+ * is sent, at the latest after limit_ms.
+ */
+void io_stop(struct io *io, int64_t limit_ms);
+
+struct instant io_now(void);
+
+#endif

@@ -1,0 +1,313 @@
+/*
+ * loop.c - the libuv loop and the step: an event goes in, its effects are carried out, then the events that waited.
+ * The only place of io/ where the clocks are read.
+ */
+#include "io/internal.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <time.h>
+
+enum { SEND_TOGETHER = 8 };
+
+struct instant io_now(void)
+{
+    struct timespec mono, wall;
+    clock_gettime(CLOCK_MONOTONIC, &mono);
+    clock_gettime(CLOCK_REALTIME_COARSE, &wall);
+    return (struct instant){.mono = {(int64_t)mono.tv_sec * 1000 + mono.tv_nsec / 1000000},
+                            .wall = {(int64_t)wall.tv_sec}};
+}
+
+/* ---- steps ---- */
+
+/* Replies to one MTA that follow each other go out in one write: small writes cost 43 ms each by Nagle's algorithm. */
+static size_t send_run(struct io *io, size_t at)
+{
+    const struct effect *first = &io->effects.items[at];
+    uv_buf_t bufs[SEND_TOGETHER];
+    unsigned n = 0;
+    while (n < SEND_TOGETHER && at + n < io->effects.count) {
+        const struct effect *e = &io->effects.items[at + n];
+        if (e->kind != EFFECT_SEND || e->session != first->session)
+            break;
+        bufs[n++] = uv_buf_init((char *)(uintptr_t)e->u.bytes.ptr, (unsigned)e->u.bytes.len);
+    }
+    conn_send(io, first->session, bufs, n);
+    return n;
+}
+
+static void effects_run(struct io *io)
+{
+    bool looked = false;
+    for (size_t i = 0; i < io->effects.count;) {
+        const struct effect *e = &io->effects.items[i];
+        size_t done = 1;
+        switch (e->kind) {
+        case EFFECT_SEND:
+            done = send_run(io, i);
+            break;
+        case EFFECT_CLOSE:
+            conn_close(io, e->session);
+            break;
+        case EFFECT_STORE:
+            io->hooks.store(io->hooks.ctx, e);
+            break;
+        case EFFECT_LOOK:
+            io->hooks.look(io->hooks.ctx, e);
+            looked = true;
+            break;
+        case EFFECT_LOG:
+            io->hooks.log(io->hooks.ctx, e->level, e->u.bytes);
+            break;
+        case EFFECT_STOPPED:
+            io->stopped = true;
+            break;
+        case EFFECT_MAX_:
+            PANIC("no such effect");
+        }
+        i += done;
+    }
+    effects_clear(&io->effects);
+    if (looked)
+        io->hooks.look_flush(io->hooks.ctx);
+}
+
+static bool is_of_connection(enum event_kind kind)
+{
+    return kind == EVENT_OPEN || kind == EVENT_BYTES || kind == EVENT_EOF;
+}
+
+static void step_run(struct io *io, const struct event *event)
+{
+    bool surplus = false;
+    if (is_of_connection(event->kind)) {
+        const struct conn *c = conn_find(io, event->session);
+        if (!c)
+            return; /* closed while the event waited */
+        surplus = c->surplus;
+    }
+    (surplus ? io->hooks.surplus : io->hooks.step)(io->hooks.ctx, event, &io->effects);
+    effects_run(io);
+}
+
+static void tick_fired(uv_timer_t *timer);
+
+/* The timer runs only while somebody needs it: an idle daemon sleeps. */
+static void ticks_adjust(struct io *io)
+{
+    bool want = !list_is_empty(&io->lingering) || io->hooks.wants_ticks(io->hooks.ctx);
+    if (want == io->ticking || uv_is_closing((uv_handle_t *)&io->tick))
+        return;
+    io->ticking = want;
+    if (want) {
+        uv_update_time(&io->loop);
+        uv_timer_start(&io->tick, tick_fired, IO_TICK_MS, IO_TICK_MS);
+    } else {
+        uv_timer_stop(&io->tick);
+    }
+}
+
+void io_feed(struct io *io, const struct event *event)
+{
+    if (io->busy) {
+        if (event->kind == EVENT_BYTES || event->kind == EVENT_STORE)
+            PANIC("an event that borrows cannot wait");
+        io->pending = mem_grow(io->pending, &io->pending_cap, io->pending_count + 1, sizeof(*io->pending));
+        io->pending[io->pending_count++] = *event;
+        return;
+    }
+    io->busy = true;
+    struct instant now = io_now();
+    struct event e = *event;
+    e.now = now;
+    step_run(io, &e);
+    while (io->pending_at < io->pending_count) {
+        e = io->pending[io->pending_at++];
+        e.now = now;
+        if (io->pending_at == io->pending_count)
+            io->pending_at = io->pending_count = 0;
+        step_run(io, &e);
+    }
+    io->busy = false;
+    ticks_adjust(io);
+    loop_check_stopped(io);
+}
+
+/* ---- timer, wakes, signals, workers ---- */
+
+static void tick_fired(uv_timer_t *timer)
+{
+    struct io *io = timer->loop->data;
+    io_feed(io, &(struct event){.kind = EVENT_TICK});
+    conn_linger_check(io, io_now().mono.ms);
+}
+
+static void wake_fired(uv_async_t *wake)
+{
+    struct io *io = wake->loop->data;
+    io->hooks.woken(io->hooks.ctx);
+}
+
+void io_wake(struct io *io)
+{
+    uv_async_send(&io->wake);
+}
+
+static void signal_fired(uv_signal_t *handle, int signo)
+{
+    struct io *io = handle->loop->data;
+    io->hooks.signalled(io->hooks.ctx, signo);
+}
+
+enum err io_catch(struct io *io, int signo)
+{
+    struct io_signal *s = mem_zalloc(sizeof(*s));
+    s->next = io->signals;
+    io->signals = s;
+    int r = uv_signal_init(&io->loop, &s->uv);
+    if (r == 0)
+        r = uv_signal_start(&s->uv, signal_fired, signo);
+    errno = r < 0 ? -r : 0;
+    return r < 0 ? ERR_IO : ERR_NONE;
+}
+
+struct io_job {
+    uv_work_t uv;
+    void (*work)(void *ctx);
+    void (*done)(void *ctx);
+    void *ctx;
+};
+
+static void job_run(uv_work_t *uv)
+{
+    struct io_job *job = CONTAINER_OF(uv, struct io_job, uv);
+    job->work(job->ctx);
+}
+
+static void job_done(uv_work_t *uv, int status)
+{
+    struct io_job *job = CONTAINER_OF(uv, struct io_job, uv);
+    (void)status; /* never cancelled */
+    job->done(job->ctx);
+    free(job);
+}
+
+void io_work(struct io *io, void (*work)(void *ctx), void (*done)(void *ctx), void *ctx)
+{
+    struct io_job *job = mem_zalloc(sizeof(*job));
+    job->work = work;
+    job->done = done;
+    job->ctx = ctx;
+    if (uv_queue_work(&io->loop, &job->uv, job_run, job_done) < 0)
+        PANIC("uv_queue_work");
+}
+
+/* ---- life ---- */
+
+uint32_t io_raise_files(uint32_t want)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return 1024;
+    if (limit.rlim_max < want) {
+        struct rlimit more = {.rlim_cur = want, .rlim_max = want};
+        if (setrlimit(RLIMIT_NOFILE, &more) == 0)
+            return want;
+    }
+    rlim_t top = limit.rlim_max > UINT32_MAX / 2 ? UINT32_MAX / 2 : limit.rlim_max;
+    struct rlimit raised = {.rlim_cur = top, .rlim_max = limit.rlim_max};
+    if (limit.rlim_cur < top && setrlimit(RLIMIT_NOFILE, &raised) == 0)
+        limit.rlim_cur = top;
+    return limit.rlim_cur > UINT32_MAX / 2 ? UINT32_MAX / 2 : (uint32_t)limit.rlim_cur;
+}
+
+enum err io_new(struct io **out, const struct io_hooks *hooks, uint32_t sessions_max)
+{
+    *out = NULL;
+    struct io *io = mem_zalloc(sizeof(*io));
+    int r = uv_loop_init(&io->loop);
+    if (r < 0) {
+        free(io);
+        errno = -r;
+        return ERR_IO;
+    }
+    /* A write to an MTA that has gone must be an error value. */
+    signal(SIGPIPE, SIG_IGN);
+    io->loop.data = io;
+    io->hooks = *hooks;
+    io->sessions_max = sessions_max;
+    list_init(&io->listeners);
+    list_init(&io->free);
+    list_init(&io->lingering);
+    effects_init(&io->effects);
+    arena_init_inline(&io->effects.arena, io->effects_memory, sizeof(io->effects_memory));
+    uv_timer_init(&io->loop, &io->tick);
+    uv_timer_init(&io->loop, &io->limit);
+    r = uv_async_init(&io->loop, &io->wake, wake_fired);
+    if (r < 0) {
+        io_free(io);
+        errno = -r;
+        return ERR_IO;
+    }
+    *out = io;
+    return ERR_NONE;
+}
+
+void io_run(struct io *io)
+{
+    uv_run(&io->loop, UV_RUN_DEFAULT);
+}
+
+static void limit_fired(uv_timer_t *timer)
+{
+    uv_stop(timer->loop);
+}
+
+void loop_check_stopped(struct io *io)
+{
+    if (io->stopping && io->stopped && io->sessions + io->surplus == 0)
+        uv_stop(&io->loop);
+}
+
+void io_stop(struct io *io, int64_t limit_ms)
+{
+    if (io->stopping)
+        return;
+    io->stopping = true;
+    uv_update_time(&io->loop);
+    uv_timer_start(&io->limit, limit_fired, (uint64_t)limit_ms, 0);
+    listener_close_all(io);
+    io_feed(io, &(struct event){.kind = EVENT_STOP});
+}
+
+static void close_any(uv_handle_t *handle, void *ctx)
+{
+    (void)ctx;
+    if (!uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+void io_free(struct io *io)
+{
+    if (!io)
+        return;
+    io->stopping = true;
+    listener_close_all(io);
+    uv_walk(&io->loop, close_any, NULL);
+    while (uv_run(&io->loop, UV_RUN_DEFAULT) != 0)
+        continue; /* a uv_stop on the way ends only one round */
+    if (uv_loop_close(&io->loop) < 0)
+        PANIC("a handle is left in the loop");
+    while (io->signals) {
+        struct io_signal *s = io->signals;
+        io->signals = s->next;
+        free(s);
+    }
+    conn_free_all(io);
+    effects_fini(&io->effects);
+    free(io->pending);
+    free(io);
+}
