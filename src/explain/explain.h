@@ -1,0 +1,33 @@
+/*
+ * explain.h - what would happen to a mail, told: the daemon's own engine plays the dialogue on given facts and a given memory,
+ * with a client that stays and, where it would be held, with one that hangs up. Reads no clock and opens nothing.
+ */
+#ifndef TARSIER_EXPLAIN_EXPLAIN_H
+#define TARSIER_EXPLAIN_EXPLAIN_H
+
+#include "base/buf.h"
+#include "plan/plan.h"
+
+struct explain_facts {
+    struct ip client;
+    struct slice name;              /* verified name; NONE or empty: it has none */
+    struct slice ptr;               /* unverified name (resolve FORGED, TEMP) */
+    enum policy_resolve resolve;    /* ABSENT: by name: OK or FAIL */
+    struct slice helo;              /* NONE: the name */
+    struct slice sender, recipient; /* with or without angle brackets */
+    struct slice authenticated;     /* login; NONE: not */
+    bool unwatched;                 /* the client's connection cannot be watched */
+    struct slice state;             /* what is remembered, see below; NONE or empty: nothing */
+    struct wall now;
+};
+
+/*
+ * The states: "held 40 s and left [5 min ago]", "first seen 31 min ago", "waited [2 d ago]", "let in 3 d ago".
+ * Units s, min (m), h, d, w.
+ *
+ * Append the whole explanation. Errors: ERR_SYNTAX, the state cannot be read: error (static text) says what would be understood.
+ */
+MUST_CHECK enum err explain(struct plan *plan, const struct explain_facts *facts, struct buf *out,
+                            const char **error);
+
+#endif
