@@ -1,0 +1,24 @@
+/* cli.h - what the subcommands of `tarsier` share. */
+#ifndef TARSIER_CLI_CLI_H
+#define TARSIER_CLI_CLI_H
+
+#include "plan/plan.h"
+
+enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2 }; /* exit statuses */
+
+struct command {
+    const char *name;
+    int (*run)(const struct command *c, int argc, char **argv); /* argv[0] is the command's name */
+    const char *arguments, *text;
+};
+
+/* Say why (unless NULL) and how it is called; returns CLI_USAGE. */
+int cli_usage(const struct command *c, const char *why);
+
+/* The configuration at path, or the default one for NULL; NULL after its errors were printed. Owner: plan_unref. */
+struct plan *cli_plan(const char *path);
+
+int cli_explain(const struct command *c, int argc, char **argv);
+int cli_import(const struct command *c, int argc, char **argv);
+
+#endif
