@@ -22,6 +22,7 @@ enum policy_need {
     POLICY_NEEDS_HOLD = 1u << 4,   /* some line holds: watch the client, see ABORT */
     POLICY_NEEDS_EOM = 1u << 5,    /* some header may be added (X-Greylist, addheader) */
     POLICY_NEEDS_DATA = 1u << 6,   /* delayedreject */
+    POLICY_NEEDS_NAME = 1u << 7,   /* s25r: {client_resolve} {client_ptr} */
 };
 
 /*
@@ -54,6 +55,7 @@ struct policy_facts {
     bool temp_again;           /* TEMP, as it was more than an hour ago: counts as no name (DESIGN 4) */
     struct slice helo;
     struct slice sender;       /* as the MTA gave it, "<a@b>" */
+    struct slice sender_seen;  /* as `from` clauses see it: cleaned (grey_tuple.sender); NONE: sender itself */
     struct slice recipient;
     struct slice auth_type, auth_authen, verify, cert_subject;
     struct wall now;
@@ -63,6 +65,12 @@ struct policy_facts {
     int64_t waited_ms;         /* served in this connection so far, all holds together */
     int64_t longest_ms;        /* the longest single one */
 };
+
+/*
+ * The client's verified name; NONE for a client without one, for a name that the MTA shows but calls forged, and while the
+ * look-up fails. An MTA that sends no {client_resolve} gives a name only when it has verified it, else "[192.0.2.1]".
+ */
+struct slice policy_client_name(const struct policy_facts *f);
 
 /* ---- conditions ---- */
 

@@ -1,0 +1,451 @@
+/*
+ * compile.c - from the configuration as written to what the cursor and the conditions run on. Knows the language's tree and
+ * what each part is compared with; evaluates nothing.
+ */
+#include "base/mem.h"
+#include "policy/compiled.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { COND_DEPTH_MAX = 512 }; /* evaluation recurses; beyond what conf/ lets through (parse.h) */
+
+const char *const condition_names[COND_NAMED_] = {
+    [COND_S25R] = "s25r",
+    [COND_REMOTE] = "remote",
+    [COND_AUTHENTICATED] = "authenticated",
+    [COND_UNAUTHENTICATED] = "unauthenticated",
+};
+
+struct compiler {
+    struct policy *p;
+    struct diags *diags;
+};
+
+/* ---- regexes and formats ---- */
+
+/* "/…/" with the slashes inside escaped again. */
+static const char *regex_as_written(struct arena *arena, struct slice source)
+{
+    struct buf b = {0};
+    buf_put_byte(&b, '/');
+    for (size_t i = 0; i < source.len; i++) {
+        if (source.ptr[i] == '/')
+            buf_put_byte(&b, '\\');
+        buf_put_byte(&b, source.ptr[i]);
+    }
+    buf_put_byte(&b, '/');
+    const char *text = arena_cstr(arena, buf_slice(&b));
+    buf_fini(&b);
+    return text;
+}
+
+static void regex_diag(struct compiler *c, enum diag_level level, const struct conf_regex *regex,
+                       const struct regex_error *error)
+{
+    struct conf_where where = regex->where;
+    size_t offset = error->offset < regex->source.len ? error->offset : regex->source.len;
+    if (where.column > 0) {
+        where.column += (uint32_t)offset;
+        for (size_t i = 0; i < offset; i++) /* each slash in the source was written with a backslash */
+            where.column += regex->source.ptr[i] == '/';
+    }
+    where.width = 1;
+    diags_add(c->diags, level, where, NULL, "regular expression: %s", error->message);
+}
+
+static void add_regex(struct compiler *c, const struct conf_regex *regex, struct policy_regex **regexes,
+                      size_t *n, size_t *cap)
+{
+    struct regex_error error = {0};
+    struct regex *re;
+    if (regex_compile(regex->source, regex->extended, &re, &error) != ERR_NONE) {
+        regex_diag(c, DIAG_ERROR, regex, &error);
+        return;
+    }
+    if (error.message)
+        regex_diag(c, DIAG_WARNING, regex, &error);
+    *regexes = mem_grow(*regexes, cap, *n + 1, sizeof(**regexes));
+    (*regexes)[(*n)++] = (struct policy_regex){re, regex_as_written(&c->p->arena, regex->source)};
+}
+
+static void free_regexes(struct policy_regex *regexes, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        regex_free(regexes[i].re);
+    free(regexes);
+}
+
+static void add_macro(struct policy *p, const char *name)
+{
+    for (size_t i = 0; i < p->n_macros; i++)
+        if (strcmp(p->macros[i], name) == 0)
+            return;
+    p->macros = mem_grow(p->macros, &p->macros_cap, p->n_macros + 2, sizeof(*p->macros));
+    p->macros[p->n_macros++] = name;
+    p->macros[p->n_macros] = NULL;
+}
+
+/* NULL for no text, and after an error. */
+static const struct format *compile_format(struct compiler *c, const char *text, struct conf_where where)
+{
+    struct format_error error = {0};
+    struct format *format;
+    if (!text)
+        return NULL;
+    if (format_compile(slice_cstr(text), &c->p->arena, &format, &error) != ERR_NONE) {
+        if (where.column > 0)
+            where.column += (uint32_t)error.offset;
+        where.width = 1;
+        diags_add(c->diags, DIAG_ERROR, where, NULL, "format string: %s", error.message);
+        return NULL;
+    }
+    return format;
+}
+
+/* What the MTA must be asked for so that the format can be filled in. */
+static void note_format(struct policy *p, const struct format *format)
+{
+    if (!format)
+        return;
+    if (format_names_helo(format))
+        p->needs |= POLICY_NEEDS_HELO;
+    for (const char *const *m = format_macros(format); *m; m++)
+        add_macro(p, *m);
+}
+
+/* ---- lists and clauses ---- */
+
+static struct slice trim_address(struct slice text)
+{
+    return slice_trim(text, "<> \t");
+}
+
+static void add_item(struct compiler *c, struct policy_items *items, const struct conf_item *item)
+{
+    if (item->is_regex) {
+        add_regex(c, &item->regex, &items->regexes, &items->n_regexes, &items->regexes_cap);
+        return;
+    }
+    switch (items->kind) {
+    case CONF_CLAUSE_ADDR:
+        ipset_add(&items->nets, &item->net, item->bits);
+        return;
+    case CONF_CLAUSE_FROM:
+    case CONF_CLAUSE_RCPT:
+        textset_add(&items->texts, trim_address(item->text));
+        return;
+    case CONF_CLAUSE_HELO:
+        if (slice_find(item->text, '%') < item->text.len) {
+            struct conf_where where = item->where;
+            where.column += where.column > 0; /* behind the quote */
+            const struct format *format = compile_format(c, arena_cstr(&c->p->arena, item->text), where);
+            if (!format)
+                return;
+            items->formats =
+                mem_grow(items->formats, &items->formats_cap, items->n_formats + 1, sizeof(*items->formats));
+            items->formats[items->n_formats++] = format;
+            return;
+        }
+        textset_add(&items->texts, item->text);
+        return;
+    case CONF_CLAUSE_DOMAIN:
+        textset_add(&items->texts, item->text);
+        return;
+    case CONF_CLAUSE_LIST:
+    case CONF_CLAUSE_TARPIT:
+    case CONF_CLAUSE_MAX_:
+        break;
+    }
+    PANIC("an item of a kind that has no items");
+}
+
+static void free_items(struct policy_items *items)
+{
+    ipset_fini(&items->nets);
+    textset_fini(&items->texts);
+    free_regexes(items->regexes, items->n_regexes);
+    free(items->formats);
+}
+
+static void compile_lists(struct compiler *c)
+{
+    const struct conf *conf = c->p->conf;
+    c->p->n_lists = conf->n_lists;
+    c->p->lists = arena_zalloc(&c->p->arena, (conf->n_lists + 1) * sizeof(*c->p->lists));
+    for (size_t i = 0; i < conf->n_lists; i++) {
+        struct policy_items *items = &c->p->lists[i];
+        items->kind = conf->lists[i]->kind;
+        for (size_t j = 0; j < conf->lists[i]->n_items; j++)
+            add_item(c, items, &conf->lists[i]->items[j]);
+        ipset_seal(&items->nets);
+    }
+}
+
+static const struct policy_items *find_list(const struct policy *p, const struct conf_list *list)
+{
+    for (size_t i = 0; i < p->n_lists; i++)
+        if (p->conf->lists[i] == list)
+            return &p->lists[i];
+    PANIC("a clause names a list that the configuration does not hold");
+}
+
+static struct policy_items *compile_own_item(struct compiler *c, const struct conf_clause *clause)
+{
+    struct policy *p = c->p;
+    struct policy_items *items = arena_zalloc(&p->arena, sizeof(*items));
+    items->kind = clause->kind;
+    add_item(c, items, &clause->item);
+    ipset_seal(&items->nets);
+    p->own = mem_grow(p->own, &p->own_cap, p->n_own + 1, sizeof(struct policy_items *));
+    p->own[p->n_own++] = items;
+    return items;
+}
+
+static void compile_clause(struct compiler *c, const struct conf_clause *from, struct policy_clause *to)
+{
+    *to = (struct policy_clause){.kind = from->kind, .negated = from->negated};
+    if (from->kind == CONF_CLAUSE_TARPIT) {
+        to->tarpit_sec = from->tarpit_sec;
+    } else if (from->kind == CONF_CLAUSE_LIST) {
+        to->items = find_list(c->p, from->list);
+        to->kind = to->items->kind;
+    } else {
+        to->items = compile_own_item(c, from);
+    }
+}
+
+/* ---- ACL lines ---- */
+
+static int64_t or_default(int64_t given, int64_t otherwise)
+{
+    return given >= 0 ? given : otherwise;
+}
+
+static void compile_acl(struct compiler *c, const struct conf_acl *from, struct policy_acl *to)
+{
+    struct arena *arena = &c->p->arena;
+    const struct conf_settings *set = &c->p->conf->set;
+    to->conf = from;
+    to->n_clauses = from->is_default ? 0 : from->n_clauses;
+    to->clauses = arena_alloc(arena, (to->n_clauses + 1) * sizeof(*to->clauses));
+    for (size_t i = 0; i < to->n_clauses; i++)
+        compile_clause(c, &from->clauses[i], &to->clauses[i]);
+    to->delay_sec = or_default(from->delay_sec, set->greylist_sec);
+    to->autowhite_sec = or_default(from->autowhite_sec, set->autowhite_sec);
+    to->scope = (enum conf_scope)or_default(from->tarpit_scope, set->tarpit_scope);
+    to->msg = compile_format(c, from->msg, from->msg_where);
+    to->report = compile_format(c, from->report, from->report_where);
+    to->headers = arena_alloc(arena, (from->n_headers + 1) * sizeof(struct format *));
+    for (size_t i = 0; i < from->n_headers; i++)
+        to->headers[i] = compile_format(c, from->headers[i].text, from->headers[i].where);
+}
+
+/*
+ * Headers of continue lines pile up until a line decides. A verdict has room for POLICY_HEADERS_MAX of them: a file that could
+ * bring more together is refused, so that none is lost in silence.
+ */
+static void check_headers(struct compiler *c, const struct conf_acl *acl, size_t *before)
+{
+    size_t all = *before + acl->n_headers;
+    if (all > POLICY_HEADERS_MAX && acl->n_headers > 0)
+        diags_add(
+            c->diags, DIAG_ERROR, acl->headers[acl->n_headers - 1].where, NULL,
+            "more than %d headers could be added to one message, counting those of the continue lines before",
+            POLICY_HEADERS_MAX);
+    if (acl->action == CONF_CONTINUE)
+        *before = all;
+}
+
+static void compile_acls(struct compiler *c)
+{
+    const struct conf *conf = c->p->conf;
+    size_t headers = 0;
+    bool reachable = true;
+    c->p->acls = arena_zalloc(&c->p->arena, (conf->n_acls + 1) * sizeof(*c->p->acls));
+    for (size_t i = 0; i < conf->n_acls; i++) {
+        const struct conf_acl *acl = &conf->acls[i];
+        /* Unreachable lines are compiled too: their errors are errors. */
+        compile_acl(c, acl, &c->p->acls[i]);
+        if (!reachable)
+            continue;
+        check_headers(c, acl, &headers);
+        c->p->n_acls = i + 1;
+        if (acl->is_default && acl->action != CONF_CONTINUE)
+            reachable = false;
+    }
+}
+
+/* ---- conditions ---- */
+
+bool condition_find(const char *name, enum cond_kind *kind)
+{
+    for (int i = 0; i < COND_NAMED_; i++) {
+        if (slice_eq_nocase(slice_cstr(name), slice_cstr(condition_names[i]))) {
+            *kind = (enum cond_kind)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static const struct cond *compile_expr(struct compiler *c, const struct conf_expr *expr, unsigned depth)
+{
+    struct cond *cond = arena_zalloc(&c->p->arena, sizeof(*cond));
+    if (depth >= COND_DEPTH_MAX) {
+        diags_add(c->diags, DIAG_ERROR, expr->where, NULL, "a condition of more than %d levels",
+                  COND_DEPTH_MAX);
+        return cond;
+    }
+    switch (expr->op) {
+    case CONF_EXPR_NAME:
+        if (!condition_find(expr->name, &cond->kind))
+            diags_add(c->diags, DIAG_ERROR, expr->where, NULL, "unknown condition \"%s\"", expr->name);
+        else if (cond->kind == COND_AUTHENTICATED || cond->kind == COND_UNAUTHENTICATED)
+            c->p->needs |= POLICY_NEEDS_AUTH;
+        else if (cond->kind == COND_S25R)
+            c->p->needs |= POLICY_NEEDS_NAME;
+        return cond;
+    case CONF_EXPR_NOT:
+        cond->kind = COND_NOT;
+        cond->left = compile_expr(c, expr->left, depth + 1);
+        return cond;
+    case CONF_EXPR_AND:
+    case CONF_EXPR_OR:
+        cond->kind = expr->op == CONF_EXPR_AND ? COND_AND : COND_OR;
+        cond->left = compile_expr(c, expr->left, depth + 1);
+        cond->right = compile_expr(c, expr->right, depth + 1);
+        return cond;
+    }
+    PANIC("an expression of no kind");
+}
+
+static void compile_filters(struct compiler *c)
+{
+    const struct conf *conf = c->p->conf;
+    c->p->filtered = conf->n_filters > 0;
+    for (size_t i = 0; i < conf->n_filters; i++) {
+        const struct conf_filter *filter = &conf->filters[i];
+        if (!filter->builtin || strcmp(filter->builtin, "greylist") != 0 || c->p->has_greylist_filter)
+            continue;
+        c->p->has_greylist_filter = true;
+        if (filter->when)
+            c->p->when = compile_expr(c, filter->when, 0);
+    }
+}
+
+static void compile_s25r(struct compiler *c, const struct conf_s25r_entry *entries, size_t n,
+                         struct s25r_list *to)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (entries[i].is_regex) {
+            add_regex(c, &entries[i].regex, &to->regexes, &to->n_regexes, &to->regexes_cap);
+            continue;
+        }
+        struct slice text =
+            arena_slice(&c->p->arena, entries[i].text); /* NUL-terminated: policy_why shows it */
+        textset_add(slice_has_prefix(text, ".") ? &to->suffixes : &to->names, text);
+    }
+}
+
+static void free_s25r(struct s25r_list *list)
+{
+    textset_fini(&list->suffixes);
+    textset_fini(&list->names);
+    free_regexes(list->regexes, list->n_regexes);
+}
+
+/* ---- what must be asked of the MTA ---- */
+
+static void note_items(struct policy *p, const struct policy_items *items)
+{
+    if (items->kind == CONF_CLAUSE_HELO)
+        p->needs |= POLICY_NEEDS_HELO;
+    for (size_t i = 0; i < items->n_formats; i++)
+        note_format(p, items->formats[i]);
+}
+
+static void note_acl(struct policy *p, const struct policy_acl *acl)
+{
+    if (acl->conf->action == CONF_GREYLIST)
+        p->needs |= POLICY_NEEDS_STORE;
+    for (size_t i = 0; i < acl->n_clauses; i++) {
+        const struct policy_clause *clause = &acl->clauses[i];
+        if (clause->items)
+            note_items(p, clause->items);
+        if (clause->kind == CONF_CLAUSE_TARPIT)
+            p->needs |= POLICY_NEEDS_STORE | (clause->negated ? 0 : POLICY_NEEDS_HOLD);
+    }
+    note_format(p, acl->msg);
+    note_format(p, acl->report);
+    for (size_t i = 0; i < acl->conf->n_headers; i++)
+        note_format(p, acl->headers[i]);
+    if (acl->conf->n_headers > 0)
+        p->needs |= POLICY_NEEDS_EOM;
+}
+
+static void note_needs(struct policy *p)
+{
+    const struct conf_settings *set = &p->conf->set;
+    const struct policy_acl *last = p->n_acls ? &p->acls[p->n_acls - 1] : NULL;
+    bool falls_through = !last || !last->conf->is_default || last->conf->action == CONF_CONTINUE;
+    if (p->filtered && !p->has_greylist_filter) {
+        p->needs = 0; /* nothing here is ever asked */
+        return;
+    }
+    for (size_t i = 0; i < p->n_acls; i++)
+        note_acl(p, &p->acls[i]);
+    if (falls_through && !set->testmode)
+        p->needs |= POLICY_NEEDS_STORE;
+    if (!set->noauth)
+        p->needs |= POLICY_NEEDS_AUTH | POLICY_NEEDS_TLS;
+    if (set->report != CONF_REPORT_NONE)
+        p->needs |= POLICY_NEEDS_EOM;
+    if (set->delayedreject && (p->needs & POLICY_NEEDS_STORE))
+        p->needs |= POLICY_NEEDS_DATA;
+}
+
+/* ---- the whole ---- */
+
+struct policy *policy_compile(const struct conf *conf, struct diags *diags)
+{
+    struct policy *p = mem_zalloc(sizeof(*p));
+    struct compiler c = {p, diags};
+    p->conf = conf;
+    arena_init(&p->arena);
+    p->macros = mem_grow(NULL, &p->macros_cap, 1, sizeof(*p->macros));
+    p->macros[0] = NULL;
+    compile_lists(&c);
+    compile_acls(&c);
+    compile_filters(&c);
+    compile_s25r(&c, conf->s25r_white, conf->n_s25r_white, &p->s25r_white);
+    compile_s25r(&c, conf->s25r_black, conf->n_s25r_black, &p->s25r_black);
+    note_needs(p);
+    return p;
+}
+
+void policy_free(struct policy *p)
+{
+    if (!p)
+        return;
+    for (size_t i = 0; i < p->n_lists; i++)
+        free_items(&p->lists[i]);
+    for (size_t i = 0; i < p->n_own; i++)
+        free_items(p->own[i]);
+    free(p->own);
+    free_s25r(&p->s25r_white);
+    free_s25r(&p->s25r_black);
+    free(p->macros);
+    arena_fini(&p->arena);
+    free(p);
+}
+
+unsigned policy_needs(const struct policy *p)
+{
+    return p->needs;
+}
+
+const char *const *policy_macros(const struct policy *p)
+{
+    return p->macros;
+}

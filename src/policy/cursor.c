@@ -1,0 +1,397 @@
+/*
+ * cursor.c - ACL lines evaluated for one recipient: clause by clause, first match decides. Knows what each clause compares and
+ * what a line at hand means for a tarpit; neither holds nor asks anybody.
+ */
+#include "base/mem.h"
+#include "policy/compiled.h"
+
+#include <string.h>
+
+/* What a clause says. UNDECIDED (a regex came to its limit) is no match, also when the clause is negated. */
+enum clause_truth { CLAUSE_NO, CLAUSE_YES, CLAUSE_UNDECIDED, CLAUSE_NEEDS_LOOK };
+
+/* One call of policy_step. */
+struct evaluation {
+    const struct policy *p;
+    const struct policy_facts *f;
+    struct policy_verdict *v;
+    unsigned *regex_limits;
+    bool undecided;                        /* a regex of this clause came to its limit */
+    struct slice groups[REGEX_GROUPS_MAX]; /* of this clause's regex */
+};
+
+/* ---- regexes ---- */
+
+static bool match_one(struct evaluation *e, const struct policy_regex *regex, struct slice subject)
+{
+    bool matched = false;
+    if (regex_match(regex->re, subject, &matched, e->groups) != ERR_NONE) {
+        e->undecided = true;
+        if (e->regex_limits)
+            (*e->regex_limits)++;
+        return false;
+    }
+    return matched;
+}
+
+static bool match_regexes(struct evaluation *e, const struct policy_items *items, struct slice subject)
+{
+    for (size_t i = 0; i < items->n_regexes; i++)
+        if (match_one(e, &items->regexes[i], subject))
+            return true;
+    return false;
+}
+
+/* Move the groups from a bracketed copy into the text without brackets that was copied. */
+static void rebase_groups(struct slice *groups, const char *copy, struct slice text)
+{
+    for (size_t i = 0; i < REGEX_GROUPS_MAX; i++) {
+        if (!groups[i].ptr)
+            continue;
+        size_t from = (size_t)(groups[i].ptr - copy), to = from + groups[i].len;
+        from = from > 0 ? from - 1 : 0;
+        to = to > 0 ? to - 1 : 0;
+        groups[i] = slice_upto(slice_from(text, from), (to < text.len ? to : text.len) - from);
+    }
+}
+
+/* greylist.conf's regexes see "<joe@example.org>". So do MTAs send it; a bare address (explain) gets its brackets here. */
+static bool match_bracketed(struct evaluation *e, const struct policy_items *items, struct slice address)
+{
+    if (items->n_regexes == 0)
+        return false;
+    if (slice_has_prefix(address, "<"))
+        return match_regexes(e, items, address);
+    struct buf b = {0};
+    buf_put_byte(&b, '<');
+    buf_put_slice(&b, address);
+    buf_put_byte(&b, '>');
+    bool matched = match_regexes(e, items, buf_slice(&b));
+    if (matched)
+        rebase_groups(e->groups, b.ptr, address);
+    buf_fini(&b);
+    return matched;
+}
+
+/*
+ * %g{\1} counts the groups of all regexes of a line, those of the last clause first (reference: milter-greylist 4.6.2): so the
+ * new ones go in front. \0 is what the last regex matched as a whole.
+ */
+static void put_groups(struct evaluation *e)
+{
+    struct slice *all = e->v->groups;
+    size_t n = REGEX_GROUPS_MAX - 1;
+    while (n > 0 && !e->groups[n].ptr)
+        n--;
+    memmove(all + 1 + n, all + 1, (REGEX_GROUPS_MAX - 1 - n) * sizeof(*all));
+    memcpy(all, e->groups, (n + 1) * sizeof(*all));
+}
+
+/* ---- clauses ---- */
+
+static bool match_address(struct evaluation *e, const struct policy_items *items, struct slice address)
+{
+    if (textset_find(&items->texts, slice_trim(address, "<> \t")).ptr)
+        return true;
+    return match_bracketed(e, items, address);
+}
+
+/* helo "s" with a % in it: equal to what the format gives for this recipient. */
+static bool match_helo_formats(const struct policy_facts *f, const struct policy_items *items)
+{
+    struct format_facts facts = {.sender = f->sender,
+                                 .recipient = f->recipient,
+                                 .client = f->client,
+                                 .host = f->host,
+                                 .helo = f->helo,
+                                 .now = f->now};
+    struct buf text = {0};
+    bool matched = false;
+    for (size_t i = 0; i < items->n_formats && !matched; i++) {
+        buf_clear(&text);
+        format_expand(items->formats[i], &facts, &text);
+        matched = slice_eq_nocase(buf_slice(&text), f->helo);
+    }
+    buf_fini(&text);
+    return matched;
+}
+
+static bool match_helo(struct evaluation *e, const struct policy_items *items)
+{
+    struct slice helo = e->f->helo;
+    if (!helo.ptr)
+        return false; /* none was given: nothing can be said of it */
+    if (textset_find(&items->texts, helo).ptr)
+        return true;
+    if (items->n_formats > 0 && match_helo_formats(e->f, items))
+        return true;
+    return match_regexes(e, items, helo);
+}
+
+static bool match_items(struct evaluation *e, const struct policy_items *items)
+{
+    const struct policy_facts *f = e->f;
+    switch (items->kind) {
+    case CONF_CLAUSE_ADDR:
+        return ipset_has(&items->nets, &f->client);
+    case CONF_CLAUSE_DOMAIN:
+        return textset_find_suffix(&items->texts, f->host, e->p->conf->set.domainexact).ptr ||
+               match_regexes(e, items, f->host);
+    case CONF_CLAUSE_FROM:
+        return match_address(e, items, f->sender_seen.ptr ? f->sender_seen : f->sender);
+    case CONF_CLAUSE_RCPT:
+        return match_address(e, items, f->recipient);
+    case CONF_CLAUSE_HELO:
+        return match_helo(e, items);
+    case CONF_CLAUSE_LIST:
+    case CONF_CLAUSE_TARPIT:
+    case CONF_CLAUSE_MAX_:
+        break;
+    }
+    PANIC("items of a kind that has none");
+}
+
+static unsigned reason_of(enum conf_clause_kind kind)
+{
+    switch (kind) {
+    case CONF_CLAUSE_ADDR:
+        return REASON_ADDR;
+    case CONF_CLAUSE_DOMAIN:
+        return REASON_DOMAIN;
+    case CONF_CLAUSE_FROM:
+        return REASON_FROM;
+    case CONF_CLAUSE_RCPT:
+        return REASON_RCPT;
+    default:
+        return 0; /* nothing of its own to say: REASON_ACL in the end */
+    }
+}
+
+static enum clause_truth judge_items(struct evaluation *e, const struct policy_clause *clause)
+{
+    e->undecided = false;
+    memset(e->groups, 0, sizeof(e->groups));
+    bool matched = match_items(e, clause->items);
+    if (!matched && e->undecided)
+        return CLAUSE_UNDECIDED;
+    if (matched == clause->negated)
+        return CLAUSE_NO;
+    if (!clause->negated) {
+        e->v->reasons |= reason_of(clause->kind);
+        if (e->groups[0].ptr)
+            put_groups(e);
+    }
+    return CLAUSE_YES;
+}
+
+/* ---- the tarpit ---- */
+
+/* What the memory of tuples and clients says of a tarpit line; TARPIT_NONE: nothing that spares the wait. */
+static enum policy_tarpit spared_by(const struct grey_answer *look, enum conf_action action)
+{
+    if (look->failed)
+        return TARPIT_NONE; /* not known: whoever waits is let in all the same (DESIGN 4) */
+    /* A blacklisting beats AUTO: a tuple that has passed spares no wait that ends in a refusal. */
+    if (look->state == GREY_AUTO && action != CONF_BLACKLIST)
+        return TARPIT_AUTO;
+    if (look->patient)
+        return TARPIT_PATIENT;
+    if (look->state == GREY_DUE && action != CONF_BLACKLIST)
+        return TARPIT_DUE;
+    return TARPIT_NONE;
+}
+
+static bool bears_left_mark(const struct grey_answer *look, int64_t tarpit_sec)
+{
+    return !look->failed && look->left_sec >= 0 && look->left_sec < tarpit_sec;
+}
+
+static bool is_served(const struct policy_facts *f, enum conf_scope scope, int64_t tarpit_ms)
+{
+    return (scope == CONF_SCOPE_COMMAND ? f->longest_ms : f->waited_ms) >= tarpit_ms;
+}
+
+static enum clause_truth settle_tarpit(struct policy_verdict *v, enum policy_tarpit how, int64_t hold_ms)
+{
+    v->tarpit = how;
+    v->hold_ms = hold_ms;
+    return CLAUSE_YES;
+}
+
+/* In the order of DESIGN 3, "At a tarpit line". */
+static enum clause_truth judge_tarpit(struct evaluation *e, const struct policy_acl *acl,
+                                      const struct policy_clause *clause)
+{
+    const struct policy_facts *f = e->f;
+    struct policy_verdict *v = e->v;
+    int64_t tarpit_ms = clause->tarpit_sec * 1000;
+    if (!f->look)
+        return CLAUSE_NEEDS_LOOK;
+    bool left = bears_left_mark(f->look, clause->tarpit_sec);
+    if (clause->negated)
+        return left ? CLAUSE_YES : CLAUSE_NO; /* those who left; never a hold */
+    v->tarpit_sec = clause->tarpit_sec;
+    enum policy_tarpit spared = spared_by(f->look, acl->conf->action);
+    if (spared != TARPIT_NONE)
+        return settle_tarpit(v, spared, 0);
+    if (left) {
+        v->left_sec = f->look->left_sec;
+        return CLAUSE_NO;
+    }
+    /*
+     * A wait that this connection has served stays served. That a bound was reached meanwhile, or stress began, must not take
+     * away what the client has stood already: those only say that no further hold can begin. A client that can no longer be
+     * watched may be gone, and is not let in for its patience.
+     */
+    bool served = is_served(f, acl->scope, tarpit_ms);
+    if (f->no_hold == HOLD_UNWATCHABLE || (f->no_hold != HOLD_POSSIBLE && !served)) {
+        if (v->skipped == HOLD_POSSIBLE)
+            v->skipped = f->no_hold;
+        return CLAUSE_NO;
+    }
+    if (served)
+        return settle_tarpit(v, TARPIT_SERVED, 0);
+    return settle_tarpit(v, TARPIT_HOLD, tarpit_ms - (acl->scope == CONF_SCOPE_SESSION ? f->waited_ms : 0));
+}
+
+/* ---- lines ---- */
+
+/* What belongs to one line only. Done again where evaluation resumes at its first clause, before anything has been set. */
+static void begin_line(struct policy_verdict *v)
+{
+    v->reasons = 0;
+    v->tarpit = TARPIT_NONE;
+    v->tarpit_sec = v->hold_ms = 0;
+    memset(v->groups, 0, sizeof(v->groups));
+}
+
+static enum clause_truth judge_line(struct evaluation *e, const struct policy_acl *acl,
+                                    struct policy_cursor *c)
+{
+    if (c->clause == 0)
+        begin_line(e->v);
+    for (; c->clause < acl->n_clauses; c->clause++) {
+        const struct policy_clause *clause = &acl->clauses[c->clause];
+        enum clause_truth truth =
+            clause->kind == CONF_CLAUSE_TARPIT ? judge_tarpit(e, acl, clause) : judge_items(e, clause);
+        if (truth != CLAUSE_YES)
+            return truth;
+    }
+    return CLAUSE_YES;
+}
+
+/* Options that outlive a continue line. */
+static void apply_options(const struct policy_acl *acl, struct policy_verdict *v)
+{
+    const struct conf_acl *conf = acl->conf;
+    if (conf->code)
+        v->code = slice_cstr(conf->code);
+    if (conf->ecode)
+        v->ecode = slice_cstr(conf->ecode);
+    if (acl->msg)
+        v->msg = acl->msg;
+    if (acl->report)
+        v->report = acl->report;
+    if (conf->id)
+        v->id = conf->id;
+    for (size_t i = 0; i < conf->n_headers && v->n_headers < POLICY_HEADERS_MAX; i++) {
+        v->headers[v->n_headers] = acl->headers[i];
+        v->header_index[v->n_headers++] = conf->headers[i].index;
+    }
+}
+
+static unsigned tarpit_reason(enum policy_tarpit tarpit)
+{
+    switch (tarpit) {
+    case TARPIT_AUTO:
+        return REASON_AUTOWHITE;
+    case TARPIT_PATIENT:
+    case TARPIT_SERVED:
+    case TARPIT_HOLD:
+        return REASON_TARPIT;
+    case TARPIT_DUE: /* let in by greylisting's clock, for which no reason is given but the delay */
+    case TARPIT_NONE:
+        break;
+    }
+    return 0;
+}
+
+static void decide(const struct policy_acl *acl, struct policy_verdict *v)
+{
+    v->action = acl->conf->action;
+    v->acl = acl->conf;
+    v->delay_sec = acl->delay_sec;
+    v->autowhite_sec = acl->autowhite_sec;
+    v->nolog = acl->conf->nolog;
+    if (v->action != CONF_WHITELIST) {
+        v->reasons = 0; /* a domain that is greylisted is no whitelisted domain */
+        return;
+    }
+    v->reasons |= tarpit_reason(v->tarpit);
+    if (acl->conf->is_default)
+        v->reasons |= REASON_DEFAULT;
+    /* As in the peer: a line that is not logged leaves its number in the header. */
+    if (v->reasons == 0 || v->nolog)
+        v->reasons |= REASON_ACL;
+}
+
+/* Nobody's line: whom the peer lets in before it looks at any, unless noauth forbids. Not in a file without need of it. */
+static bool is_whitelisted_anyway(const struct policy *p, const struct policy_facts *f, unsigned *reason)
+{
+    if (!p->conf->set.noauth && f->auth_authen.len > 0)
+        *reason = REASON_AUTH;
+    else if (!p->conf->set.noauth && slice_eq_cstr(f->verify, "OK") && f->cert_subject.len > 0)
+        *reason = REASON_STARTTLS;
+    else if (f->client_is_local)
+        *reason = REASON_NONIP;
+    else
+        return false;
+    return true;
+}
+
+static void decide_without_line(const struct policy *p, enum conf_action action, unsigned reasons,
+                                struct policy_verdict *v)
+{
+    begin_line(v);
+    v->action = action;
+    v->reasons = reasons;
+    v->delay_sec = p->conf->set.greylist_sec;
+    v->autowhite_sec = p->conf->set.autowhite_sec;
+}
+
+void policy_begin(const struct policy *p, struct policy_cursor *c)
+{
+    (void)p;
+    *c = (struct policy_cursor){.v = {.action = CONF_GREYLIST, .left_sec = -1}};
+}
+
+enum policy_result policy_step(const struct policy *p, struct policy_cursor *c, const struct policy_facts *f,
+                               unsigned *regex_limits, struct policy_verdict *out)
+{
+    struct evaluation e = {.p = p, .f = f, .v = &c->v, .regex_limits = regex_limits};
+    unsigned reason;
+    if (!c->implicit_done && is_whitelisted_anyway(p, f, &reason)) {
+        decide_without_line(p, CONF_WHITELIST, reason, &c->v);
+        *out = c->v;
+        return POLICY_VERDICT;
+    }
+    c->implicit_done = true;
+    for (; c->acl < p->n_acls; c->acl++, c->clause = 0) {
+        const struct policy_acl *acl = &p->acls[c->acl];
+        enum clause_truth truth = judge_line(&e, acl, c);
+        if (truth == CLAUSE_NEEDS_LOOK)
+            return POLICY_NEED_LOOK;
+        if (truth != CLAUSE_YES)
+            continue;
+        apply_options(acl, &c->v);
+        if (acl->conf->action == CONF_CONTINUE)
+            continue;
+        decide(acl, &c->v);
+        *out = c->v;
+        return POLICY_VERDICT;
+    }
+    bool lenient = p->conf->set.testmode;
+    decide_without_line(p, lenient ? CONF_WHITELIST : CONF_GREYLIST, lenient ? REASON_DEFAULT : 0, &c->v);
+    *out = c->v;
+    return POLICY_VERDICT;
+}
