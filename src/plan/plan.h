@@ -11,11 +11,11 @@
 
 struct plan {
     unsigned references;
-    uint32_t generation; /* counts up with every build in one process; for logs */
+    uint32_t generation; /* 0 as built; whoever puts it in force numbers it, for logs */
     struct conf *conf;
     const struct conf_settings *set; /* conf's */
     struct policy *policy;
-    struct domain_list *domains; /* NULL: no Public Suffix List to be had; hostkey domain falls back to the address */
+    struct domain_list *domains; /* NULL: not wanted (hostkey address), or no Public Suffix List to be had: then the address */
     char *hostname;              /* ours, for %V when {j} is absent */
 };
 

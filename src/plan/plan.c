@@ -1,0 +1,97 @@
+/*
+ * plan.c - one generation of the configuration: load, compile, count. Knows which settings make a tuple; opens nothing itself.
+ */
+#include "plan/plan.h"
+
+#include "base/mem.h"
+#include "grey/clean.h"
+
+#include <stdlib.h>
+
+static void plan_free(struct plan *p)
+{
+    policy_free(p->policy); /* looks into conf */
+    conf_free(p->conf);
+    domain_list_free(p->domains);
+    free(p->hostname);
+    free(p);
+}
+
+static struct domain_list *open_domains(const struct conf *conf, struct diags *diags)
+{
+    if (conf->set.hostkey != CONF_HOSTKEY_DOMAIN)
+        return NULL;
+    struct domain_list *domains = domain_list_open();
+    if (!domains)
+        diags_add(diags, DIAG_WARNING, (struct conf_where){0}, "install the package publicsuffix",
+                  "no Public Suffix List: `hostkey domain` works as `hostkey address`");
+    return domains;
+}
+
+struct plan *plan_build(const struct conf_source *source, const char *path, const char *hostname,
+                        struct diags *diags)
+{
+    size_t errors_before = diags->errors;
+    struct plan *p = mem_zalloc(sizeof(*p));
+    p->references = 1;
+    p->hostname = mem_strdup(hostname);
+    p->conf = conf_load(source, path, diags);
+    p->set = &p->conf->set;
+    /* Compiled also when the file has errors: so that all of them are told at once. */
+    p->policy = policy_compile(p->conf, diags);
+    p->domains = open_domains(p->conf, diags);
+    if (diags->errors > errors_before) {
+        plan_free(p);
+        return NULL;
+    }
+    return p;
+}
+
+struct plan *plan_ref(struct plan *p)
+{
+    p->references++;
+    return p;
+}
+
+void plan_unref(struct plan *p)
+{
+    if (!p)
+        return;
+    if (p->references == 0)
+        PANIC("plan given back more often than taken");
+    if (--p->references == 0)
+        plan_free(p);
+}
+
+static struct slice fold(struct arena *arena, struct slice text)
+{
+    char *folded = arena_alloc(arena, text.len + 1);
+    for (size_t i = 0; i < text.len; i++)
+        folded[i] = ascii_lower(text.ptr[i]);
+    folded[text.len] = '\0';
+    return slice_of(folded, text.len);
+}
+
+/* A pool of servers shares its base domain. NONE where the name says no more than the address, or nothing that is proven. */
+static struct slice client_domain(const struct plan *p, const struct policy_facts *f, struct arena *arena)
+{
+    if (p->set->hostkey != CONF_HOSTKEY_DOMAIN || !p->domains)
+        return SLICE_NONE;
+    struct slice name = policy_client_name(f);
+    if (!name.ptr || domain_carries_address(name, &f->client))
+        return SLICE_NONE;
+    struct slice base = domain_base(p->domains, name);
+    return base.ptr ? fold(arena, base) : SLICE_NONE;
+}
+
+struct grey_tuple plan_tuple(const struct plan *p, const struct policy_facts *f, struct arena *arena)
+{
+    int64_t bits = f->client.family == IP_V6 ? p->set->subnetmatch6 : p->set->subnetmatch;
+    return (struct grey_tuple){
+        .addr = f->client,
+        .addr_bits = (unsigned)bits,
+        .client_domain = client_domain(p, f, arena),
+        .sender = grey_clean_sender(arena, f->sender),
+        .recipient = grey_clean_recipient(arena, f->recipient),
+    };
+}
