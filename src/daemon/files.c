@@ -1,24 +1,58 @@
-/* files.c - the configuration's files. */
+/* files.c - reading files and expanding patterns, with what was lent out kept until the end. */
 #include "daemon/files.h"
-#include "base/buf.h"
 #include "base/mem.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
-enum { FILE_MAX_BYTES = 16 * 1024 * 1024 + 1 }; /* one more than the language allows, so that it can say so */
+enum { CONF_FILE_MAX_BYTES = 17 << 20 }; /* more than the language allows, so that it can say so itself */
 
+/* Texts are kept, each of its own: while an included file is read, the one that includes it is not finished. */
 struct files {
-    struct buf text;
+    struct buf *texts;
+    size_t count, cap;
     glob_t found;
     bool has_found;
 };
+
+static enum err content_read(int fd, size_t max_bytes, struct buf *out)
+{
+    size_t from = out->len;
+    for (;;) {
+        char *to = buf_reserve(out, 65536);
+        ssize_t n = read(fd, to, 65536);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return ERR_IO;
+        if (n == 0)
+            return ERR_NONE;
+        out->len += (size_t)n;
+        if (out->len - from > max_bytes)
+            return ERR_LIMIT;
+    }
+}
+
+enum err file_read(const char *path, size_t max_bytes, struct buf *out)
+{
+    /* NONBLOCK: a pipe that somebody put there must not stop us. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return errno == ENOENT || errno == ENOTDIR ? ERR_NOT_FOUND : ERR_IO;
+    struct stat st;
+    enum err e = ERR_IO;
+    if (fstat(fd, &st) == 0)
+        e = S_ISREG(st.st_mode) ? content_read(fd, max_bytes, out) : ERR_UNSUPPORTED;
+    int saved = errno;
+    close(fd);
+    errno = saved;
+    return e;
+}
 
 struct files *files_open(void)
 {
@@ -29,57 +63,47 @@ void files_close(struct files *f)
 {
     if (!f)
         return;
+    for (size_t i = 0; i < f->count; i++)
+        buf_fini(&f->texts[i]);
+    free(f->texts);
     if (f->has_found)
         globfree(&f->found);
-    buf_fini(&f->text);
     free(f);
 }
 
-static enum err read_all(int fd, struct buf *out)
-{
-    buf_clear(out);
-    while (out->len < FILE_MAX_BYTES) {
-        ssize_t n = read(fd, buf_reserve(out, 65536), 65536);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return ERR_IO;
-        if (n == 0)
-            return ERR_NONE;
-        out->len += (size_t)n;
-    }
-    return ERR_LIMIT;
-}
-
-static enum err read_file(void *ctx, const char *path, struct slice *text)
+static enum err source_read(void *ctx, const char *path, struct slice *text)
 {
     struct files *f = ctx;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return errno == ENOENT ? ERR_NOT_FOUND : ERR_IO;
-    enum err e = read_all(fd, &f->text);
-    int saved = errno;
-    close(fd);
-    errno = saved;
-    *text = buf_slice(&f->text);
+    f->texts = mem_grow(f->texts, &f->cap, f->count + 1, sizeof(*f->texts));
+    struct buf *b = &f->texts[f->count++];
+    buf_init(b);
+    enum err e = file_read(path, CONF_FILE_MAX_BYTES, b);
+    if (e == ERR_NONE)
+        *text = slice_of(buf_cstr(b), b->len);
     return e;
 }
 
-static enum err expand(void *ctx, const char *pattern, const char *const **paths, size_t *n)
+static enum err source_expand(void *ctx, const char *pattern, const char *const **paths, size_t *n)
 {
     struct files *f = ctx;
+    *paths = NULL;
+    *n = 0;
     if (f->has_found)
         globfree(&f->found);
-    int r = glob(pattern, 0, NULL, &f->found);
+    int r = glob(pattern, GLOB_ERR, NULL, &f->found);
     f->has_found = r == 0;
-    *n = r == 0 ? f->found.gl_pathc : 0;
-    *paths = r == 0 ? (const char *const *)f->found.gl_pathv : NULL;
-    return r == 0 || r == GLOB_NOMATCH ? ERR_NONE : ERR_IO;
+    if (r == GLOB_NOMATCH)
+        return ERR_NONE;
+    if (r != 0)
+        return ERR_IO;
+    *paths = (const char *const *)f->found.gl_pathv;
+    *n = f->found.gl_pathc;
+    return ERR_NONE;
 }
 
 struct conf_source files_source(struct files *f)
 {
-    return (struct conf_source){.ctx = f, .read = read_file, .expand = expand};
+    return (struct conf_source){.ctx = f, .read = source_read, .expand = source_expand};
 }
 
 const char *files_default(void)

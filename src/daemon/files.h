@@ -1,12 +1,22 @@
-/* files.h - the configuration's files: reading and globbing for conf_load. Blocks; never on the loop's thread. */
+/*
+ * files.h - the configuration's files for conf_load, and other texts that one wants whole. Blocks: at start, on a worker thread,
+ * never on the loop's. Knows no language.
+ */
 #ifndef TARSIER_DAEMON_FILES_H
 #define TARSIER_DAEMON_FILES_H
 
+#include "base/buf.h"
 #include "conf/conf.h"
 
-struct files;
+/*
+ * Append a regular file's whole content to out. Errors: ERR_NOT_FOUND, ERR_LIMIT (above max_bytes), ERR_UNSUPPORTED (a
+ * directory, a device), ERR_IO; errno tells more for the first and the last.
+ */
+MUST_CHECK enum err file_read(const char *path, size_t max_bytes, struct buf *out);
 
-/* Owner: files_close; texts that conf_load has copied stay. */
+struct files; /* what a conf_source has lent out */
+
+/* Owner: files_close, after conf_load has returned; NULL is harmless. */
 struct files *files_open(void);
 void files_close(struct files *f);
 struct conf_source files_source(struct files *f);

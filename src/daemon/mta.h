@@ -1,0 +1,16 @@
+/*
+ * mta.h - how many SMTP sessions Postfix allows itself, read from the text of its main.cf and master.cf. Pure: opens nothing, and
+ * follows no $name (who computes this limit sets `holds max` himself).
+ */
+#ifndef TARSIER_DAEMON_MTA_H
+#define TARSIER_DAEMON_MTA_H
+
+#include "base/slice.h"
+
+/*
+ * The sum of the process limits (master.cf's maxproc column, `-` is main.cf's default_process_limit, 100 when it says nothing)
+ * of what listens at port smtp; where that is postscreen, of the `pass` service behind it. 0: cannot be told, or no limit.
+ */
+uint32_t mta_sessions(struct slice main_cf, struct slice master_cf);
+
+#endif

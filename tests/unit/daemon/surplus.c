@@ -1,0 +1,96 @@
+/* surplus.c - the connection that is one too many, byte by byte. */
+#include "daemon/surplus.h"
+#include "milter/command.h"
+#include "test.h"
+
+static struct effects out;
+
+static void step(enum event_kind kind, struct slice bytes)
+{
+    effects_clear(&out);
+    struct event e = {.kind = kind, .session = 7};
+    e.u.bytes = bytes;
+    surplus_step(&e, &out);
+    for (size_t i = 0; i < out.count; i++)
+        CHECK(out.items[i].session == 7);
+}
+
+static void negotiates_and_accepts(void)
+{
+    struct buf in = {0};
+    milter_put_options(&in, &(struct milter_options){.version = 6, .actions = 0x1ff, .steps = 0x1fffff});
+    step(EVENT_OPEN, SLICE_NONE);
+    CHECK_INT(out.count, 0);
+    step(EVENT_BYTES, buf_slice(&in));
+    CHECK_INT(out.count, 1);
+    CHECK_INT(out.items[0].kind, EFFECT_SEND);
+    struct slice reply = out.items[0].u.bytes;
+    struct wire_packet packet;
+    struct milter_options ours;
+    CHECK_INT(wire_next(&reply, WIRE_PACKET_MAX_BYTES, &packet), WIRE_OK);
+    CHECK_INT(packet.cmd, SMFIC_OPTNEG);
+    CHECK_INT(milter_parse_options(packet.body, &ours), ERR_NONE);
+    CHECK_INT(ours.version, 6);
+    CHECK_INT(ours.actions, 0);
+    CHECK_INT(ours.steps & SMFIP_NOCONNECT, 0);
+    CHECK(ours.steps & SMFIP_NORCPT);
+
+    /* Macros go unanswered; CONNECT behind them in the same bytes is accepted. */
+    buf_clear(&in);
+    wire_put(&in, SMFIC_MACRO, SLICE_LIT("Cj\0mx.example.org\0"));
+    wire_put(&in, SMFIC_CONNECT, SLICE_LIT("host.example.net\0004\0\031192.0.2.1\0"));
+    step(EVENT_BYTES, buf_slice(&in));
+    CHECK_INT(out.count, 1);
+    CHECK(slice_eq(out.items[0].u.bytes, SLICE_LIT("\0\0\0\001a")));
+    buf_fini(&in);
+    step(EVENT_EOF, SLICE_NONE);
+    CHECK_INT(out.count, 1);
+    CHECK_INT(out.items[0].kind, EFFECT_CLOSE);
+}
+
+static void gives_what_was_offered_only(void)
+{
+    struct buf in = {0};
+    milter_put_options(&in, &(struct milter_options){.version = 2, .actions = 0x3f, .steps = SMFIP_NOHELO});
+    step(EVENT_BYTES, buf_slice(&in));
+    struct slice reply = out.items[0].u.bytes;
+    struct wire_packet packet;
+    struct milter_options ours = {0};
+    CHECK_INT(wire_next(&reply, WIRE_PACKET_MAX_BYTES, &packet), WIRE_OK);
+    CHECK_INT(milter_parse_options(packet.body, &ours), ERR_NONE);
+    CHECK_INT(ours.version, 2);
+    CHECK_INT(ours.steps, SMFIP_NOHELO);
+    buf_fini(&in);
+}
+
+static void closes_what_it_cannot_read(void)
+{
+    static const struct {
+        struct slice bytes;
+        size_t effects;
+    } cases[] = {
+        {{"\0\0\0", 3}, 1},                                 /* a piece */
+        {{"\0\0\0\0", 4}, 1},                               /* length zero */
+        {{"\177\377\377\377O", 5}, 1},                      /* too long */
+        {{"\0\0\0\015O\0\0\0\001\0\0\0\0\0\0\0\0", 17}, 1}, /* version 1 */
+        {{"\0\0\0\001Q", 5}, 1},                            /* QUIT */
+        {{"\0\0\0\001N\0\0\0\001Q\0\0\0\001N", 15}, 2},     /* an answer, then the end */
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        step(EVENT_BYTES, cases[i].bytes);
+        CHECK_INT(out.count, cases[i].effects);
+        CHECK_INT(out.items[out.count - 1].kind, EFFECT_CLOSE);
+    }
+    step(EVENT_BYTES, SLICE_LIT("\0\0\0\001A"));
+    CHECK_INT(out.count, 0);
+}
+
+int main(void)
+{
+    effects_init(&out);
+    TEST(negotiates_and_accepts);
+    TEST(gives_what_was_offered_only);
+    TEST(closes_what_it_cannot_read);
+    effects_fini(&out);
+    return TEST_END();
+}
