@@ -35,6 +35,7 @@ class Stage:
         self.right = max(40, width - self.left - 10)
         self.lock = threading.Lock()
         self.good = self.count = 0
+        self.in_message = False
 
     def say(self, text, right=False):
         at = "%6.2f  " % (time.monotonic() - self.start)
@@ -53,9 +54,13 @@ class Stage:
         sign = {"C": "client > ", "S": "server < ", "-": "       * "}[who]
         if who == "S" and re.match(r"250-", text):
             return  # EHLO's list says nothing here
+        if who == "C" and self.in_message and text != ".":
+            return
+        self.in_message = who == "S" and text.startswith("354")
         self.say(sign + text)
 
     def verdict(self, good, text):
+        time.sleep(0.3)  # let the log have its say first
         self.count += 1
         self.good += bool(good)
         with self.lock:
@@ -103,7 +108,8 @@ def play(lab, stage):
     stage.title("3. An end user's line that hangs up, and comes back too early: greylisted")
     first = time.monotonic()
     visit(lab, stage, L.pool(30), "early", hang_up_after=2)
-    lab.wait_maillog(r"lost connection after RCPT", 5)
+    lab.settled()
+    time.sleep(1)
     answer = visit(lab, stage, L.pool(30), "early")
     stage.verdict(answer.code == 451 and lab.not_delivered("early"), "nothing delivered; told to come back later")
 

@@ -108,20 +108,20 @@ def wait_until(what, seconds, test, step=0.05):
         time.sleep(step)
 
 
-def _run(*command):
+def run(*command):
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if done.returncode:
         raise LabError("%s: %s" % (" ".join(command), (done.stderr or done.stdout).strip()))
     return done.stdout
 
 
-def _write(path, text):
+def write(path, text):
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "w") as out:
         out.write(text)
 
 
-def _read(path):
+def read(path):
     try:
         with open(path, errors="replace") as source:
             return source.read()
@@ -149,10 +149,10 @@ class Lab:
             raise LabError("a lab must be process 1 of its own namespaces")
         brought = [(p, open(p, "rb").read()) for p in (daemon, cli, shipped_conf) if p and os.path.exists(p)]
         for place in ("/run", "/var/lib", "/var/spool", "/var/log"):
-            _run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", place)
+            run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", place)
         os.makedirs(ROOM)
-        _run("cp", "-a", "/etc", ROOM + "/etc")
-        _run("mount", "--bind", ROOM + "/etc", "/etc")
+        run("cp", "-a", "/etc", ROOM + "/etc")
+        run("mount", "--bind", ROOM + "/etc", "/etc")
         self.program = {}
         for path, data in brought:
             copy = ROOM + "/bin/" + os.path.basename(path)
@@ -166,10 +166,10 @@ class Lab:
         for name in ("/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/hosts"):
             if os.path.lexists(name):
                 os.unlink(name)  # it may be a symbolic link into /run
-        _write("/etc/resolv.conf", "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
-        _write("/etc/nsswitch.conf", "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\nservices: files\n")
-        _write("/etc/hosts", "127.0.0.1 localhost\n::1 localhost\n")
-        if not re.search(r"^tarsier:", _read("/etc/passwd"), re.M):
+        write("/etc/resolv.conf", "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
+        write("/etc/nsswitch.conf", "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\nservices: files\n")
+        write("/etc/hosts", "127.0.0.1 localhost\n::1 localhost\n")
+        if not re.search(r"^tarsier:", read("/etc/passwd"), re.M):
             with open("/etc/passwd", "a") as passwd, open("/etc/group", "a") as group:
                 passwd.write("tarsier:x:64998:64998::/var/lib/tarsier:/usr/sbin/nologin\n")
                 group.write("tarsier:x:64998:\n")
@@ -179,19 +179,19 @@ class Lab:
         self._directory(os.path.dirname(SOCKET), 0o2750, "tarsier", "postfix")
 
     def _network(self):
-        _run("ip", "link", "set", "lo", "up")
+        run("ip", "link", "set", "lo", "up")
         for prefix in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"):
-            _run("ip", "route", "add", "local", prefix, "dev", "lo")
+            run("ip", "route", "add", "local", prefix, "dev", "lo")
         self.has_ipv6 = True
         try:
-            _run("ip", "-6", "route", "add", "local", "2001:db8::/32", "dev", "lo")
-            _run("ip", "-6", "address", "add", MX6 + "/128", "dev", "lo", "nodad")
+            run("ip", "-6", "route", "add", "local", "2001:db8::/32", "dev", "lo")
+            run("ip", "-6", "address", "add", MX6 + "/128", "dev", "lo", "nodad")
         except LabError:
             self.has_ipv6 = False
-        _run("ip", "address", "add", MX + "/32", "dev", "lo")
+        run("ip", "address", "add", MX + "/32", "dev", "lo")
 
     def _dns(self):
-        _write(
+        write(
             ROOM + "/dnsmasq.conf",
             "no-resolv\nno-hosts\nlisten-address=127.0.0.1\nbind-interfaces\nlocal=/#/\nuser=root\n"
             + "\n".join(NAMES)
@@ -206,7 +206,7 @@ class Lab:
                 return False
 
         if not wait_until("DNS", 10, answers):
-            raise LabError("dnsmasq does not answer: " + _read(ROOM + "/dnsmasq.err"))
+            raise LabError("dnsmasq does not answer: " + read(ROOM + "/dnsmasq.err"))
 
     def spawn(self, *command, name=None):
         """Start a child of this lab; its output goes to ROOM/NAME.err."""
@@ -239,7 +239,7 @@ class Lab:
         self.spawn("/usr/lib/postfix/sbin/master", "-s", "-c", "/etc/postfix", name="postfix")
         ready = wait_until("Postfix", 30, lambda: self._listening(MX))
         if not ready:
-            raise LabError("Postfix did not start: " + _read(ROOM + "/postfix.err") + _read(MAIL_LOG))
+            raise LabError("Postfix did not start: " + read(ROOM + "/postfix.err") + read(MAIL_LOG))
 
     def _postfix_files(self, milters, main, processes, chroot, services):
         spool = "/var/spool/postfix"
@@ -248,8 +248,8 @@ class Lab:
         shutil.chown("/var/lib/postfix", "postfix", "postfix")
         os.makedirs(ROOM + "/mail", exist_ok=True)
         os.chown(ROOM + "/mail", 5000, 5000)
-        _write("/etc/postfix/boxes", "if !/^nosuch/\n/@example\\.net$/ inbox/\nendif\n")
-        _write(
+        write("/etc/postfix/boxes", "if !/^nosuch/\n/@example\\.net$/ inbox/\nendif\n")
+        write(
             "/etc/postfix/main.cf",
             "compatibility_level = 3.6\nmaillog_file = %s\nmyhostname = mx.example.net\nmyorigin = example.net\n"
             "mydestination =\nlocal_recipient_maps =\nalias_maps =\nalias_database =\nmynetworks = 127.0.0.0/8\n"
@@ -265,8 +265,8 @@ class Lab:
         listeners = "%s:25 inet n - %s - %s smtpd\n" % (MX, chroot, processes)
         if self.has_ipv6:
             listeners += "[%s]:25 inet n - %s - %s smtpd\n" % (MX6, chroot, processes)
-        master = re.sub(r"^smtp +inet .*\n", listeners, _read("/usr/share/postfix/master.cf.dist"), flags=re.M)
-        _write("/etc/postfix/master.cf", master + "".join(line + "\n" for line in services))
+        master = re.sub(r"^smtp +inet .*\n", listeners, read("/usr/share/postfix/master.cf.dist"), flags=re.M)
+        write("/etc/postfix/master.cf", master + "".join(line + "\n" for line in services))
         # The queue, as "postfix check" would make it, which takes seconds.
         for name in "active bounce corrupt defer deferred flush hold incoming private saved trace".split():
             self._directory(spool + "/" + name, 0o700, "postfix", "root")
@@ -275,7 +275,7 @@ class Lab:
         self._directory(spool + "/pid", 0o755, "root", "root")
         # What Debian's start script puts into the chroot.
         for name in ("resolv.conf", "nsswitch.conf", "hosts", "services"):
-            _write(spool + "/etc/" + name, _read("/etc/" + name))
+            write(spool + "/etc/" + name, read("/etc/" + name))
 
     @staticmethod
     def _directory(path, mode, owner, group):
@@ -287,10 +287,10 @@ class Lab:
     def _listening(address, port=25):
         """Look, without connecting: a connection would be a client."""
         number = int.from_bytes(socket.inet_aton(address), sys.byteorder)
-        return re.search(r"^ *\d+: %08X:%04X \S+ 0A " % (number, port), _read("/proc/net/tcp"), re.M) is not None
+        return re.search(r"^ *\d+: %08X:%04X \S+ 0A " % (number, port), read("/proc/net/tcp"), re.M) is not None
 
     def maillog(self):
-        return _read(MAIL_LOG)
+        return read(MAIL_LOG)
 
     def wait_maillog(self, pattern, seconds=5, count=1):
         """Wait until pattern stands count times in the mail log; the last match, or None."""
@@ -308,7 +308,7 @@ class Lab:
             log = self.maillog()
             opened = len(re.findall(r"smtpd\[\d+\]: connect from", log))
             closed = len(re.findall(r"smtpd\[\d+\]: disconnect from", log))
-            return opened <= closed and "Mail queue is empty" in _run("postqueue", "-p")
+            return opened <= closed and "Mail queue is empty" in run("postqueue", "-p")
 
         return wait_until("quiet", seconds, quiet, 0.1)
 
@@ -324,7 +324,7 @@ class Lab:
     def _find(subject):
         if os.path.isdir(BOX):
             for name in sorted(os.listdir(BOX)):
-                text = _read(BOX + "/" + name)
+                text = read(BOX + "/" + name)
                 if re.search(r"^Subject: %s$" % re.escape(subject), text, re.M):
                     return text
         return None
@@ -337,7 +337,7 @@ class Lab:
         listen within ten seconds.
         """
         if text is not None:
-            _write(path, text)
+            write(path, text)
         command = [self.program["tarsierd"]] + (["-f", path] if arguments is None else arguments)
         self.tarsierd = self.spawn(*command)
         if wait and not wait_until("tarsierd", 10, self._tarsierd_listens):
@@ -347,7 +347,7 @@ class Lab:
     def _tarsierd_listens(self):
         if self.tarsierd.poll() is not None:
             raise LabError("tarsierd ended with %s: %s" % (self.tarsierd.returncode, self.log()[-2000:]))
-        found = re.search(r'(?:listen|socket)\s+"([^"]+)"', _read(self.tarsierd.args[-1])) if self.tarsierd.args[1:] else None
+        found = re.search(r'(?:listen|socket)\s+"([^"]+)"', read(self.tarsierd.args[-1])) if self.tarsierd.args[1:] else None
         path = (found.group(1) if found else SOCKET).replace("unix:", "")
         if path.startswith("inet"):
             return self._listening("127.0.0.1", int(re.search(r"\d+", path.partition(":")[2]).group()))
@@ -360,7 +360,7 @@ class Lab:
 
     def log(self):
         """All that tarsierd wrote, of every start in this lab."""
-        return _read(ROOM + "/tarsierd.err")
+        return read(ROOM + "/tarsierd.err")
 
     def wait_log(self, pattern, seconds=5, count=1):
         def look():

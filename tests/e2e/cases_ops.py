@@ -1,0 +1,193 @@
+"""The daemon as an administrator meets it: reload, SIGTERM, --check, the shipped configuration in Debian's chroot."""
+
+import grp
+import os
+import re
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import time
+
+import lab as L
+from case import case
+from cases_hold import COME_BACK
+
+
+@case("(l) reload with a syntax error: the old rules stay, the message says where", weight_sec=14)
+def reload_broken(lab, check):
+    good = L.conf(hold="3s", greylist="8s")
+    lab.tarsier(good)
+    lab.postfix()
+    lines = good.splitlines()
+    line = next(n for n, text in enumerate(lines, 1) if "when remote" in text)
+    lines[line - 1] = "    when remote and unauthenticated and s25"
+    L.write("/etc/tarsier/tarsier.conf", "\n".join(lines) + "\n")
+    lab.tarsierd.send_signal(signal.SIGHUP)
+    check.log(lab.wait_log(r"tarsier\.conf:%d:\d+: error: " % line), "file, line and column", lab.log())
+    check.log(lab.wait_log(r"\^"), "with a caret", lab.log())
+    check.log(lab.wait_log(r'"s25r"'), "and a suggestion", lab.log())
+    check.that(lab.tarsierd.poll() is None, "the daemon runs on")
+    answer, _ = lab.send(L.DSL, "old rules")
+    check.reply(answer, 250, "the old rules hold", least_sec=2.8, most_sec=6)
+    L.write("/etc/tarsier/tarsier.conf", L.conf(hold="1s", greylist="8s"))
+    before = len(lab.log())
+    lab.tarsierd.send_signal(signal.SIGHUP)
+    L.wait_until("reload", 3, lambda: len(lab.log()) > before)
+    answer, _ = lab.send(L.pool(5), "new rules")
+    check.reply(answer, 250, "a good file afterwards is taken", least_sec=0.8, most_sec=2.6)
+
+
+@case("reload while a client is held: it is served by what it began with", weight_sec=10)
+def reload_holding(lab, check):
+    lab.tarsier(L.conf(hold="4s"))
+    lab.postfix()
+    with lab.client(L.DSL) as c:
+        c.open()
+        c.send("RCPT TO:<b@example.net>\r\n")
+        time.sleep(1)
+        L.write("/etc/tarsier/tarsier.conf", L.conf(hold="60s"))
+        lab.tarsierd.send_signal(signal.SIGHUP)
+        check.reply(c.reply(), 250, "after its own time", least_sec=3.8, most_sec=7)
+        check.reply(c.data("through a reload"), 250, "and delivers")
+        c.quit()
+    check.that(lab.delivered("through a reload"), "delivered")
+
+
+@case("SIGTERM: 421 to who is held, the end within a second, nothing lost", weight_sec=12)
+def sigterm(lab, check):
+    lab.tarsier(L.conf(hold="20s", greylist="30m"))
+    lab.postfix()
+    check.that(lab.leave(L.pool(1), after=1.5), "one left")
+    lab.wait_maillog(r"421 ", 3)
+    with lab.client(L.DSL) as c:
+        c.open()
+        c.send("RCPT TO:<b@example.net>\r\n")
+        time.sleep(1)
+        took = lab.stop_tarsier()
+        check.that(took is not None and took < 1.2, "ended within a second", took)
+        check.that(lab.tarsierd.returncode == 0, "exit status 0", lab.tarsierd.returncode)
+        check.reply(c.reply(), 421, "421 to who is held", most_sec=4)
+    check.that(not os.path.exists(L.SOCKET), "its socket is removed")
+    lab.tarsier()
+    check.reply(lab.greylisted(L.pool(1)), 451, "who left is known", COME_BACK, most_sec=1.5)
+    with lab.client(L.DSL) as c:
+        c.open()
+        c.send("RCPT TO:<b@example.net>\r\n")
+        check.that(c.reply(timeout=2).code == -2, "who was cut has no mark: held again")
+        c.fin()
+
+
+@case("a stale socket is no hindrance, a living one is", weight_sec=5)
+def sockets(lab, check):
+    first = lab.tarsier(L.conf())
+    second = lab.spawn(lab.program["tarsierd"], "-f", "/etc/tarsier/tarsier.conf", name="second")
+    ended = L.wait_until("end", 5, lambda: second.poll() is not None)
+    check.that(ended and second.returncode != 0, "a second daemon at the same socket ends with an error", second.returncode)
+    check.that(first.poll() is None and lab._tarsierd_listens(), "the first one goes on")
+    first.kill()
+    first.wait()
+    check.that(os.path.exists(L.SOCKET), "kill -9 leaves a stale socket")
+    lab.tarsier()
+    check.that(lab.tarsierd.poll() is None, "which the next start replaces")
+
+
+@case("--check and --show-config need no rights, no socket directory and no store", weight_sec=5)
+def command_lines(lab, check):
+    L.write("/etc/tarsier/good.conf", L.conf().replace(L.SOCKET, "/nowhere/at/all.sock").replace("/var/lib/tarsier", "/nowhere/store"))
+    program = lab.program["tarsierd"]
+    as_nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program]
+
+    def run(*arguments):
+        done = subprocess.run(as_nobody + list(arguments), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=10)
+        return done.returncode, done.stdout + done.stderr, done.stdout
+
+    status, said, _ = run("--check", "-f", "/etc/tarsier/good.conf")
+    check.that(status == 0, "--check of a good file", said)
+    status, said, shown = run("--show-config", "-f", "/etc/tarsier/good.conf")
+    check.that(status == 0 and re.search(r"# /etc/tarsier/good\.conf:\d+", said) and "# default" in said, "--show-config tells origins", said)
+    L.write("/etc/tarsier/shown.conf", shown)
+    status, said, again = run("--show-config", "-f", "/etc/tarsier/shown.conf")
+    strip = lambda text: [line for line in text.splitlines() if not line.lstrip().startswith("#")]
+    check.that(status == 0 and strip(again) == strip(shown), "which reads back as the same", said[-1500:])
+    L.write("/etc/tarsier/bad.conf", 'store "/var/lib/tarsier"\ngreylist 30\nracl greylst default\nracl whitelist tarpit 125\n')
+    status, said, _ = run("--check", "-f", "/etc/tarsier/bad.conf")
+    check.that(status != 0, "--check of a bad file fails", said)
+    check.that(re.search(r"bad\.conf:3:6: error: .*\n.*racl greylst default\n +\^", said), "with the place and a caret", said)
+    check.that(re.search(r"bad\.conf:4:\d+: error", said), "and every other error of the file", said)
+    check.that(not os.path.exists("/nowhere"), "nothing was made")
+
+
+@case("(m) the shipped configuration and socket path, smtpd in Debian's chroot", weight_sec=10)
+def shipped(lab, check):
+    check.that("tarsier.conf" in lab.program, "dist/tarsier.conf is there")
+    shutil.copy(lab.program["tarsier.conf"], "/etc/tarsier/tarsier.conf")
+    lab.tarsier()
+    lab.postfix(chroot="y")
+    mode = os.stat(L.SOCKET)
+    check.that(oct(mode.st_mode & 0o777) == "0o660", "the socket's mode is 660", oct(mode.st_mode))
+    check.that(grp.getgrgid(mode.st_gid).gr_name == "postfix", "its group is postfix", mode.st_gid)
+    status = L.read("/proc/%d/status" % lab.tarsierd.pid)
+    uid = re.search(r"^Uid:\s+(\d+)\s+(\d+)\s+(\d+)", status, re.M)
+    check.that(uid and set(uid.groups()) == {"64998"} or "0" not in uid.groups(), "tarsierd runs as tarsier", status)
+    answer, _ = lab.send(L.GOOD, "shipped good")
+    check.reply(answer, 250, "an ordinary server passes", most_sec=1.5)
+    check.that(lab.delivered("shipped good"), "delivered")
+    with lab.client(L.DSL) as c:
+        c.open()
+        check.reply(c.rcpt("postmaster@example.net"), 250, "postmaster is exempt", most_sec=1.5)
+        c.quit()
+    check.that(lab.leave(L.DSL, after=3, sender="x@example.org"), "an end user's line is held")
+    check.reply(
+        lab.greylisted(L.DSL, "x@example.org"), 451, "and greylisted when it left",
+        r"^451 4\.7\.1 Greylisting in action, please come back in 00:29:\d\d$", most_sec=1.5,
+    )
+    check.that("unwatch" not in lab.log(), "its clients can be watched", lab.log())
+    store = os.stat("/var/lib/tarsier")
+    check.that(oct(store.st_mode & 0o777) == "0o700" and store.st_uid == int(uid[1]), "the store is tarsier's alone", oct(store.st_mode))
+
+
+@case("inet sockets", weight_sec=8)
+def inet(lab, check):
+    text = L.conf(hold="3s").replace('listen "unix:%s" mode 660 group postfix' % L.SOCKET, 'listen "inet:8891@127.0.0.1"')
+    lab.tarsier(text)
+    lab.postfix(milters="inet:127.0.0.1:8891")
+    answer, _ = lab.send(L.DSL, "by inet")
+    check.reply(answer, 250, "held over TCP", least_sec=2.8, most_sec=6)
+    check.that(lab.delivered("by inet"), "delivered")
+
+
+@case("rubbish on the milter socket closes that connection and nothing else", weight_sec=5)
+def rubbish(lab, check):
+    lab.tarsier(L.conf(hold="3s"))
+    lab.postfix()
+    for junk in (b"\0\0\0\0", b"\xff\xff\xff\xffO", b"GET / HTTP/1.0\r\n\r\n", struct.pack(">I", 1) + b"Z", b"\0\0\0\1", b""):
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(3)
+            s.connect(L.SOCKET)
+            s.sendall(junk)
+            s.shutdown(socket.SHUT_WR)
+            try:
+                s.recv(100)
+            except socket.timeout:
+                check.that(False, "closes after %r" % junk)
+            except OSError:
+                pass
+    check.that(lab.tarsierd.poll() is None, "the daemon is alive")
+    answer, _ = lab.send(L.GOOD, "after rubbish")
+    check.reply(answer, 250, "and works")
+
+
+@case("stress as Postfix tells it: no holds, greylisting at once", weight_sec=6)
+def stress(lab, check):
+    lab.tarsier(L.conf(hold="5s"))
+    lab.postfix(main="milter_macro_defaults = {stress}=yes")
+    check.reply(lab.greylisted(L.DSL), 451, "greylisted at once", COME_BACK, most_sec=1.5)
+
+
+@case("tarsier explain says what would happen, and what decides", weight_sec=5)
+def explain(lab, check):
+    L.write("/etc/tarsier/tarsier.conf", L.conf(hold="125s", greylist="30m"))
+    status, said = lab.tool("tarsier", "explain", "--help")
+    check.that("explain" in said, "knows the command", said)
