@@ -218,6 +218,7 @@ enum err explain(struct plan *plan, const struct explain_facts *given, struct bu
     facts.no_hold =
         f.unwatched && plan->set->holds_unwatched == CONF_UNWATCHED_SKIP ? HOLD_UNWATCHABLE : HOLD_POSSIBLE;
     struct grey_tuple tuple = plan_tuple(plan, &facts, &arena);
+    facts.sender_seen = tuple.sender;
     enum err e = f.state.len ? explain_state_apply(f.state, plan, &tuple, f.now, memory) : ERR_NONE;
     if (e == ERR_NONE) {
         put_facts(&f, &facts, &tuple, out);

@@ -208,6 +208,7 @@ struct policy_facts session_facts(const struct session *s, enum policy_stage sta
         .temp_again = s->flags & FLAG_TEMP_AGAIN,
         .helo = s->helo,
         .sender = s->sender,
+        .sender_seen = s->tuple.sender, /* NONE before plan_tuple */
         .recipient = s->recipient,
         .auth_type = s->auth_type,
         .auth_authen = s->auth_authen,
