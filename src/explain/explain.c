@@ -156,12 +156,12 @@ static void put_line(const struct plan *plan, const struct policy_facts *facts,
         buf_printf(out, "    a tarpit line before it did not match: %s\n", no_hold[verdict.skipped]);
 }
 
-static void put_indented(struct buf *out, struct slice text)
+static void put_indented(const char *what, struct slice text, struct buf *out)
 {
     while (text.len > 0) {
         struct slice line = slice_cut(&text, '\n');
         if (line.len)
-            buf_printf(out, "        log: %.*s\n", SLICE_ARG(line));
+            buf_printf(out, "        %s: %.*s\n", what, SLICE_ARG(line));
     }
 }
 
@@ -177,9 +177,8 @@ static void put_outcome(const char *who, const struct outcome *o, struct buf *ou
         buf_printf(out, "%.*s at %s\n", SLICE_ARG(buf_slice(&o->reply)), o->stage);
     else
         buf_printf(out, "closed at %s\n", o->stage);
-    if (o->header.len)
-        buf_printf(out, "        header: %.*s\n", SLICE_ARG(buf_slice(&o->header)));
-    put_indented(out, buf_slice(&o->log));
+    put_indented("header", buf_slice(&o->header), out);
+    put_indented("log", buf_slice(&o->log), out);
 }
 
 static void put_what_happens(struct plan *plan, const struct explain_facts *facts,

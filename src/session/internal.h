@@ -109,6 +109,7 @@ struct session {
     uint8_t owed;               /* the command that waits for a reply, for logs; 0: none */
     uint8_t resolve;            /* enum policy_resolve */
     uint8_t mta_version;
+    uint8_t s25r_rule;                    /* the rule that hit, plus one; 0: none did, or nobody asked */
     uint32_t actions, steps;              /* as negotiated */
     unsigned needs;                       /* what they were negotiated for */
     uint32_t last_request;                /* numbers of requests */

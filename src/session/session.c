@@ -257,6 +257,7 @@ static void on_connect(struct session *s, const struct milter_command *c)
         session_reply_code(s, SMFIR_ACCEPT);
         return;
     }
+    s->s25r_rule = (uint8_t)(why.s25r_rule + 1);
     holding_first_look(s);
 }
 
@@ -286,6 +287,7 @@ static void on_mail(struct session *s, const struct milter_command *c)
         session_reply_code(s, SMFIR_ACCEPT); /* this message only: the next MAIL is seen again */
         return;
     }
+    s->s25r_rule = (uint8_t)(why.s25r_rule + 1);
     s->flags |= FLAG_ASKED;
     session_reply_code(s, SMFIR_CONTINUE);
 }

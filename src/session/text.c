@@ -11,6 +11,11 @@
 
 /* ---- facts ---- */
 
+/* Where text that exists only for a call is put. */
+struct room {
+    char acl[16], address[IP_TEXT_MAX];
+};
+
 static struct slice macro_value(const void *ctx, struct slice name)
 {
     const struct session *s = ctx;
@@ -38,6 +43,14 @@ static struct slice macro_value(const void *ctx, struct slice name)
     return SLICE_NONE;
 }
 
+/* Where the mail came in, for %V: Postfix sets {daemon_addr}, never {if_addr}. */
+static struct slice our_address(const struct session *s, char room[IP_TEXT_MAX])
+{
+    if (s->if_addr.len || s->ends.local.family == IP_NONE)
+        return s->if_addr;
+    return slice_cstr(ip_format(&s->ends.local, room));
+}
+
 static struct slice hostname(const struct session *s)
 {
     return s->mta_name.len ? s->mta_name : slice_cstr(s->plan->hostname);
@@ -60,7 +73,7 @@ struct slice text_acl_name(struct session *s)
     return arena_slice(&s->mail.arena, acl_name(s, room));
 }
 
-static struct format_facts facts_of(const struct session *s, char room[16])
+static struct format_facts facts_of(const struct session *s, struct room *room)
 {
     const struct decision *d = &s->decision;
     return (struct format_facts){
@@ -71,10 +84,10 @@ static struct format_facts facts_of(const struct session *s, char room[16])
         .helo = s->helo,
         .now = s->sh->now.wall,
         .hostname = hostname(s),
-        .if_addr = s->if_addr,
+        .if_addr = our_address(s, room->address),
         .code = d->code,
         .ecode = d->ecode,
-        .acl_id = acl_name(s, room),
+        .acl_id = acl_name(s, room->acl),
         .acl_line = d->acl ? d->acl->line : 0,
         .elapsed_sec = s->elapsed_sec,
         .tarpit_sec = d->tarpit_sec,
@@ -86,8 +99,8 @@ static struct format_facts facts_of(const struct session *s, char room[16])
 
 void text_expand(const struct session *s, const struct format *format, struct buf *out)
 {
-    char room[16];
-    struct format_facts facts = facts_of(s, room);
+    struct room room;
+    struct format_facts facts = facts_of(s, &room);
     facts.verdict = "accept";
     format_expand(format, &facts, out);
 }
@@ -104,8 +117,8 @@ void text_refusal(struct session *s, int64_t elapsed_sec, int64_t remaining_sec,
         code = SLICE_LIT("451"); /* a suspicion is never an error for good (DESIGN, R4) */
     struct buf text = {0};
     if (d->msg) {
-        char room[16];
-        struct format_facts facts = facts_of(s, room);
+        struct room room;
+        struct format_facts facts = facts_of(s, &room);
         facts.code = code;
         facts.ecode = ecode;
         facts.elapsed_sec = elapsed_sec;
@@ -135,6 +148,7 @@ void text_x_greylist(const struct session *s, struct buf *out)
         buf_put_slice(out, s->report);
         return;
     }
+    char address[IP_TEXT_MAX];
     const struct xgreylist x = {
         .reasons = s->reasons,
         .elapsed_sec = s->elapsed_sec,
@@ -142,7 +156,7 @@ void text_x_greylist(const struct session *s, struct buf *out)
         .acl = s->acl_in_header,
         .with_acl = s->acl_in_header.ptr != NULL,
         .hostname = hostname(s),
-        .address = s->if_addr,
+        .address = our_address(s, address),
         .now = s->sh->now.wall,
     };
     xgreylist_put_header(out, &x);
@@ -197,16 +211,18 @@ static void write_line(const struct session *s, enum log_level level, struct buf
 static void put_why(struct buf *line, const struct policy_why *why)
 {
     if (!why->condition) {
-        buf_put_cstr(line, "the filter's condition does not hold");
+        buf_put_cstr(line, "no filter asks about it");
         return;
     }
-    buf_printf(line, "%s", why->condition);
+    buf_put_cstr(line, why->condition);
     if (why->s25r_list)
         buf_printf(line, ": listed as %s", why->s25r_list);
     else if (why->s25r_temp)
         buf_put_cstr(line, ": the reverse look-up failed for now");
     else if (why->s25r_rule >= 0)
         buf_printf(line, ": rule %d", why->s25r_rule);
+    else if (slice_eq_cstr(SLICE_LIT("s25r"), why->condition))
+        buf_put_cstr(line, ": no rule hits");
 }
 
 void text_log_passed(struct session *s, const struct policy_why *why)
@@ -217,8 +233,9 @@ void text_log_passed(struct session *s, const struct policy_why *why)
         buf_put_cstr(&line, " from ");
         put_outside(&line, s->sender);
     }
-    buf_put_cstr(&line, " passes: ");
+    buf_put_cstr(&line, " passes (");
     put_why(&line, why);
+    buf_put_byte(&line, ')');
     write_line(s, LOG_LEVEL_INFO, &line);
 }
 
@@ -279,6 +296,8 @@ static void log_recipient(struct session *s, enum log_level level, const char *w
     if (sec >= 0)
         xgreylist_put_duration(&line, sec);
     put_acl(s, &line);
+    if (s->s25r_rule > 0)
+        buf_printf(&line, ", S25R rule %d", s->s25r_rule - 1);
     write_line(s, level, &line);
 }
 
