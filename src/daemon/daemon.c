@@ -1,0 +1,358 @@
+/*
+ * daemon.c - the start, step by step, the hooks between the parts, and the end. Decides nothing about mail.
+ */
+#include "daemon/daemon.h"
+#include "base/mem.h"
+#include "daemon/files.h"
+#include "daemon/import.h"
+#include "daemon/notify.h"
+#include "daemon/surplus.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+
+enum {
+    WANTED_FILES = 65536, /* what root raises the limit of open files to, where it is lower */
+    STOP_LIMIT_MS = 600,  /* for replies to get out; with store and log the end comes within a second */
+    LOG_LIMIT_MS = 200,   /* for a stalled reader of the log */
+    DUMP_MAX_BYTES = 1024 << 20, /* a dump of ten million records */
+};
+
+void daemon_log_diags(struct daemon *d, const struct diags *diags)
+{
+    struct buf text = {0};
+    diags_print(diags, &text);
+    /* A line each; the level is in the words already ("file:1:2: error: …"). */
+    for (struct slice rest = buf_slice(&text); rest.len > 0;)
+        log_write(d->log, LOG_LEVEL_NOTICE, slice_cut(&rest, '\n'));
+    buf_fini(&text);
+}
+
+/* ---- hooks ---- */
+
+static void hook_step(void *ctx, const struct event *event, struct effects *out)
+{
+    struct daemon *d = ctx;
+    engine_step(d->engine, event, out);
+}
+
+static void hook_surplus(void *ctx, const struct event *event, struct effects *out)
+{
+    struct daemon *d = ctx;
+    if (event->kind == EVENT_OPEN)
+        log_printf(d->log, LOG_LEVEL_WARNING,
+                   "more than %u sessions at once: this one is let go with the default, accept",
+                   d->sessions_max);
+    surplus_step(event, out);
+}
+
+static bool hook_wants_ticks(void *ctx)
+{
+    struct daemon *d = ctx;
+    return engine_wants_ticks(d->engine);
+}
+
+static void hook_store(void *ctx, const struct effect *e)
+{
+    struct daemon *d = ctx;
+    store_submit(d->store, e->session, e->request, e->u.store);
+}
+
+static void look_found(void *ctx, session_id session, uint32_t request, enum look_result result,
+                       uint64_t cookie)
+{
+    struct daemon *d = ctx;
+    struct event e = {.kind = EVENT_LOOK, .session = session, .request = request};
+    e.u.look.result = result;
+    e.u.look.cookie = cookie;
+    io_feed(d->io, &e);
+}
+
+/* Where nothing can be watched every client is in another world, as it were: `holds unwatched` decides. */
+static void hook_look(void *ctx, const struct effect *e)
+{
+    struct daemon *d = ctx;
+    if (d->watch)
+        watch_add(d->watch, e);
+    else
+        look_found(d, e->session, e->request, LOOK_ABSENT, 0);
+}
+
+static void hook_look_flush(void *ctx)
+{
+    struct daemon *d = ctx;
+    if (d->watch)
+        watch_flush(d->watch, look_found, d);
+}
+
+static void hook_log(void *ctx, enum log_level level, struct slice line)
+{
+    struct daemon *d = ctx;
+    log_write(d->log, level, line);
+}
+
+static void store_answered(void *ctx, session_id session, uint32_t number, const struct grey_answer *answer)
+{
+    struct daemon *d = ctx;
+    struct event e = {.kind = EVENT_STORE, .session = session, .request = number};
+    e.u.answer = answer;
+    io_feed(d->io, &e);
+}
+
+static void hook_woken(void *ctx)
+{
+    struct daemon *d = ctx;
+    store_take_answers(d->store, store_answered, d);
+}
+
+static void hook_signalled(void *ctx, int signo)
+{
+    struct daemon *d = ctx;
+    if (signo == SIGHUP) {
+        if (!d->stopping)
+            daemon_reload(d);
+        return;
+    }
+    if (d->stopping)
+        return;
+    d->stopping = true;
+    notify_send("STOPPING=1");
+    log_printf(d->log, LOG_LEVEL_NOTICE, "%s: stopping", signo == SIGINT ? "SIGINT" : "SIGTERM");
+    io_stop(d->io, STOP_LIMIT_MS);
+}
+
+/* Any thread. */
+static void store_wakes(void *ctx)
+{
+    struct daemon *d = ctx;
+    io_wake(d->io);
+}
+
+static void store_logs(void *ctx, enum log_level level, const char *line)
+{
+    struct daemon *d = ctx;
+    log_write(d->log, level, slice_cstr(line));
+}
+
+/* ---- the start: each step says in *why what failed ---- */
+
+static enum err start_identity(struct daemon *d, struct buf *why)
+{
+    return identity_find(d->plan->set->user, &d->identity, why);
+}
+
+static enum err start_loop(struct daemon *d, struct buf *why)
+{
+    struct io_hooks hooks = {.ctx = d,
+                             .step = hook_step,
+                             .surplus = hook_surplus,
+                             .wants_ticks = hook_wants_ticks,
+                             .store = hook_store,
+                             .look = hook_look,
+                             .look_flush = hook_look_flush,
+                             .log = hook_log,
+                             .woken = hook_woken,
+                             .signalled = hook_signalled};
+    uint32_t files = io_raise_files(WANTED_FILES);
+    d->sessions_max = files > 2 * IO_FILES_RESERVED ? files - IO_FILES_RESERVED : IO_FILES_RESERVED;
+    int64_t wanted = d->plan->set->sessions_max;
+    if (wanted > 0 && wanted < d->sessions_max)
+        d->sessions_max = (uint32_t)wanted;
+    enum err e = io_new(&d->io, &hooks, d->sessions_max);
+    static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
+    for (size_t i = 0; e == ERR_NONE && i < COUNT_OF(signals); i++)
+        e = io_catch(d->io, signals[i]);
+    if (e != ERR_NONE)
+        buf_printf(why, "no event loop: %s", strerror(errno));
+    return e;
+}
+
+static enum err start_listeners(struct daemon *d, struct buf *why)
+{
+    const struct conf *conf = d->plan->conf;
+    for (size_t i = 0; i < conf->n_listens; i++) {
+        struct io_listen spec = {.address = conf->listens[i].address,
+                                 .mode = (int)conf->listens[i].mode,
+                                 .group = conf->listens[i].group,
+                                 .owner = d->identity.uid};
+        enum err e = io_listen(d->io, &spec, why);
+        if (e != ERR_NONE)
+            return e;
+    }
+    return ERR_NONE;
+}
+
+static enum err start_pidfile(struct daemon *d, struct buf *why)
+{
+    return pidfile_open(d->started->set->pidfile, &d->pidfile, why);
+}
+
+static enum err start_watch(struct daemon *d, struct buf *why)
+{
+    (void)why;
+    if (watch_open(&d->watch) != ERR_NONE)
+        log_printf(
+            d->log, LOG_LEVEL_WARNING,
+            "clients' connections cannot be watched (NETLINK_SOCK_DIAG: %s); `holds unwatched` decides",
+            strerror(errno));
+    return ERR_NONE;
+}
+
+static enum err start_rights(struct daemon *d, struct buf *why)
+{
+    enum err e = rights_make_directory(d->plan->set->store, &d->identity, why);
+    return e == ERR_NONE ? rights_drop(&d->identity, why) : e;
+}
+
+static enum err start_store(struct daemon *d, struct buf *why)
+{
+    const struct conf_settings *set = d->plan->set;
+    struct store_config config = {.directory = set->store,
+                                  .max_records = set->store_max,
+                                  .commit_pause_ms = set->store_commit_pause_ms,
+                                  .wake = store_wakes,
+                                  .log = store_logs,
+                                  .ctx = d};
+    errno = 0;
+    enum err e = store_open(&config, &d->store);
+    if (e != ERR_NONE)
+        buf_printf(why, "the store %s: %s%s%s", set->store, err_text(e), errno ? ": " : "",
+                   errno ? strerror(errno) : "");
+    return e;
+}
+
+/* Once, when the store is new: what milter-greylist knew. A failure is told and nothing more: mail flows. */
+static enum err start_import(struct daemon *d, struct buf *why)
+{
+    (void)why;
+    const char *path = d->plan->set->dumpfile;
+    if (!path || !store_is_new(d->store))
+        return ERR_NONE;
+    struct buf text = {0}, told = {0};
+    struct import_result result;
+    enum err e = file_read(path, DUMP_MAX_BYTES, &text);
+    if (e == ERR_NONE) {
+        e = import_dump(d->store, d->plan->set, buf_slice(&text), io_now().wall, &result);
+        import_put_result(&told, &result);
+        log_printf(d->log, LOG_LEVEL_NOTICE, "the store is new: %s is imported: %s", path, buf_cstr(&told));
+    }
+    if (e != ERR_NONE && e != ERR_NOT_FOUND)
+        log_printf(d->log, LOG_LEVEL_ERROR, "cannot import %s: %s (`tarsier import` does it later)", path,
+                   err_text(e));
+    buf_fini(&text);
+    buf_fini(&told);
+    return ERR_NONE;
+}
+
+static enum err start_engine(struct daemon *d, struct buf *why)
+{
+    struct siphash_key key;
+    if (getrandom(&key, sizeof(key), 0) != (ssize_t)sizeof(key)) {
+        buf_printf(why, "no random numbers: %s", strerror(errno));
+        return ERR_IO;
+    }
+    d->engine = engine_new(plan_ref(d->plan), key, io_now());
+    io_feed(d->io, &(struct event){.kind = EVENT_LIMITS, .u.limits.mta_sessions = d->mta_sessions});
+    return ERR_NONE;
+}
+
+/* In this order: what needs root's rights, then giving them up, then the store (DESIGN 6, "Privileges"). */
+static enum err (*const start_steps[])(struct daemon *d, struct buf *why) = {
+    start_identity, start_loop,  start_listeners, start_pidfile, start_watch,
+    start_rights,   start_store, start_import,    start_engine,
+};
+
+static void tell_start(struct daemon *d)
+{
+    struct store_stats stats;
+    struct buf line = {0};
+    store_get_stats(d->store, &stats);
+    buf_printf(&line, "tarsierd %s: %s, generation %u, listening at ", TARSIER_VERSION, d->conf_file,
+               d->plan->generation);
+    io_describe_listeners(d->io, &line);
+    buf_printf(&line, "; store %s with %llu records; up to %u sessions", d->plan->set->store,
+               (unsigned long long)stats.records, d->sessions_max);
+    if (d->mta_sessions)
+        buf_printf(&line, "; the MTA allows itself %u", d->mta_sessions);
+    else
+        buf_put_cstr(&line, "; the MTA's own limit is not known");
+    log_write(d->log, LOG_LEVEL_NOTICE, buf_slice(&line));
+    buf_fini(&line);
+}
+
+static bool start(struct daemon *d)
+{
+    struct loaded l;
+    struct buf why = {0};
+    loaded_read(d->conf_file, d->options->postfix_dir, &l);
+    daemon_log_diags(d, &l.diags);
+    if (!l.plan) {
+        log_printf(d->log, LOG_LEVEL_ERROR, "not started: %s has %zu errors", d->conf_file, l.diags.errors);
+        loaded_fini(&l);
+        return false;
+    }
+    d->plan = l.plan;
+    d->plan->generation = ++d->generation;
+    d->started = plan_ref(d->plan);
+    d->mta_sessions = l.mta_sessions;
+    l.plan = NULL;
+    loaded_fini(&l);
+    for (size_t i = 0; i < COUNT_OF(start_steps); i++) {
+        if (start_steps[i](d, &why) != ERR_NONE) {
+            log_printf(d->log, LOG_LEVEL_ERROR, "not started: %s", buf_cstr(&why));
+            buf_fini(&why);
+            return false;
+        }
+    }
+    tell_start(d);
+    return true;
+}
+
+/* ---- the end ---- */
+
+static void tell_end(struct daemon *d)
+{
+    struct engine_stats s = engine_stats(d->engine);
+    log_printf(
+        d->log, LOG_LEVEL_NOTICE,
+        "stopped after %llu sessions: %llu recipients accepted, %llu deferred, %llu rejected; %llu holds, "
+        "%llu served, %llu left, %llu cut",
+        (unsigned long long)s.sessions, (unsigned long long)s.accepted, (unsigned long long)s.deferred,
+        (unsigned long long)s.rejected, (unsigned long long)s.held_all, (unsigned long long)s.served,
+        (unsigned long long)s.left, (unsigned long long)s.cut);
+}
+
+/* The store first: its threads wake the loop and write to the log. */
+static void finish(struct daemon *d)
+{
+    if (d->engine)
+        tell_end(d);
+    store_close(d->store);
+    io_free(d->io);
+    engine_free(d->engine);
+    watch_close(d->watch);
+    plan_unref(d->plan);
+    plan_unref(d->started);
+    pidfile_close(&d->pidfile);
+    identity_fini(&d->identity);
+    log_close(d->log, LOG_LIMIT_MS);
+}
+
+int daemon_run(const struct options *options, const char *conf_file, enum log_target target)
+{
+    struct daemon d = {.options = options, .conf_file = conf_file, .pidfile = {.fd = -1}};
+    if (log_open(&d.log, target, "tarsierd", LOG_BUFFER_BYTES, true) != ERR_NONE)
+        return 1;
+    umask(077);
+    bool started = start(&d);
+    if (started) {
+        notify_send("READY=1");
+        io_run(d.io);
+    }
+    finish(&d);
+    return started ? 0 : 1;
+}

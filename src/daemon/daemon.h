@@ -1,0 +1,43 @@
+/*
+ * daemon.h - the running daemon: engine, loop, store, watch and log wired together. One per process, but nothing relies on that.
+ */
+#ifndef TARSIER_DAEMON_DAEMON_H
+#define TARSIER_DAEMON_DAEMON_H
+
+#include "daemon/load.h"
+#include "daemon/options.h"
+#include "daemon/rights.h"
+#include "engine/engine.h"
+#include "io/io.h"
+#include "log/log.h"
+#include "store/store.h"
+#include "watch/watch.h"
+
+struct daemon {
+    const struct options *options;
+    const char *conf_file;
+    struct log *log;
+    struct io *io;
+    struct engine *engine;
+    struct store *store;
+    struct watch *watch;   /* NULL: there is none to be had */
+    struct plan *plan;     /* in force; a reference of our own beside the engine's */
+    struct plan *started;  /* as at the start: what a reload does not change is compared with it */
+    uint32_t generation;   /* the last number given to a plan that came into force */
+    uint32_t mta_sessions; /* 0: not known */
+    uint32_t sessions_max;
+    struct identity identity;
+    struct pidfile pidfile;
+    bool reloading, reload_again, stopping;
+};
+
+/* Run until a signal ends it; the exit status. */
+int daemon_run(const struct options *options, const char *conf_file, enum log_target target);
+
+/* reload.c: read everything again on a worker thread and put it in force, or say why not. Asked while one runs: once more after it. */
+void daemon_reload(struct daemon *d);
+
+/* All of them as lines of the log, with their carets. */
+void daemon_log_diags(struct daemon *d, const struct diags *diags);
+
+#endif

@@ -1,0 +1,48 @@
+/* load.c - files into one generation. Touches nothing of the running daemon. */
+#include "daemon/load.h"
+#include "daemon/files.h"
+#include "daemon/mta.h"
+
+#include <stdlib.h>
+
+enum { MTA_FILE_MAX_BYTES = 4 << 20 };
+
+/* What cannot be read is empty: Postfix may be elsewhere. */
+static void mta_file(const char *dir, const char *name, struct buf *out)
+{
+    struct buf path = {0};
+    buf_printf(&path, "%s/%s", dir, name);
+    if (file_read(buf_cstr(&path), MTA_FILE_MAX_BYTES, out) != ERR_NONE)
+        buf_clear(out);
+    buf_fini(&path);
+}
+
+static uint32_t mta_read(const char *dir)
+{
+    struct buf main_cf = {0}, master_cf = {0};
+    mta_file(dir, "main.cf", &main_cf);
+    mta_file(dir, "master.cf", &master_cf);
+    uint32_t sessions = mta_sessions(buf_slice(&main_cf), buf_slice(&master_cf));
+    buf_fini(&main_cf);
+    buf_fini(&master_cf);
+    return sessions;
+}
+
+void loaded_read(const char *conf_file, const char *postfix_dir, struct loaded *out)
+{
+    struct files *files = files_open();
+    struct conf_source source = files_source(files);
+    char *hostname = files_hostname();
+    *out = (struct loaded){0};
+    diags_init(&out->diags);
+    out->plan = plan_build(&source, conf_file, hostname, &out->diags);
+    out->mta_sessions = mta_read(postfix_dir);
+    free(hostname);
+    files_close(files);
+}
+
+void loaded_fini(struct loaded *l)
+{
+    plan_unref(l->plan);
+    diags_fini(&l->diags);
+}

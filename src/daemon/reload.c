@@ -1,0 +1,105 @@
+/*
+ * reload.c - SIGHUP. The new generation is read and compiled on a worker thread; the loop only swaps a pointer. An error leaves
+ * everything as it is. What was done with root's rights at the start (and the store) stays, and that is said.
+ */
+#include "base/mem.h"
+#include "conf/settings.h"
+#include "daemon/daemon.h"
+#include "daemon/notify.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct reload {
+    struct daemon *d;
+    const char *conf_file, *postfix_dir; /* the worker reads these and nothing else of the daemon */
+    struct loaded loaded;
+};
+
+static void reload_work(void *ctx)
+{
+    struct reload *r = ctx;
+    loaded_read(r->conf_file, r->postfix_dir, &r->loaded);
+}
+
+static bool text_equal(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static bool listens_equal(const struct conf *a, const struct conf *b)
+{
+    if (a->n_listens != b->n_listens)
+        return false;
+    for (size_t i = 0; i < a->n_listens; i++) {
+        const struct conf_listen *x = &a->listens[i], *y = &b->listens[i];
+        if (!text_equal(x->address, y->address) || x->mode != y->mode || !text_equal(x->group, y->group))
+            return false;
+    }
+    return true;
+}
+
+static void tell_restart(struct daemon *d, const struct plan *plan)
+{
+    for (size_t i = 0; i < settings_count(); i++) {
+        const struct setting *row = settings_row(i);
+        if (row->needs_restart && !settings_equal(d->started->set, plan->set, row))
+            log_printf(d->log, LOG_LEVEL_WARNING, "reload: `%s` is not what it was: it needs a restart",
+                       row->name);
+    }
+    if (!listens_equal(d->started->conf, plan->conf))
+        log_printf(d->log, LOG_LEVEL_WARNING, "reload: `listen` is not what it was: it needs a restart");
+}
+
+static void put_in_force(struct daemon *d, struct loaded *l)
+{
+    struct plan *plan = l->plan;
+    l->plan = NULL;
+    plan->generation = ++d->generation;
+    tell_restart(d, plan);
+    plan_unref(d->plan);
+    d->plan = plan_ref(plan);
+    io_feed(d->io, &(struct event){.kind = EVENT_PLAN, .u.plan = plan});
+    if (l->mta_sessions != d->mta_sessions)
+        log_printf(d->log, LOG_LEVEL_NOTICE, "the MTA's limit is now %u sessions (0: not known), it was %u",
+                   l->mta_sessions, d->mta_sessions);
+    d->mta_sessions = l->mta_sessions;
+    io_feed(d->io, &(struct event){.kind = EVENT_LIMITS, .u.limits.mta_sessions = l->mta_sessions});
+    log_printf(d->log, LOG_LEVEL_NOTICE, "reload: %s is in force, generation %u", d->conf_file,
+               plan->generation);
+}
+
+static void reload_done(void *ctx)
+{
+    struct reload *r = ctx;
+    struct daemon *d = r->d;
+    d->reloading = false;
+    if (!d->stopping) {
+        daemon_log_diags(d, &r->loaded.diags);
+        if (r->loaded.plan)
+            put_in_force(d, &r->loaded);
+        else
+            log_printf(d->log, LOG_LEVEL_ERROR,
+                       "reload: %s has %zu errors; generation %u stays in force, nothing is changed",
+                       d->conf_file, r->loaded.diags.errors, d->plan->generation);
+        notify_send("READY=1");
+    }
+    loaded_fini(&r->loaded);
+    free(r);
+    if (d->reload_again && !d->stopping)
+        daemon_reload(d);
+}
+
+void daemon_reload(struct daemon *d)
+{
+    d->reload_again = d->reloading;
+    if (d->reloading)
+        return;
+    d->reloading = true;
+    notify_reloading();
+    struct reload *r = mem_zalloc(sizeof(*r));
+    r->d = d;
+    r->conf_file = d->conf_file;
+    r->postfix_dir = d->options->postfix_dir;
+    io_work(d->io, reload_work, reload_done, r);
+}
