@@ -259,6 +259,19 @@ static void continue_reaches_no_line(void)
     fixture_free(&f);
 }
 
+/* A domain that is greylisted is no whitelisted domain. */
+static void reasons_are_a_whitelistings(void)
+{
+    struct fixture f = fixture_new("racl greylist domain example.org rcpt ann@example.net\n"
+                                   "racl blacklist domain example.org\n");
+    struct policy_facts facts = facts_new();
+    CHECK_INT(decide(&f, facts, NULL).reasons, 0);
+    facts.recipient = SLICE_LIT("<bob@example.net>");
+    CHECK_INT(decide(&f, facts, NULL).action, CONF_BLACKLIST);
+    CHECK_INT(decide(&f, facts, NULL).reasons, 0);
+    fixture_free(&f);
+}
+
 static void nolog_leaves_its_number(void)
 {
     struct fixture f = fixture_new("racl whitelist addr 192.0.2.0/24 nolog\n");
@@ -342,6 +355,13 @@ static void regex_limit(void)
         CHECK_INT(limits, 1);
         fixture_free(&f);
     }
+    /* the next clause is not undecided because that one was */
+    struct fixture next = fixture_new("extendedregex\nracl whitelist helo /^(a|aa)+$/\n"
+                                      "racl blacklist not addr 198.51.100.0/24\n");
+    struct policy_facts same = facts_new();
+    same.helo = slice_of(helo, sizeof(helo));
+    CHECK_INT(decide(&next, same, NULL).action, CONF_BLACKLIST);
+    fixture_free(&next);
     /* an item that is decided settles a list whatever the others say */
     struct fixture f =
         fixture_new("extendedregex\nlist \"l\" helo { /^(a|aa)+$/ /!$/ }\nracl whitelist list \"l\"\n");
@@ -442,6 +462,7 @@ int main(void)
     TEST(nothing_given);
     TEST(continue_lines_persist);
     TEST(continue_reaches_no_line);
+    TEST(reasons_are_a_whitelistings);
     TEST(nolog_leaves_its_number);
     TEST(groups_of_the_last_clause_first);
     TEST(groups_of_a_bare_address);

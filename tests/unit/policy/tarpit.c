@@ -267,6 +267,30 @@ static void asks_at_the_first_clause(void)
     CHECK_INT(v.hold_ms, 0);
     CHECK_INT(v.tarpit_sec, 0);
     fixture_free(&f);
+    f = fixture_new(
+        "racl whitelist tarpit 125s from eve@example.org\n"); /* the same with no line behind it */
+    v = decide(&f, facts_new(), &look);
+    CHECK(!v.acl);
+    CHECK_INT(v.tarpit, TARPIT_NONE);
+    CHECK_INT(v.hold_ms, 0);
+    fixture_free(&f);
+}
+
+/* What was settled before the question stays settled. */
+static void implicit_rules_come_once(void)
+{
+    struct fixture f = fixture_new("racl whitelist tarpit 125s\n");
+    struct policy_facts facts = facts_new();
+    struct grey_answer look = {.left_sec = -1};
+    struct policy_cursor cursor;
+    struct policy_verdict v = {0};
+    policy_begin(f.policy, &cursor);
+    CHECK_INT(policy_step(f.policy, &cursor, &facts, NULL, &v), POLICY_NEED_LOOK);
+    facts.look = &look;
+    facts.auth_authen = SLICE_LIT("joe");
+    CHECK_INT(policy_step(f.policy, &cursor, &facts, NULL, &v), POLICY_VERDICT);
+    CHECK_INT(v.tarpit, TARPIT_HOLD);
+    fixture_free(&f);
 }
 
 int main(void)
@@ -279,5 +303,6 @@ int main(void)
     TEST(reasons_beside_the_tarpit);
     TEST(asks_only_when_it_must);
     TEST(asks_at_the_first_clause);
+    TEST(implicit_rules_come_once);
     return TEST_END();
 }
