@@ -1,0 +1,733 @@
+/*
+ * mta.c - the MTA's side of a connection, as Postfix 3.7 behaves: it sends only the steps that were not switched off, the macros
+ * that were asked for (also before a step that was), waits for each reply, leaves out DATA when nobody was accepted, lets go of
+ * a session or a message that was accepted, hangs up after 421, and closes when it has heard nothing for 30 s.
+ */
+#include "world.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { COMMAND_TIMEOUT_MS = 30 * 1000 };
+
+static const char *option(const struct conn *c, const char *name)
+{
+    size_t n = strlen(name);
+    for (unsigned i = 0; i < c->n_options; i++)
+        if (strncmp(c->options[i], name, n) == 0 && c->options[i][n] == '=')
+            return c->options[i] + n + 1;
+    return NULL;
+}
+
+static const char *option_or(const struct conn *c, const char *name, const char *otherwise)
+{
+    const char *v = option(c, name);
+    return v ? v : otherwise;
+}
+
+/* ---- sending ---- */
+
+/* The bytes go out as the seed cuts them: whole, in two, or one by one. */
+static void send_bytes(struct world *w, struct conn *c, struct slice bytes)
+{
+    unsigned how = world_random(w, 4);
+    size_t piece = how == 0   ? 1 + world_random(w, 3)
+                   : how == 1 ? 1 + world_random(w, (unsigned)bytes.len)
+                              : bytes.len;
+    if (bytes.len / piece > 2000)
+        piece = bytes.len / 2000 + 1;
+    while (bytes.len > 0 && c->open) {
+        world_step(w, &(struct event){
+                          .kind = EVENT_BYTES, .session = c->id, .u.bytes = slice_upto(bytes, piece)});
+        bytes = slice_from(bytes, piece);
+    }
+}
+
+static const char *domain_of(struct conn *c, struct world *w, const char *address)
+{
+    (void)c;
+    const char *at = address ? strrchr(address, '@') : NULL;
+    if (!at)
+        return NULL;
+    struct slice d = slice_trim(slice_cstr(at + 1), ">");
+    return arena_cstr(&w->arena, d);
+}
+
+/* What Postfix knows under this name when the command comes; NULL: left out. */
+static const char *macro_value(struct world *w, struct conn *c, uint8_t for_cmd, struct slice name)
+{
+    bool six = strchr(c->address, ':') != NULL;
+    bool known = strcmp(c->address, "unknown") != 0;
+    const struct {
+        const char *name;
+        const char *value;
+    } values[] = {
+        {"j", "mx.example.org"},
+        {"v", option_or(c, "v", "Postfix 3.7.11")},
+        {"_", c->host},
+        {"{daemon_name}", "smtpd"},
+        {"{client_addr}",
+         known && six ? arena_printf(&w->arena, "IPv6:%s", c->address) : c->address},
+        {"{client_name}", c->host[0] == '[' ? "unknown" : c->host},
+        {"{client_port}", option_or(c, "port", "40000")},
+        {"{client_ptr}", option_or(c, "ptr", c->host[0] == '[' ? "unknown" : c->host)},
+        {"{client_resolve}", option_or(c, "resolve", c->host[0] == '[' ? "FAIL" : "OK")},
+        {"{daemon_addr}", option_or(c, "daemon_addr", six ? "IPv6:2001:db8::25" : "192.0.2.25")},
+        {"{daemon_port}", option_or(c, "daemon_port", "25")},
+        {"{if_addr}", option(c, "if_addr")},
+        {"{stress}", option(c, "stress")},
+        {"i", c->accepted ? "4XyZ" : NULL},
+        {"{auth_type}", c->auth && for_cmd == SMFIC_MAIL ? "PLAIN" : NULL},
+        {"{auth_authen}", for_cmd == SMFIC_MAIL ? c->auth : NULL},
+        {"{cert_subject}", c->tls ? c->subject : NULL},
+        {"{verify}", c->tls ? (c->subject ? "OK" : "NO") : NULL},
+        {"{tls_version}", c->tls ? "TLSv1.3" : NULL},
+        {"{mail_addr}", c->sender},
+        {"{rcpt_addr}", for_cmd == SMFIC_RCPT ? c->recipient : NULL},
+        {"{rcpt_host}", for_cmd == SMFIC_RCPT ? domain_of(c, w, c->recipient) : NULL},
+        {"{rcpt_mailer}", for_cmd == SMFIC_RCPT ? "smtp" : NULL},
+    };
+    for (size_t i = 0; i < COUNT_OF(values); i++)
+        if (slice_eq_cstr(name, values[i].name))
+            return values[i].value;
+    return NULL;
+}
+
+static void put_macros(struct world *w, struct conn *c, uint8_t for_cmd, struct buf *out)
+{
+    static const char *const usual[SMFIM_STAGES] = {
+        [SMFIM_CONNECT] = "j {daemon_name} {daemon_addr} v _",
+        [SMFIM_HELO] = "{tls_version} {cert_subject}",
+        [SMFIM_ENVFROM] = "i {auth_type} {auth_authen} {mail_addr}",
+        [SMFIM_ENVRCPT] = "i {rcpt_addr} {rcpt_host} {rcpt_mailer}",
+        [SMFIM_DATA] = "i",
+        [SMFIM_EOM] = "i",
+        [SMFIM_EOH] = "i",
+    };
+    enum milter_stage stage = milter_stage_of_command(for_cmd);
+    if (stage == SMFIM_STAGES)
+        return;
+    const char *names = c->symlist[stage] ? c->symlist[stage] : usual[stage];
+    struct buf pairs = {0};
+    struct slice rest = slice_cstr(names);
+    while (rest.ptr) {
+        struct slice name = slice_cut(&rest, ' ');
+        const char *value = name.len ? macro_value(w, c, for_cmd, name) : NULL;
+        if (!value)
+            continue;
+        wire_put_string(&pairs, name);
+        wire_put_string(&pairs, slice_cstr(value));
+    }
+    struct milter_command m = {.cmd = SMFIC_MACRO};
+    m.u.macro.for_cmd = for_cmd;
+    m.u.macro.pairs = buf_slice(&pairs);
+    milter_put_command(out, &m);
+    buf_fini(&pairs);
+}
+
+static bool is_off(const struct conn *c, uint32_t step)
+{
+    return (c->steps & step) != 0;
+}
+
+static void owe(struct conn *c, uint8_t cmd)
+{
+    c->reply = NULL;
+    if (c->owed < OWED_MAX)
+        c->owed_cmds[c->owed++] = cmd;
+}
+
+static void paid(struct conn *c)
+{
+    c->owed_cmd = c->owed_cmds[0];
+    c->owed--;
+    memmove(c->owed_cmds, c->owed_cmds + 1, c->owed);
+}
+
+/* off: the negotiation's bit that leaves the step out; no_reply: the one that leaves its reply out. */
+static void send_command(struct world *w, struct conn *c, const struct milter_command *command, uint32_t off,
+                         uint32_t no_reply)
+{
+    struct buf out = {0};
+    if (command->cmd != SMFIC_UNKNOWN)
+        put_macros(w, c, command->cmd, &out);
+    if (!is_off(c, off)) {
+        milter_put_command(&out, command);
+        if (!is_off(c, no_reply))
+            owe(c, command->cmd);
+        world_tell(w, "%s > %s", c->name, milter_command_name(command->cmd));
+    }
+    send_bytes(w, c, buf_slice(&out));
+    buf_fini(&out);
+}
+
+static void send_code(struct world *w, struct conn *c, uint8_t cmd)
+{
+    struct buf out = {0};
+    wire_put(&out, cmd, SLICE_NONE);
+    world_tell(w, "%s > %s", c->name, milter_command_name(cmd));
+    send_bytes(w, c, buf_slice(&out));
+    buf_fini(&out);
+}
+
+void mta_hang_up(struct world *w, struct conn *c)
+{
+    c->n_queue = c->owed = 0;
+    c->hung_up = true;
+    if (!c->open)
+        return;
+    world_tell(w, "%s > (closes)", c->name);
+    world_step(w, &(struct event){.kind = EVENT_EOF, .session = c->id});
+    if (c->open)
+        world_fail(w, "%s: the MTA has closed, and the engine does not", c->name);
+}
+
+static void quit(struct world *w, struct conn *c)
+{
+    send_code(w, c, SMFIC_QUIT);
+    if (c->open)
+        mta_hang_up(w, c);
+    c->hung_up = true;
+    c->n_queue = c->owed = 0;
+}
+
+/* ---- steps ---- */
+
+static void forget_message(struct conn *c)
+{
+    c->sender_known = c->message_free = false;
+    c->accepted = 0;
+    c->sender = c->recipient = NULL;
+    c->message_tuples = NULL;
+}
+
+static void do_negotiate(struct world *w, struct conn *c, const struct mta_step *s)
+{
+    (void)s;
+    struct milter_options o = {.version = c->version, .actions = c->offer, .steps = 0x1fffff};
+    if (c->version < 6) {
+        o.actions = 0x3f;
+        o.steps = 0x7f;
+    }
+    struct buf out = {0};
+    milter_put_options(&out, &o);
+    owe(c, SMFIC_OPTNEG);
+    send_bytes(w, c, buf_slice(&out));
+    buf_fini(&out);
+}
+
+static uint8_t family_of(const struct conn *c)
+{
+    const char *given = option(c, "family");
+    if (given)
+        return (uint8_t)given[0];
+    if (strcmp(c->address, "unknown") == 0)
+        return MILTER_FAMILY_UNKNOWN;
+    return strchr(c->address, ':') ? MILTER_FAMILY_INET6 : MILTER_FAMILY_INET;
+}
+
+static void do_connect(struct world *w, struct conn *c, const struct mta_step *s)
+{
+    (void)s;
+    struct milter_command m = {.cmd = SMFIC_CONNECT};
+    m.u.connect.host = slice_cstr(c->host);
+    m.u.connect.family = family_of(c);
+    m.u.connect.port = (uint16_t)strtoul(option_or(c, "port", "40000"), NULL, 10);
+    m.u.connect.address = slice_cstr(c->address);
+    send_command(w, c, &m, SMFIP_NOCONNECT, SMFIP_NR_CONN);
+}
+
+static void do_helo(struct world *w, struct conn *c, const struct mta_step *s)
+{
+    struct milter_command m = {.cmd = SMFIC_HELO, .u.helo = slice_cstr(s->args[0])};
+    c->helo = s->args[0];
+    send_command(w, c, &m, SMFIP_NOHELO, SMFIP_NR_HELO);
+}
+
+static struct slice esmtp_of(struct world *w, const struct mta_step *s, unsigned from)
+{
+    struct buf b = {0};
+    for (unsigned i = from; i < s->n_args; i++)
+        if (strncmp(s->args[i], "auth=", 5) != 0)
+            wire_put_string(&b, slice_cstr(s->args[i]));
+    struct slice kept = arena_slice(&w->arena, buf_slice(&b));
+    buf_fini(&b);
+    return kept;
+}
+
+static void do_mail(struct world *w, struct conn *c, const struct mta_step *s)
+{
+    forget_message(c);
+    c->sender = s->args[0];
+    c->sender_known = true;
+    for (unsigned i = 1; i < s->n_args; i++)
+        if (strncmp(s->args[i], "auth=", 5) == 0)
+            c->auth = s->args[i] + 5;
+    struct milter_command m = {.cmd = SMFIC_MAIL};
+    m.u.envelope.address = slice_cstr(c->sender);
+    m.u.envelope.esmtp = esmtp_of(w, s, 1);
+    send_command(w, c, &m, SMFIP_NOMAIL, SMFIP_NR_MAIL);
+}
+
+static void do_rcpt(struct world *w, struct conn *c, const struct mta_step *s)
+{
+    c->recipient = s->args[0];
+    c->progress = c->looks = c->alone_looks = c->stores = 0;
+    c->now_tuple.decided = false;
+    struct milter_command m = {.cmd = SMFIC_RCPT};
+    m.u.envelope.address = slice_cstr(c->recipient);
+    m.u.envelope.esmtp = esmtp_of(w, s, 1);
+    send_command(w, c, &m, SMFIP_NORCPT, SMFIP_NR_RCPT);
+}
+
+static void do_data(struct world *w, struct conn *c, const struct mta_step *s)
+{
+    (void)s;
+    if (c->accepted > 0 && c->version >= 4)
+        send_command(w, c, &(struct milter_command){.cmd = SMFIC_DATA}, SMFIP_NODATA, SMFIP_NR_DATA);
+}
+
+/* The content goes out at once but for the replies: what follows a step is queued in front of the rest. */
+static void do_message(struct world *w, struct conn *c, const struct mta_step *s)
+{
+    (void)s;
+    if (c->accepted == 0)
+        return;
+    buf_clear(&c->headers);
+    static const char *const steps[] = {"header", "eoh", "body", "eom"};
+    c->queue = mem_grow(c->queue, &c->cap_queue, c->n_queue + COUNT_OF(steps), sizeof(*c->queue));
+    memmove(c->queue + COUNT_OF(steps), c->queue, c->n_queue * sizeof(*c->queue));
+    for (unsigned i = 0; i < COUNT_OF(steps); i++)
+        c->queue[i] = (struct mta_step){.verb = steps[i], .line = w->line};
+    c->n_queue += COUNT_OF(steps);
+}
+
+static void do_header(struct world *w, struct conn *c, const struct mta_step *s)
+{
+    (void)s;
+    struct milter_command m = {.cmd = SMFIC_HEADER};
+    m.u.header.name = SLICE_LIT("Subject");
+    m.u.header.value = SLICE_LIT("a test");
+    send_command(w, c, &m, SMFIP_NOHDRS, SMFIP_NR_HDR);
+}
+
+static void do_eoh(struct world *w, struct conn *c, const struct mta_step *s)
+{
+    (void)s;
+    send_command(w, c, &(struct milter_command){.cmd = SMFIC_EOH}, SMFIP_NOEOH, SMFIP_NR_EOH);
+}
+
+static void do_body(struct world *w, struct conn *c, const struct mta_step *s)
+{
+    (void)s;
+    struct milter_command m = {.cmd = SMFIC_BODY, .u.body = SLICE_LIT("Hello\r\n")};
+    send_command(w, c, &m, SMFIP_NOBODY, SMFIP_NR_BODY);
+}
+
+static void do_eom(struct world *w, struct conn *c, const struct mta_step *s)
+{
+    (void)s;
+    send_command(w, c, &(struct milter_command){.cmd = SMFIC_BODYEOB}, 0, 0);
+}
+
+static void do_unknown(struct world *w, struct conn *c, const struct mta_step *s)
+{
+    struct milter_command m = {.cmd = SMFIC_UNKNOWN, .u.unknown = slice_cstr(s->args[0])};
+    if (c->version >= 3)
+        send_command(w, c, &m, SMFIP_NOUNKNOWN, SMFIP_NR_UNKN);
+}
+
+static void do_abort(struct world *w, struct conn *c, const struct mta_step *s)
+{
+    (void)s;
+    send_code(w, c, SMFIC_ABORT);
+    forget_message(c);
+}
+
+static void do_starttls(struct world *w, struct conn *c, const struct mta_step *s)
+{
+    do_abort(w, c, s);
+    c->tls = true;
+    c->subject = s->n_args > 0 ? s->args[0] : NULL;
+}
+
+static void do_quit(struct world *w, struct conn *c, const struct mta_step *s)
+{
+    (void)s;
+    quit(w, c);
+}
+
+static void do_eof(struct world *w, struct conn *c, const struct mta_step *s)
+{
+    (void)s;
+    mta_hang_up(w, c);
+}
+
+static void do_blind(struct world *w, struct conn *c, const struct mta_step *s)
+{
+    (void)w;
+    (void)s;
+    c->is_blind = true;
+}
+
+/* Bytes as they are; a reply is expected for each `=N` behind them. */
+static void do_raw(struct world *w, struct conn *c, const struct mta_step *s)
+{
+    struct buf out = {0};
+    for (unsigned i = 0; i < s->n_args; i++) {
+        const char *a = s->args[i];
+        if (a[0] == '=') {
+            for (unsigned long n = strtoul(a + 1, NULL, 10); n > 0; n--)
+                owe(c, 0);
+        } else if (a[0] == '*') { /* *N: that many letters x */
+            for (unsigned long n = strtoul(a + 1, NULL, 10); n > 0; n--)
+                buf_put_byte(&out, 'x');
+        } else if (a[0] == '\'') {
+            buf_put_cstr(&out, a + 1);
+        } else {
+            for (; a[0] && a[1]; a += 2) {
+                const char two[3] = {a[0], a[1], '\0'};
+                buf_put_byte(&out, (char)strtoul(two, NULL, 16));
+            }
+        }
+    }
+    world_tell(w, "%s > raw, %zu bytes", c->name, out.len);
+    if (out.len)
+        send_bytes(w, c, buf_slice(&out));
+    buf_fini(&out);
+}
+
+/* A new client's connection on the same milter connection. */
+static void do_quit_nc(struct world *w, struct conn *c, const struct mta_step *s)
+{
+    send_code(w, c, SMFIC_QUIT_NC);
+    forget_message(c);
+    c->address = s->args[0];
+    c->host = s->args[1];
+    c->auth = c->subject = NULL;
+    c->tls = false;
+    c->cookie += 100000;
+    do_connect(w, c, s);
+}
+
+enum { FREE_MESSAGE = 1, FREE_SESSION = 2 }; /* not sent when the filter has let go of that */
+
+static const struct verb {
+    const char *name;
+    void (*run)(struct world *w, struct conn *c, const struct mta_step *s);
+    unsigned min_args;
+    unsigned not_when;
+} verbs[] = {
+    {"connect", NULL, 2, 0}, /* becomes the two that follow */
+    {"negotiate", do_negotiate, 0, 0},
+    {"hello", do_connect, 0, 0},
+    {"helo", do_helo, 1, FREE_SESSION},
+    {"mail", do_mail, 1, FREE_SESSION},
+    {"rcpt", do_rcpt, 1, FREE_SESSION | FREE_MESSAGE},
+    {"data", do_data, 0, FREE_SESSION | FREE_MESSAGE},
+    {"message", do_message, 0, FREE_SESSION | FREE_MESSAGE},
+    {"header", do_header, 0, FREE_SESSION | FREE_MESSAGE},
+    {"eoh", do_eoh, 0, FREE_SESSION | FREE_MESSAGE},
+    {"body", do_body, 0, FREE_SESSION | FREE_MESSAGE},
+    {"eom", do_eom, 0, FREE_SESSION | FREE_MESSAGE},
+    {"unknown", do_unknown, 1, FREE_SESSION},
+    {"abort", do_abort, 0, FREE_SESSION},
+    {"rset", do_abort, 0, FREE_SESSION},
+    {"starttls", do_starttls, 0, FREE_SESSION},
+    {"quit", do_quit, 0, 0},
+    {"eof", do_eof, 0, 0},
+    {"blind", do_blind, 0, 0},
+    {"raw", do_raw, 1, 0},
+    {"quit-nc", do_quit_nc, 2, 0},
+};
+
+static const struct verb *find_verb(const char *name)
+{
+    for (size_t i = 0; i < COUNT_OF(verbs); i++)
+        if (strcmp(verbs[i].name, name) == 0)
+            return &verbs[i];
+    return NULL;
+}
+
+bool mta_is_ready(const struct conn *c)
+{
+    return c->open && c->n_queue > 0 && (c->owed == 0 || c->is_blind);
+}
+
+void mta_send_next(struct world *w, struct conn *c)
+{
+    struct mta_step s = c->queue[0];
+    c->n_queue--;
+    memmove(c->queue, c->queue + 1, c->n_queue * sizeof(*c->queue));
+    const struct verb *v = find_verb(s.verb);
+    if ((v->not_when & FREE_SESSION && c->session_free) || (v->not_when & FREE_MESSAGE && c->message_free))
+        return;
+    bool ends = v->run == do_quit || v->run == do_eof || v->run == do_blind || v->run == do_raw;
+    if (c->unseen && !ends && v->run != do_abort && !w->crashed) {
+        world_fail(w, "%s was answered \"%s\", and no line of the script looks at it", c->name, c->reply);
+        return;
+    }
+    c->heard_ms = w->now_ms;
+    c->sent_now = 0;
+    v->run(w, c, &s);
+}
+
+/* ---- the script's line ---- */
+
+static void begin(struct world *w, const char *name, const struct mta_step *s)
+{
+    struct conn *old = world_conn(w, name);
+    if (old && old->open && old->owed && !w->crashed)
+        world_fail(w, "%s is connected and waits for a reply", name);
+    if (old && old->open)
+        quit(w, old);
+    struct conn *c = world_open(w, name);
+    if (!c->open) /* the daemon is stopping, or has crashed just now */
+        return;
+    c->address = s->args[0];
+    c->host = strcmp(s->args[1], "unknown") == 0 && strcmp(s->args[0], "unknown") != 0
+                  ? arena_printf(&w->arena, "[%s]", s->args[0])
+                  : s->args[1];
+    c->options = s->args + 2;
+    c->n_options = s->n_args - 2;
+    c->version = (uint32_t)strtoul(option_or(c, "version", "6"), NULL, 10);
+    c->offer = option(c, "nosymlist") ? 0xff : 0x1ff;
+    c->timeout_ms =
+        option(c, "timeout") ? strtol(option(c, "timeout"), NULL, 10) * 1000 : COMMAND_TIMEOUT_MS;
+    const char *client = option_or(c, "client", "alive");
+    if (!outside_client_state(client, &c->state))
+        world_fail(w, "no such state of a client: %s", client);
+    c->queue = mem_grow(c->queue, &c->cap_queue, 2, sizeof(*c->queue));
+    c->queue[c->n_queue++] = (struct mta_step){.verb = "negotiate", .line = w->line};
+    c->queue[c->n_queue++] = (struct mta_step){.verb = "hello", .line = w->line};
+}
+
+static void add_step(struct world *w, const char *name, char **words, unsigned n)
+{
+    const struct verb *v = n ? find_verb(words[0]) : NULL;
+    if (!v || n - 1 < v->min_args) {
+        world_fail(w, "a step that is none: %s", n ? words[0] : "(empty)");
+        return;
+    }
+    struct mta_step s = {.verb = v->name, .args = words + 1, .n_args = n - 1, .line = w->line};
+    if (!v->run) {
+        begin(w, name, &s);
+        return;
+    }
+    struct conn *c = world_conn(w, name);
+    if (!c || !c->open) {
+        if (!w->crashed && !(c && (c->closed || c->hung_up)))
+            world_fail(w, "no connection \"%s\"", name);
+        return;
+    }
+    c->queue = mem_grow(c->queue, &c->cap_queue, c->n_queue + 1, sizeof(*c->queue));
+    c->queue[c->n_queue++] = s;
+}
+
+void mta_line(struct world *w, struct script_line *l)
+{
+    unsigned at = 1;
+    const char *name = "mta";
+    if (l->n_words > 1 && !find_verb(l->words[1]))
+        name = l->words[at++];
+    while (at < l->n_words && !w->failed) {
+        unsigned end = at;
+        while (end < l->n_words && strcmp(l->words[end], "|") != 0)
+            end++;
+        add_step(w, name, l->words + at, end - at);
+        at = end + 1;
+    }
+    world_settle(w);
+}
+
+void mta_check_timeouts(struct world *w)
+{
+    for (size_t i = 0; i < w->n_conns && !w->failed; i++) {
+        struct conn *c = w->conns[i];
+        if (c->open && c->owed && c->timeout_ms && w->now_ms - c->heard_ms > c->timeout_ms)
+            world_fail(w, "%s: the MTA has heard nothing for %d s, its time-out", c->name,
+                       (int)(c->timeout_ms / 1000));
+    }
+}
+
+/* ---- replies ---- */
+
+static void on_options(struct world *w, struct conn *c, const struct wire_packet *p)
+{
+    struct milter_options o;
+    if (milter_parse_options(p->body, &o) != ERR_NONE) {
+        world_fail(w, "%s: a negotiation that cannot be read", c->name);
+        return;
+    }
+    if (o.version > c->version || (o.actions & ~c->offer) || (c->version < 6 && o.actions > 0x3f))
+        world_fail(w, "%s: more was asked for than offered", c->name);
+    c->steps = o.steps;
+    for (int i = 0; i < SMFIM_STAGES; i++)
+        if (o.symlist[i].len > 0)
+            c->symlist[i] = arena_cstr(&w->arena, o.symlist[i]);
+    c->negotiated = true;
+    paid(c);
+}
+
+static const char *name_code(uint8_t code)
+{
+    switch (code) {
+    case SMFIR_CONTINUE:
+        return "continue";
+    case SMFIR_ACCEPT:
+        return "accept";
+    case SMFIR_TEMPFAIL:
+        return "tempfail";
+    case SMFIR_REJECT:
+        return "reject";
+    case SMFIR_DISCARD:
+        return "discard";
+    case SMFIR_SHUTDOWN:
+        return "shutdown";
+    default:
+        return "another code";
+    }
+}
+
+static bool same_tuple(const struct grey_tuple *a, const struct grey_tuple *b)
+{
+    return ip_eq(&a->addr, &b->addr) && slice_eq(a->sender, b->sender) && slice_eq(a->recipient, b->recipient);
+}
+
+static void note_answered(struct world *w, struct conn *c, const struct grey_tuple *tuple, bool deferred)
+{
+    struct tuple_copy *t = w->answered;
+    while (t && !same_tuple(&t->tuple, tuple))
+        t = t->next;
+    if (!t) {
+        t = outside_copy_tuple(w, tuple);
+        t->next = w->answered;
+        w->answered = t;
+    }
+    t->answered.sec = deferred ? world_now(w).wall.sec : 0;
+    if (!deferred)
+        return;
+    struct grey_answer a = outside_known(w, tuple, w->plan->set->greylist_sec);
+    if (a.state == GREY_NEW)
+        world_fail(w, "%s is answered with a deferral that is not committed", c->name);
+}
+
+/* R2 and R4: a deferral is committed before it is told, and nothing but a blacklisting is refused for good. */
+static void check_refusal(struct world *w, struct conn *c, int status)
+{
+    if (status >= 500 && !w->may_blacklist)
+        world_fail(w, "%s: a suspicion is answered with %d", c->name, status);
+    if (c->owed_cmd == SMFIC_RCPT && c->now_tuple.decided && status != 421)
+        note_answered(w, c, &c->now_tuple.tuple, true);
+    if (c->owed_cmd == SMFIC_DATA && status != 421)
+        for (struct tuple_copy *t = c->message_tuples; t; t = t->next)
+            note_answered(w, c, &t->tuple, true);
+}
+
+static void on_replycode(struct world *w, struct conn *c, int status)
+{
+    check_refusal(w, c, status);
+    if (status != 421)
+        return;
+    uint8_t cmd = c->owed_cmd;
+    c->owed = c->n_queue = 0;
+    c->hung_up = true;
+    /* Postfix says "421", and ends; behind its own verdict at CONNECT there is no QUIT. */
+    static const char *const after[] = {"abort", "abort", "quit"};
+    c->queue = mem_grow(c->queue, &c->cap_queue, COUNT_OF(after), sizeof(*c->queue));
+    if (cmd == SMFIC_CONNECT)
+        c->queue[c->n_queue++] = (struct mta_step){.verb = "eof", .line = w->line};
+    else
+        for (size_t i = 0; i < COUNT_OF(after); i++)
+            c->queue[c->n_queue++] = (struct mta_step){.verb = after[i], .line = w->line};
+}
+
+static void on_accept(struct world *w, struct conn *c)
+{
+    if (c->owed_cmd == SMFIC_CONNECT || c->owed_cmd == SMFIC_HELO) {
+        c->session_free = true;
+        c->queue = mem_grow(c->queue, &c->cap_queue, 1, sizeof(*c->queue));
+        c->n_queue = 1;
+        c->queue[0] = (struct mta_step){.verb = "quit", .line = w->line};
+    } else {
+        c->message_free = true;
+    }
+}
+
+static void on_reply(struct world *w, struct conn *c, const struct milter_reply *r)
+{
+    const char *text = r->code == SMFIR_REPLYCODE ? arena_cstr(&w->arena, r->u.replycode.text)
+                                                  : name_code(r->code);
+    world_tell(w, "%s < %s", c->name, text);
+    c->reply = text;
+    c->unseen = r->code != SMFIR_CONTINUE;
+    paid(c);
+    if (r->code == SMFIR_REPLYCODE) {
+        on_replycode(w, c, r->u.replycode.status);
+    } else if (r->code == SMFIR_ACCEPT) {
+        on_accept(w, c);
+    } else if (r->code == SMFIR_CONTINUE) {
+        if (c->owed_cmd == SMFIC_RCPT) {
+            c->accepted++;
+            if (c->now_tuple.decided)
+                note_answered(w, c, &c->now_tuple.tuple, false);
+        }
+        if (c->owed_cmd == SMFIC_BODYEOB)
+            forget_message(c);
+    } else {
+        world_fail(w, "%s: a reply that nobody here should give: %s", c->name, text);
+    }
+}
+
+static void on_packet(struct world *w, struct conn *c, const struct wire_packet *p)
+{
+    c->heard_ms = w->now_ms;
+    c->sent_now++;
+    if (p->cmd == SMFIC_OPTNEG && c->owed && c->owed_cmds[0] == SMFIC_OPTNEG) {
+        on_options(w, c, p);
+        return;
+    }
+    struct milter_reply r;
+    if (milter_parse_reply(p, &r) != ERR_NONE) {
+        world_fail(w, "%s: a reply that an MTA cannot read (code %c)", c->name, p->cmd);
+        return;
+    }
+    if (c->owed == 0) {
+        world_fail(w, "%s: a reply that the MTA does not wait for (code %c)", c->name, p->cmd);
+        return;
+    }
+    switch (r.code) {
+    case SMFIR_PROGRESS:
+        c->progress++;
+        world_tell(w, "%s < progress", c->name);
+        break;
+    case SMFIR_ADDHEADER:
+    case SMFIR_INSHEADER:
+        if (c->owed_cmds[0] != SMFIC_BODYEOB)
+            world_fail(w, "%s: a header before end of message", c->name);
+        if (r.code == SMFIR_INSHEADER)
+            buf_printf(&c->headers, "@%u ", r.u.header.index);
+        buf_printf(&c->headers, "%.*s: %.*s\n", SLICE_ARG(r.u.header.name), SLICE_ARG(r.u.header.value));
+        world_tell(w, "%s < header %.*s: %.*s", c->name, SLICE_ARG(r.u.header.name),
+                   SLICE_ARG(r.u.header.value));
+        break;
+    default:
+        on_reply(w, c, &r);
+        break;
+    }
+}
+
+void mta_receive(struct world *w, struct conn *c, struct slice bytes)
+{
+    buf_put_slice(&c->in, bytes);
+    struct slice rest = buf_slice(&c->in);
+    struct wire_packet p;
+    enum wire_result r;
+    while ((r = wire_next(&rest, WIRE_PACKET_MAX_BYTES, &p)) == WIRE_OK)
+        on_packet(w, c, &p);
+    if (r == WIRE_BAD || rest.len > 0)
+        world_fail(w, "%s: a write that is no whole number of packets", c->name);
+    buf_clear(&c->in);
+}

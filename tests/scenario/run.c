@@ -1,0 +1,273 @@
+/*
+ * run.c - play the scenarios of the files named: each with several seeds, and each again with a crash behind every effect.
+ *
+ *     scenario FILE...        TARSIER_SEED=7 plays that seed only
+ */
+#include "world.h"
+
+#include "base/mem.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SEEDS = 6, CRASH_SEEDS = 2, CRASHES_MAX = 400 };
+
+/* ---- words ---- */
+
+/* "40s", "10m", "2h", "3d", "500ms", with a sign. */
+static int64_t duration_ms(struct world *w, const char *text)
+{
+    char *unit;
+    long n = strtol(text, &unit, 10);
+    static const struct {
+        const char *name;
+        int64_t ms;
+    } units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
+    for (size_t i = 0; i < COUNT_OF(units); i++)
+        if (unit != text && strcmp(unit, units[i].name) == 0)
+            return n * units[i].ms;
+    world_fail(w, "no duration: %s", text);
+    return 0;
+}
+
+/* In the short form, `conf "a; b"`, statements are parted by "; ". A block has its newlines. */
+static const char *conf_text(struct world *w, const char *word)
+{
+    struct buf b = {0};
+    bool block = strchr(word, '\n') != NULL;
+    for (const char *p = word; *p; p++) {
+        if (!block && p[0] == ';' && p[1] == ' ')
+            buf_put_byte(&b, '\n');
+        else
+            buf_put_byte(&b, *p);
+    }
+    buf_put_byte(&b, '\n');
+    const char *text = arena_cstr(&w->arena, buf_slice(&b));
+    buf_fini(&b);
+    return text;
+}
+
+/* ---- verbs ---- */
+
+static void do_conf(struct world *w, struct script_line *l)
+{
+    if (w->engine) { /* the scenario's own takes the place of the file's */
+        if (w->n_conns) {
+            world_fail(w, "conf behind the first connection: reload is what you want");
+            return;
+        }
+        engine_free(w->engine);
+        w->engine = NULL;
+        plan_unref(w->plan);
+        w->plan = NULL;
+        w->may_blacklist = false;
+        w->longest_tarpit_sec = 0;
+    }
+    struct plan *plan = world_plan(w, conf_text(w, l->words[1]));
+    if (plan)
+        world_start(w, plan);
+}
+
+static void do_reload(struct world *w, struct script_line *l)
+{
+    struct plan *plan = world_plan(w, conf_text(w, l->words[1]));
+    if (plan)
+        world_reload(w, plan);
+    world_settle(w);
+}
+
+static void do_want(struct world *w, struct script_line *l)
+{
+    world_settle(w);
+    if (!w->crashed && !w->failed)
+        expect_line(w, l);
+}
+
+static void do_pass(struct world *w, struct script_line *l)
+{
+    world_pass(w, duration_ms(w, l->words[1]));
+}
+
+static void do_wall(struct world *w, struct script_line *l)
+{
+    w->wall_jump_sec += duration_ms(w, l->words[1]) / 1000;
+}
+
+static void do_client(struct world *w, struct script_line *l)
+{
+    struct conn *c = world_conn(w, l->n_words > 2 ? l->words[1] : "mta");
+    const char *state = l->words[l->n_words - 1];
+    if (!c)
+        world_fail(w, "no such connection");
+    else if (strcmp(state, "lies") == 0)
+        c->lies_gone = true;
+    else if (!outside_client_state(state, &c->state))
+        world_fail(w, "no such state of a client: %s", state);
+    if (c)
+        world_tell(w, "%s: the client is %s", c->name, state);
+}
+
+static void do_store(struct world *w, struct script_line *l)
+{
+    const char *mode = l->words[1];
+    if (strcmp(mode, "ok") == 0)
+        outside_mode(w, STORE_OK, 0);
+    else if (strcmp(mode, "fail") == 0)
+        outside_mode(w, STORE_FAIL, 0);
+    else if (strcmp(mode, "dead") == 0)
+        outside_mode(w, STORE_DEAD, 0);
+    else if (strcmp(mode, "hold") == 0)
+        outside_mode(w, STORE_HOLD, 0);
+    else if (strcmp(mode, "commit") == 0)
+        outside_commit(w);
+    else if (strcmp(mode, "slow") == 0 && l->n_words > 2)
+        outside_mode(w, STORE_SLOW, duration_ms(w, l->words[2]));
+    else
+        world_fail(w, "store ok|fail|dead|hold|commit|slow N");
+    world_settle(w);
+}
+
+static void do_stop(struct world *w, struct script_line *l)
+{
+    (void)l;
+    world_stop(w);
+    world_settle(w);
+}
+
+static void do_restart(struct world *w, struct script_line *l)
+{
+    (void)l;
+    world_crash(w);
+}
+
+static void do_limits(struct world *w, struct script_line *l)
+{
+    world_limits(w, (uint32_t)strtoul(l->words[1], NULL, 10));
+}
+
+static void do_crowd(struct world *w, struct script_line *l)
+{
+    grey_memory_set_crowd(w->committed, strtoul(l->words[1], NULL, 10));
+}
+
+static const struct {
+    const char *word;
+    void (*run)(struct world *w, struct script_line *l);
+    unsigned min_words;
+} verbs[] = {{"conf", do_conf, 2},     {"reload", do_reload, 2},   {"mta", mta_line, 2},
+             {"want", do_want, 2},     {"pass", do_pass, 2},       {"wall", do_wall, 2},
+             {"client", do_client, 2}, {"store", do_store, 2},     {"stop", do_stop, 1},
+             {"crash", do_restart, 1}, {"restart", do_restart, 1}, {"limits", do_limits, 2},
+             {"crowd", do_crowd, 2}};
+
+static void run_line(struct world *w, struct script_line *l)
+{
+    w->line = l->number;
+    for (size_t i = 0; i < COUNT_OF(verbs); i++) {
+        if (strcmp(verbs[i].word, l->words[0]) != 0)
+            continue;
+        if (l->n_words < verbs[i].min_words)
+            world_fail(w, "%s wants more words", l->words[0]);
+        else if (!w->engine && verbs[i].run != do_conf)
+            world_fail(w, "there is no conf yet");
+        else
+            verbs[i].run(w, l);
+        return;
+    }
+    world_fail(w, "no such word: %s", l->words[0]);
+}
+
+/* ---- a run ---- */
+
+/* Behind the script: nobody waits for ever, and everything can end. */
+static void check_end(struct world *w)
+{
+    if (!w->engine || w->failed)
+        return;
+    for (size_t i = 0; i < w->n_conns && !w->crashed; i++)
+        if (w->conns[i]->unseen)
+            world_fail(w, "%s was answered \"%s\", and no line of the script looks at it", w->conns[i]->name,
+                       w->conns[i]->reply);
+    if (w->store != STORE_DEAD && w->store != STORE_FAIL)
+        outside_mode(w, STORE_OK, 0);
+    outside_commit(w);
+    world_pass(w, (w->longest_tarpit_sec + 60) * 1000);
+    for (size_t i = 0; i < w->n_conns && !w->failed; i++) {
+        struct conn *c = w->conns[i];
+        if (c->open && c->owed)
+            world_fail(w, "%s: no reply has come at all", c->name);
+    }
+    for (size_t i = 0; i < w->n_conns && !w->failed; i++)
+        if (w->conns[i]->open)
+            mta_hang_up(w, w->conns[i]);
+    struct engine_stats s = engine_stats(w->engine);
+    if (!w->failed && (s.open || s.held))
+        world_fail(w, "%u sessions and %u holds are left when all connections are closed", s.open, s.held);
+    if (!w->failed && engine_wants_ticks(w->engine))
+        world_fail(w, "a timer runs for nobody");
+}
+
+/* Returns the number of effects; *ok is cleared by a failure. */
+static uint64_t play(const struct script *script, const struct script_scenario *sc, struct plan_cache *plans,
+                     uint64_t seed, uint64_t crash_at, bool *ok)
+{
+    struct world w;
+    world_init(&w, script, sc, plans, seed);
+    w.crash_at = crash_at;
+    for (size_t i = 0; i < sc->n_lines && !w.failed; i++)
+        run_line(&w, &sc->lines[i]);
+    check_end(&w);
+    if (w.failed) {
+        printf("  TARSIER_SEED=%" PRIu64 "\n", seed);
+        *ok = false;
+    }
+    uint64_t n = w.n_effects;
+    world_fini(&w);
+    return n;
+}
+
+static bool play_all(const struct script *script, const struct script_scenario *sc, struct plan_cache *plans)
+{
+    const char *given = getenv("TARSIER_SEED");
+    uint64_t first = given ? strtoull(given, NULL, 10) : 1, seeds = given ? 1 : SEEDS;
+    bool ok = true;
+    for (uint64_t seed = first; seed < first + seeds && ok; seed++) {
+        uint64_t n = play(script, sc, plans, seed, 0, &ok);
+        if (seed >= first + CRASH_SEEDS)
+            continue;
+        /* long ones are crashed at evenly spread effects */
+        uint64_t step = n / CRASHES_MAX + 1;
+        for (uint64_t at = 1 + seed % step; at <= n && ok; at += step)
+            play(script, sc, plans, seed, at, &ok);
+    }
+    return ok;
+}
+
+int main(int argc, char **argv)
+{
+    struct plan_cache *plans = plan_cache_new();
+    unsigned count = 0, failed = 0;
+    const char *only = getenv("TARSIER_SCENARIO"); /* part of a title */
+    for (int i = 1; i < argc; i++) {
+        struct script script;
+        if (!script_read(&script, argv[i])) {
+            failed++;
+            script.n_scenarios = 0;
+        }
+        for (size_t k = 0; k < script.n_scenarios; k++) {
+            const struct script_scenario *sc = &script.scenarios[k];
+            if (only && !strstr(sc->title, only))
+                continue;
+            bool ok = play_all(&script, sc, plans);
+            printf("%s %u - %s\n", ok ? "ok" : "not ok", ++count, sc->title);
+            fflush(stdout);
+            failed += !ok;
+        }
+        script_fini(&script);
+    }
+    plan_cache_free(plans);
+    printf("1..%u\n", count);
+    return failed != 0;
+}

@@ -1,0 +1,216 @@
+/*
+ * world.h - everything around an engine that a scenario plays: clocks, store, clients' sockets, MTA connections, and the crash.
+ *
+ *   run.c      scenarios, seeds, crashes         expect.c   what a script wants
+ *   world.c    clocks, events in, effects out    mta.c      the MTA's side of a connection, as Postfix behaves
+ *   outside.c  store and clients' sockets        script.c   the file
+ *
+ * Time is virtual. What takes its time outside (the store, a look) is a delivery with a due time drawn from the seed, so that
+ * answers overtake each other in every way that they can. Effects are counted; a run may crash behind any of them.
+ */
+#ifndef TARSIER_SCENARIO_WORLD_H
+#define TARSIER_SCENARIO_WORLD_H
+
+#include "base/buf.h"
+#include "engine/engine.h"
+#include "grey/memory.h"
+#include "milter/command.h"
+#include "milter/reply.h"
+#include "script.h"
+
+/* What a client's own TCP connection looks like from here. */
+enum client_state {
+    CLIENT_ALIVE,
+    CLIENT_GONE,   /* it has sent its FIN */
+    CLIENT_RST,    /* it has reset: the kernel falls back to the listening socket, or with a cookie finds nothing */
+    CLIENT_LISTEN, /* cannot be watched: XCLIENT */
+    CLIENT_ABSENT, /* cannot be watched: other host */
+    CLIENT_UNKNOWN, /* looks end in an error */
+    CLIENT_SILENT,  /* looks are not answered */
+    CLIENT_REUSED   /* reset, and a new connection from the same port */
+};
+
+enum store_mode { STORE_OK, STORE_FAIL, STORE_DEAD, STORE_SLOW, STORE_HOLD };
+
+/* Commands of the MTA side that wait for their turn. */
+struct mta_step {
+    const char *verb;
+    char **args;
+    unsigned n_args;
+    unsigned line;
+};
+
+struct tuple_copy {
+    struct tuple_copy *next;
+    struct grey_tuple tuple;
+    struct wall answered; /* with a 451 */
+    bool decided;         /* the store was asked for a decision about it in the present RCPT */
+};
+
+enum { OWED_MAX = 16 };
+
+struct conn {
+    const char *name;
+    session_id id;
+    bool open;     /* on both sides */
+    bool hung_up;  /* the MTA has closed */
+    bool closed;   /* the engine has closed */
+    bool is_blind; /* the script sends without waiting for replies */
+    /* the MTA's side */
+    struct buf in; /* from the engine, not yet cut */
+    struct mta_step *queue;
+    size_t n_queue, cap_queue;
+    unsigned owed;
+    uint8_t owed_cmds[OWED_MAX]; /* oldest first */
+    uint8_t owed_cmd;            /* the one that was answered last */
+    int64_t heard_ms;   /* when the engine spoke last, or a command was sent */
+    int64_t timeout_ms; /* milter_command_timeout; 0: patient */
+    char **options;     /* key=value of the connect step */
+    unsigned n_options;
+    uint32_t version, offer, steps; /* steps: as negotiated, what is left out */
+    const char *symlist[SMFIM_STAGES];
+    bool negotiated, session_free, message_free, tls, sender_known;
+    unsigned accepted; /* recipients of this message */
+    const char *address, *host, *helo, *sender, *recipient;
+    const char *auth, *subject;
+    /* the client's socket */
+    enum client_state state;
+    uint64_t cookie;
+    bool lies_gone; /* the next look among others says gone, whatever is so */
+    /* what was seen */
+    const char *reply; /* to the last command; NULL: none yet */
+    bool unseen;       /* and no script line has looked at it, though it is no continue */
+    struct buf headers;
+    unsigned progress, looks, alone_looks, stores; /* since the last command */
+    unsigned sent_now;                             /* packets from the engine since the script's last action */
+    struct tuple_copy *message_tuples;             /* decided in this message: for delayedreject */
+    struct tuple_copy now_tuple;
+};
+
+enum delivery_kind { DELIVER_READ, DELIVER_COMMIT, DELIVER_ANSWER, DELIVER_LOOK };
+
+struct delivery {
+    int64_t due_ms;
+    unsigned order; /* among those that are due at once: drawn */
+    enum delivery_kind kind;
+    bool slow; /* not waited for when the script goes on */
+    session_id session;
+    uint32_t request;
+    struct grey_request *store;
+    struct grey_answer answer;
+    uint64_t cookie;
+    bool alone;
+};
+
+struct plan_cache; /* plans by their text, over all runs */
+
+struct world {
+    struct arena arena;
+    const struct script *script;
+    const struct script_scenario *scenario;
+    unsigned line; /* of the script, now being run */
+    struct plan_cache *plans;
+    struct plan *plan; /* the newest; the engine's reference */
+    struct engine *engine;
+    struct effects effects;
+    struct engine_stats before_crash;
+    uint64_t random;
+    /* clocks */
+    int64_t now_ms, tick_ms, script_ms, wall_start_sec, wall_jump_sec;
+    /* outside */
+    struct grey_memory *committed;
+    struct grey_secret secret;
+    enum store_mode store;
+    int64_t store_slow_ms, last_commit_ms;
+    struct delivery **deliveries;
+    size_t n_deliveries, cap_deliveries;
+    struct grey_request **parked; /* STORE_HOLD */
+    struct delivery **parked_as;
+    size_t n_parked, cap_parked, cap_parked_as;
+    struct conn **conns;
+    size_t n_conns, cap_conns;
+    struct conn **slots; /* by slot, NULL: free */
+    uint32_t *serials;
+    size_t n_slots;
+    bool stopped, stopping;
+    unsigned qids;
+    uint32_t limits;
+    int64_t longest_tarpit_sec;
+    bool may_blacklist; /* some plan of this run has a blacklist line */
+    /* what was seen */
+    const char **logs;
+    bool *logs_used;
+    size_t n_logs, cap_logs, cap_logs_used;
+    struct tuple_copy *answered; /* tuples that were told 451 and not let in since */
+    struct buf transcript;
+    /* crash */
+    uint64_t n_effects, crash_at; /* 0: never */
+    bool crashed, failed;
+};
+
+/* ---- world.c ---- */
+
+void world_init(struct world *w, const struct script *script, const struct script_scenario *scenario,
+                struct plan_cache *plans, uint64_t seed);
+void world_fini(struct world *w);
+/* 0 to below-1. */
+unsigned world_random(struct world *w, unsigned below);
+void world_tell(struct world *w, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* The first failure of a run is printed with the transcript; later ones are not. */
+void world_fail(struct world *w, const char *fmt, ...) PRINTF_LIKE(2, 3);
+struct instant world_now(const struct world *w);
+/* A plan of this text; NULL after a failure. Owner: the caller has a reference. */
+struct plan *world_plan(struct world *w, const char *text);
+void world_start(struct world *w, struct plan *plan);
+void world_reload(struct world *w, struct plan *plan);
+void world_crash(struct world *w);
+void world_stop(struct world *w);
+void world_limits(struct world *w, uint32_t mta_sessions);
+void world_step(struct world *w, struct event *event);
+/* Let happen what happens at once: commands, and answers that are not slow. */
+void world_settle(struct world *w);
+/* Move the script's clock on. */
+void world_pass(struct world *w, int64_t ms);
+struct conn *world_conn(struct world *w, const char *name);
+struct conn *world_conn_of(struct world *w, session_id id);
+struct conn *world_open(struct world *w, const char *name);
+void world_closed(struct world *w, struct conn *c);
+
+struct plan_cache *plan_cache_new(void);
+void plan_cache_free(struct plan_cache *cache);
+
+/* ---- outside.c ---- */
+
+void outside_store(struct world *w, const struct effect *e, struct conn *c);
+void outside_look(struct world *w, const struct effect *e, struct conn *c);
+/* The delivery that is next and due by then; NULL: none. Owner: the caller frees. */
+struct delivery *outside_next(struct world *w, int64_t until_ms, bool slow_too);
+void outside_deliver(struct world *w, struct delivery *d);
+/* Commit what STORE_HOLD has parked. */
+void outside_commit(struct world *w);
+/* What was asked and not committed is lost. */
+void outside_forget(struct world *w);
+void outside_mode(struct world *w, enum store_mode mode, int64_t slow_ms);
+/* What the committed records say of a tuple. */
+struct grey_answer outside_known(struct world *w, const struct grey_tuple *tuple, int64_t delay_sec);
+struct tuple_copy *outside_copy_tuple(struct world *w, const struct grey_tuple *tuple);
+bool outside_client_state(const char *word, enum client_state *state);
+
+/* ---- mta.c ---- */
+
+/* Queue the steps of one script line, words from `first` on. */
+void mta_line(struct world *w, struct script_line *l);
+bool mta_is_ready(const struct conn *c);
+/* Send the next command of the queue. */
+void mta_send_next(struct world *w, struct conn *c);
+/* Bytes from the engine. */
+void mta_receive(struct world *w, struct conn *c, struct slice bytes);
+void mta_hang_up(struct world *w, struct conn *c);
+void mta_check_timeouts(struct world *w);
+
+/* ---- expect.c ---- */
+
+/* The line `want …`; failures go to world_fail. */
+void expect_line(struct world *w, const struct script_line *l);
+
+#endif
