@@ -1,0 +1,69 @@
+/*
+ * queue.h - requests on their way to the two threads, answers on their way back. Knows no database. Requests and their texts are copied into
+ * operations that are used again and again, so that the usual request costs no allocation.
+ */
+#ifndef TARSIER_STORE_QUEUE_H
+#define TARSIER_STORE_QUEUE_H
+
+#include "store/store.h"
+
+#include <pthread.h>
+
+struct op {
+    struct op *next;
+    session_id session;
+    uint32_t number; /* 0: nobody waits */
+    int64_t queued_ms;
+    bool waits;              /* the answer rests on a change in the running transaction */
+    struct grey_request req; /* texts in text[] */
+    struct grey_answer answer;
+    size_t text_cap;
+    char text[];
+};
+
+struct op_list {
+    struct op *head, *tail;
+    size_t count;
+};
+
+void op_list_push(struct op_list *l, struct op *op);
+struct op *op_list_pop(struct op_list *l);
+void op_list_append(struct op_list *l, struct op_list *from); /* from is empty afterwards */
+
+struct queue {
+    pthread_mutex_t lock;
+    pthread_cond_t writer_wake, reader_wake; /* on CLOCK_MONOTONIC */
+    struct op_list writing, reading, done, spare;
+    size_t urgent;      /* of writing: not a renewal */
+    size_t outstanding; /* submitted, not answered */
+    size_t max;
+    bool stop;
+    uint64_t requests, refused;
+    void (*wake)(void *ctx);
+    void *ctx;
+};
+
+void queue_init(struct queue *q, size_t max, void (*wake)(void *ctx), void *ctx);
+void queue_fini(struct queue *q);
+
+/* now_ms: monotonic. Past the bound the answer is `failed`, at once. */
+void queue_submit(struct queue *q, session_id session, uint32_t number, const struct grey_request *req,
+                  int64_t now_ms);
+
+/* With the lock held: up to max operations off a list. */
+struct op_list queue_take(struct queue *q, struct op_list *from, size_t max);
+
+/* Hand operations back, answered. Takes the lock; calls wake where the loop has something new to fetch. */
+void queue_finish(struct queue *q, struct op_list *ops);
+
+size_t queue_take_answers(struct queue *q,
+                          void (*answer)(void *ctx, session_id session, uint32_t number,
+                                         const struct grey_answer *answer),
+                          void *ctx);
+
+/* Wait on a condition until a time of CLOCK_MONOTONIC in ms; the lock is held. */
+void queue_wait(struct queue *q, pthread_cond_t *cond, int64_t until_ms);
+
+int64_t monotonic_us(void);
+
+#endif

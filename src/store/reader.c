@@ -1,0 +1,68 @@
+/* reader.c - the thread that answers LOOK. */
+#include "store/reader.h"
+
+enum { BATCH_MAX = 256, TXN_US = 50000, DEADLINE_MS = 5000 };
+
+static const struct grey_answer failed_answer = {.failed = true, .left_sec = -1};
+
+static int look(struct reader *r, MDB_txn *txn, struct op *op, bool keep_expired, uint64_t *corrupt)
+{
+    struct grey_set set;
+    struct records_old old[GREY_SLOTS];
+    grey_set_init(&set, &r->tables->secret, &op->req);
+    set.keep_expired = keep_expired;
+    int rc = records_load(r->tables, txn, &op->req, &set, old, corrupt);
+    if (rc == 0)
+        rc = records_check_crowd(r->tables, txn, &op->req, &set, old, r->crowd_max, corrupt);
+    if (rc == 0)
+        grey_apply(&op->req, &set, &op->answer);
+    return rc;
+}
+
+/* Answer from *todo into *done until the transaction is old enough. What the database cannot read is answered with failed. */
+static void run_txn(struct reader *r, struct op_list *todo, struct op_list *done, bool keep_expired,
+                    uint64_t *corrupt)
+{
+    MDB_txn *txn = NULL;
+    pthread_mutex_lock(r->env_lock);
+    if (r->tables->env && mdb_txn_begin(r->tables->env, NULL, MDB_RDONLY, &txn) != 0)
+        txn = NULL;
+    int64_t start = monotonic_us();
+    do {
+        struct op *op = op_list_pop(todo);
+        bool late = start / 1000 - op->queued_ms > DEADLINE_MS;
+        if (!txn || late || look(r, txn, op, keep_expired, corrupt) != 0)
+            op->answer = failed_answer;
+        op_list_push(done, op);
+    } while (todo->head && monotonic_us() - start < TXN_US);
+    if (txn)
+        mdb_txn_abort(txn);
+    pthread_mutex_unlock(r->env_lock);
+}
+
+void *reader_main(void *reader)
+{
+    struct reader *r = reader;
+    struct queue *q = r->queue;
+    for (;;) {
+        uint64_t corrupt = 0;
+        pthread_mutex_lock(&q->lock);
+        while (!q->reading.head && !q->stop)
+            pthread_cond_wait(&q->reader_wake, &q->lock);
+        struct op_list todo = queue_take(q, &q->reading, BATCH_MAX);
+        bool keep_expired = *r->keep_expired;
+        pthread_mutex_unlock(&q->lock);
+        if (!todo.head)
+            return NULL;
+        while (todo.head) {
+            struct op_list done = {0};
+            run_txn(r, &todo, &done, keep_expired, &corrupt);
+            queue_finish(q, &done);
+        }
+        if (corrupt > 0) {
+            pthread_mutex_lock(&q->lock);
+            r->corrupt += corrupt;
+            pthread_mutex_unlock(&q->lock);
+        }
+    }
+}

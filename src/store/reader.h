@@ -1,0 +1,19 @@
+/* reader.h - the thread that answers LOOK. Its read transactions live at most 50 ms, so that old pages are never kept long. */
+#ifndef TARSIER_STORE_READER_H
+#define TARSIER_STORE_READER_H
+
+#include "store/writer.h"
+
+struct reader {
+    struct queue *queue;
+    const struct tables *tables;
+    pthread_mutex_t *env_lock;
+    const bool *keep_expired; /* the writer's; under the queue's lock */
+    uint32_t crowd_max;
+    uint64_t corrupt; /* under the queue's lock */
+};
+
+/* For pthread_create. Ends when queue->stop is set and the queue is empty. */
+void *reader_main(void *reader);
+
+#endif

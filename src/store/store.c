@@ -1,0 +1,348 @@
+/* store.c - the store as its users see it: opening, threads, requests, statistics, listings. */
+#include "store/store.h"
+
+#include "base/mem.h"
+#include "store/reader.h"
+#include "store/writer.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+    CROWD_MAX = 1000,
+    QUEUE_MAX = 10000,
+    CLOSE_SEC = 10, /* a thread stuck in a dead disk's fsync is left behind */
+    PAGE_RECORDS = 500,
+    PAGE_US = 50000
+};
+
+struct store {
+    struct store_config config;
+    struct tables tables;
+    pthread_mutex_t env_lock;
+    struct queue queue;
+    struct writer writer;
+    struct reader reader;
+    pthread_t writer_thread, reader_thread;
+    bool running; /* has threads */
+    bool is_new;  /* these three stay when the writer opens the environment again */
+    struct grey_secret secret;
+    size_t map_bytes;
+};
+
+static void nobody_wakes(void *ctx)
+{
+    (void)ctx;
+}
+
+static void log_line(const struct store_config *config, enum log_level level, struct buf *line)
+{
+    if (config->log)
+        config->log(config->ctx, level, buf_cstr(line));
+}
+
+/* Signals are the loop's. */
+static int start_thread(pthread_t *thread, void *(*main)(void *), void *arg)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int rc = pthread_create(thread, NULL, main, arg);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return rc;
+}
+
+static void stop_threads(struct store *s)
+{
+    pthread_mutex_lock(&s->queue.lock);
+    s->queue.stop = true;
+    pthread_cond_broadcast(&s->queue.writer_wake);
+    pthread_cond_broadcast(&s->queue.reader_wake);
+    pthread_mutex_unlock(&s->queue.lock);
+}
+
+static int start_threads(struct store *s)
+{
+    s->reader = (struct reader){.queue = &s->queue,
+                                .tables = &s->tables,
+                                .env_lock = &s->env_lock,
+                                .keep_expired = &s->writer.keep_expired,
+                                .crowd_max = s->config.crowd_max};
+    int rc = start_thread(&s->writer_thread, writer_main, &s->writer);
+    if (rc != 0)
+        return rc;
+    rc = start_thread(&s->reader_thread, reader_main, &s->reader);
+    if (rc != 0) {
+        stop_threads(s);
+        pthread_join(s->writer_thread, NULL);
+    }
+    s->running = rc == 0;
+    return rc;
+}
+
+static struct store *make(const struct store_config *config)
+{
+    struct store *s = mem_zalloc(sizeof(*s));
+    s->config = *config;
+    s->config.crowd_max = config->crowd_max ? config->crowd_max : CROWD_MAX;
+    s->config.queue_max = config->queue_max ? config->queue_max : QUEUE_MAX;
+    s->config.wake = config->wake ? config->wake : nobody_wakes;
+    pthread_mutex_init(&s->env_lock, NULL);
+    queue_init(&s->queue, s->config.queue_max, s->config.wake, s->config.ctx);
+    writer_init(&s->writer, &s->queue, &s->tables, &s->env_lock, &s->config);
+    s->config.directory = s->writer.directory;
+    return s;
+}
+
+static void unmake(struct store *s)
+{
+    tables_close(&s->tables);
+    writer_fini(&s->writer);
+    queue_fini(&s->queue);
+    pthread_mutex_destroy(&s->env_lock);
+    free(s);
+}
+
+/* The first statistics, before any commit. */
+static enum err measure(struct store *s)
+{
+    MDB_txn *txn;
+    int rc = mdb_txn_begin(s->tables.env, NULL, MDB_RDONLY, &txn);
+    if (rc != 0)
+        return tables_err(rc);
+    s->writer.stats.records = tables_count_records(&s->tables, txn);
+    s->writer.stats.unconfirmed = (uint64_t)s->tables.state.unconfirmed;
+    s->writer.stats.used_bytes = tables_used_bytes(&s->tables, txn);
+    mdb_txn_abort(txn);
+    return ERR_NONE;
+}
+
+static enum err open_store(struct store *s, bool read_only, struct buf *why)
+{
+    enum err e = tables_open(&s->tables, s->config.directory, s->config.map_bytes, read_only, why);
+    if (e == ERR_NONE)
+        e = measure(s);
+    s->is_new = s->tables.is_new;
+    s->secret = s->tables.secret;
+    s->map_bytes = s->tables.map_bytes;
+    if (e != ERR_NONE || read_only)
+        return e;
+    int rc = start_threads(s);
+    if (rc != 0) {
+        buf_printf(why, "cannot start a thread: %s", strerror(rc));
+        errno = rc;
+        return ERR_IO;
+    }
+    return ERR_NONE;
+}
+
+static enum err open_any(const struct store_config *config, bool read_only, struct store **out)
+{
+    struct buf why = {0}, line = {0};
+    struct store *s = make(config);
+    enum err e = open_store(s, read_only, &why);
+    *out = s;
+    if (e != ERR_NONE) {
+        int saved = errno;
+        buf_printf(&line, "store: %s", buf_cstr(&why));
+        log_line(config, LOG_LEVEL_ERROR, &line);
+        unmake(s);
+        *out = NULL;
+        errno = saved;
+    }
+    buf_fini(&line);
+    buf_fini(&why);
+    return e;
+}
+
+enum err store_open(const struct store_config *config, struct store **out)
+{
+    return open_any(config, false, out);
+}
+
+enum err store_open_reader(const char *directory, struct store **out)
+{
+    struct store_config config = {.directory = directory};
+    return open_any(&config, true, out);
+}
+
+static bool join_in_time(pthread_t thread)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += CLOSE_SEC;
+    if (pthread_timedjoin_np(thread, NULL, &until) == 0)
+        return true;
+    pthread_detach(thread);
+    return false;
+}
+
+void store_close(struct store *s)
+{
+    bool ended = true;
+    if (!s)
+        return;
+    if (s->running) {
+        stop_threads(s);
+        ended = join_in_time(s->reader_thread);
+        ended = join_in_time(s->writer_thread) && ended;
+    }
+    if (ended) /* else a thread uses it still; the process is about to end */
+        unmake(s);
+}
+
+bool store_is_new(const struct store *s)
+{
+    return s->is_new;
+}
+
+const struct grey_secret *store_secret(const struct store *s)
+{
+    return &s->secret;
+}
+
+void store_submit(struct store *s, session_id session, uint32_t number, const struct grey_request *req)
+{
+    queue_submit(&s->queue, session, number, req, monotonic_us() / 1000);
+}
+
+size_t store_take_answers(struct store *s,
+                          void (*answer)(void *ctx, session_id session, uint32_t number,
+                                         const struct grey_answer *answer),
+                          void *ctx)
+{
+    return queue_take_answers(&s->queue, answer, ctx);
+}
+
+enum err store_import(struct store *s, struct store_import *import)
+{
+    return writer_import(&s->writer, import);
+}
+
+/* ---- statistics ---- */
+
+static int compare_us(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+void store_get_stats(struct store *s, struct store_stats *out)
+{
+    pthread_mutex_lock(&s->queue.lock);
+    struct writer_stats w = s->writer.stats;
+    *out = (struct store_stats){
+        .requests = s->queue.requests, .refused = s->queue.refused, .corrupt = w.corrupt + s->reader.corrupt};
+    pthread_mutex_unlock(&s->queue.lock);
+    out->records = w.records;
+    out->unconfirmed = w.unconfirmed;
+    out->map_bytes = s->map_bytes;
+    out->used_bytes = w.used_bytes;
+    out->commits = w.commits;
+    out->failures = w.failures;
+    out->committed_requests = w.committed_requests;
+    out->batch_max = w.batch_max;
+    out->expired = w.expired;
+    out->evicted = w.evicted;
+    out->expiry_suspended = w.expiry_suspended;
+    size_t n = w.commits < WRITER_COMMITS_KEPT ? (size_t)w.commits : WRITER_COMMITS_KEPT;
+    if (n > 0) {
+        qsort(w.commit_us, n, sizeof(w.commit_us[0]), compare_us);
+        out->commit_p50_us = w.commit_us[n / 2];
+        out->commit_p99_us = w.commit_us[n * 99 / 100];
+    }
+}
+
+/* ---- listings ---- */
+
+/* Some records, copied out of the database. */
+struct page {
+    struct buf bytes; /* key, 4 bytes length, record; again and again */
+    struct grey_key last;
+    bool started, ended;
+};
+
+static void page_put(struct page *p, const MDB_val *key, const MDB_val *value)
+{
+    uint32_t len = (uint32_t)value->mv_size;
+    memcpy(&p->last, key->mv_data, sizeof(p->last));
+    buf_put(&p->bytes, key->mv_data, key->mv_size);
+    buf_put(&p->bytes, &len, sizeof(len));
+    buf_put(&p->bytes, value->mv_data, value->mv_size);
+}
+
+/* The next records behind p->last. */
+static int read_page(struct store *s, struct page *p)
+{
+    MDB_txn *txn;
+    MDB_cursor *c;
+    MDB_val k = {sizeof(p->last), &p->last}, v;
+    struct grey_key after = p->last;
+    if (!s->tables.env)
+        return MDB_PANIC;
+    int rc = mdb_txn_begin(s->tables.env, NULL, MDB_RDONLY, &txn);
+    if (rc != 0)
+        return rc;
+    rc = mdb_cursor_open(txn, s->tables.dbi[TABLE_RECORDS], &c);
+    if (rc != 0) {
+        mdb_txn_abort(txn);
+        return rc;
+    }
+    int64_t start = monotonic_us();
+    rc = mdb_cursor_get(c, &k, &v, p->started ? MDB_SET_RANGE : MDB_FIRST);
+    if (rc == 0 && p->started && k.mv_size == sizeof(after) && memcmp(k.mv_data, &after, sizeof(after)) == 0)
+        rc = mdb_cursor_get(c, &k, &v, MDB_NEXT);
+    for (int n = 1; rc == 0; n++) {
+        if (k.mv_size == sizeof(p->last))
+            page_put(p, &k, &v);
+        if (n == PAGE_RECORDS || monotonic_us() - start > PAGE_US)
+            break;
+        rc = mdb_cursor_get(c, &k, &v, MDB_NEXT);
+    }
+    mdb_cursor_close(c);
+    mdb_txn_abort(txn);
+    p->started = true;
+    p->ended = rc == MDB_NOTFOUND;
+    return p->ended ? 0 : rc;
+}
+
+static bool tell_page(const struct page *p,
+                      bool (*each)(void *ctx, const struct grey_key *key, const struct grey_record *record),
+                      void *ctx)
+{
+    for (size_t at = 0; at < p->bytes.len;) {
+        struct grey_key key;
+        struct grey_record record;
+        uint32_t len;
+        memcpy(&key, p->bytes.ptr + at, sizeof(key));
+        memcpy(&len, p->bytes.ptr + at + sizeof(key), sizeof(len));
+        at += sizeof(key) + sizeof(len);
+        if (grey_record_decode(slice_of(p->bytes.ptr + at, len), &record) == ERR_NONE &&
+            !each(ctx, &key, &record))
+            return false;
+        at += len;
+    }
+    return true;
+}
+
+enum err store_each(struct store *s,
+                    bool (*each)(void *ctx, const struct grey_key *key, const struct grey_record *record),
+                    void *ctx)
+{
+    struct page p = {0};
+    bool go_on = true;
+    int rc = 0;
+    while (rc == 0 && go_on && !p.ended) {
+        buf_clear(&p.bytes);
+        pthread_mutex_lock(&s->env_lock);
+        rc = read_page(s, &p);
+        pthread_mutex_unlock(&s->env_lock);
+        if (rc == 0)
+            go_on = tell_page(&p, each, ctx);
+    }
+    buf_fini(&p.bytes);
+    return tables_err(rc);
+}

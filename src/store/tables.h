@@ -1,0 +1,70 @@
+/*
+ * tables.h - the LMDB environment: files, permissions, the lock of the one writer, tables, format version, secret. Knows no record.
+ *
+ * Functions that LMDB answers return its codes (0, MDB_*, errno) so that a log line can tell them; tables_err makes them ours.
+ */
+#ifndef TARSIER_STORE_TABLES_H
+#define TARSIER_STORE_TABLES_H
+
+#include "base/buf.h"
+#include "grey/key.h"
+
+#include <lmdb.h>
+
+/* Plain tables: MDB_DUPSORT loses deletes in 0.9.24. */
+enum table {
+    TABLE_META,    /* "format", "secret", "state" */
+    TABLE_RECORDS, /* grey_key: record */
+    TABLE_EXPIRY,  /* expires, 8 bytes big-endian, then the record's key: nothing */
+    TABLE_COUNTS,  /* client or network, 16 bytes, then a letter: unconfirmed tuples, 4 bytes big-endian */
+    TABLE_CROWDS,  /* level of the count, 1 byte, then the network: nothing; for eviction */
+    TABLES
+};
+
+enum { TABLES_FORMAT = 1 };
+
+/* Changes with every commit. */
+struct tables_state {
+    struct wall newest_commit;
+    int64_t unconfirmed;
+};
+
+struct tables {
+    MDB_env *env; /* NULL: not open */
+    MDB_dbi dbi[TABLES];
+    struct grey_secret secret;
+    struct tables_state state; /* as committed */
+    size_t map_bytes;
+    unsigned page_bytes;
+    int lock_fd; /* of the one writer; -1 for readers */
+    bool is_new;
+    bool read_only;
+};
+
+/*
+ * Make the directory if need be, lock it, open the environment and its tables. Errors as store_open's, with a sentence in *why (for a log
+ * line). On error nothing stays open.
+ */
+MUST_CHECK enum err tables_open(struct tables *t, const char *directory, size_t map_bytes, bool read_only,
+                                struct buf *why);
+void tables_close(struct tables *t);
+
+/* Close and open the environment again, keeping the lock: after MDB_PANIC. */
+MUST_CHECK enum err tables_reopen(struct tables *t, const char *directory, struct buf *why);
+
+int tables_get(const struct tables *t, MDB_txn *txn, enum table table, const void *key, size_t len,
+               MDB_val *out);
+int tables_put(const struct tables *t, MDB_txn *txn, enum table table, const void *key, size_t key_len,
+               const void *value, size_t len);
+/* 0 also when there was nothing. */
+int tables_delete(const struct tables *t, MDB_txn *txn, enum table table, const void *key, size_t len);
+
+int tables_put_state(const struct tables *t, MDB_txn *txn, const struct tables_state *state);
+
+/* Bytes of the map that hold something. Costs nothing: LMDB keeps the numbers. */
+size_t tables_used_bytes(const struct tables *t, MDB_txn *txn);
+uint64_t tables_count_records(const struct tables *t, MDB_txn *txn);
+
+enum err tables_err(int rc);
+
+#endif

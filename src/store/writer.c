@@ -1,0 +1,644 @@
+/*
+ * writer.c - the one thread that changes the store.
+ *
+ * A round takes what is queued, carries all of it out in one transaction, commits, hands the answers back. What arrives during the
+ * commit is the next round. Slices of background work ride in the same transaction, so that neither waits for the other.
+ */
+#include "store/writer.h"
+
+#include "base/mem.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+    BATCH_MAX = 1024,
+    RENEWALS_WAIT_MS = 1000, /* nobody waits for them: they ride with others for so long */
+    DEADLINE_MS = 5000,      /* the engine has given up on the answer */
+    STOP_MS = 3000,
+    LOOK_MS = 2000, /* for something to expire, for a jump of the clock */
+    READER_CHECK_MS = 60000,
+    SLICE_RECORDS = 50,
+    SLICE_US = 2000,
+    BULK_RECORDS = 5000,
+    BULK_US = 250000,
+    BACKOFF_FIRST_MS = 100,
+    BACKOFF_LAST_MS = 30000,
+    COMPLAINT_MS = 60000,
+    JUMP_SEC = 3600, /* of the wall clock against the monotonic one */
+    SUSPEND_MS = 3600000,
+    SLACK_SEC = 60,     /* so far the wall clock may stand before the newest commit: ntpd's small steps */
+    EVICT_PERCENT = 90, /* of the map or of store max: eviction begins */
+    FULL_PERCENT =
+        97,       /* of the map: a new record must push out another; the rest is for the tree's own copies */
+    RECOUNT = 32, /* records made until the fill is measured again */
+};
+
+/* One transaction of the writer's. */
+struct round {
+    struct writer *w;
+    struct records_txn rt;
+    uint64_t records; /* when it began */
+    size_t used_bytes;
+    unsigned made; /* since used_bytes was measured */
+    size_t import_at, import_added, import_changed;
+    bool durable; /* some change so far is more than a renewal */
+    bool more_to_expire;
+};
+
+static const struct grey_answer failed_answer = {.failed = true, .left_sec = -1};
+
+void writer_init(struct writer *w, struct queue *q, struct tables *t, pthread_mutex_t *env_lock,
+                 const struct store_config *config)
+{
+    *w = (struct writer){.queue = q, .tables = t, .env_lock = env_lock, .config = *config};
+    w->directory = mem_strdup(config->directory);
+    w->config.directory = w->directory;
+    pthread_cond_init(&w->import_done, NULL);
+}
+
+void writer_fini(struct writer *w)
+{
+    pthread_cond_destroy(&w->import_done);
+    free(w->directory);
+}
+
+static int64_t now_ms(void)
+{
+    return monotonic_us() / 1000;
+}
+
+static struct instant read_clocks(const struct writer *w)
+{
+    if (w->config.now)
+        return w->config.now(w->config.ctx);
+    struct timespec wall;
+    clock_gettime(CLOCK_REALTIME, &wall);
+    return (struct instant){{now_ms()}, {wall.tv_sec}};
+}
+
+static void tell(struct writer *w, enum log_level level, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+static void tell(struct writer *w, enum log_level level, const char *fmt, ...)
+{
+    struct buf line = {0};
+    va_list ap;
+    if (!w->config.log)
+        return;
+    va_start(ap, fmt);
+    buf_vprintf(&line, fmt, ap);
+    va_end(ap);
+    w->config.log(w->config.ctx, level, buf_cstr(&line));
+    buf_fini(&line);
+}
+
+/* The same trouble comes a thousand times a second; a line a minute is enough. */
+static void complain(struct writer *w, const char *what, int rc)
+{
+    int64_t now = now_ms();
+    w->complaints++;
+    if (now < w->next_complaint_ms)
+        return;
+    tell(w, LOG_LEVEL_ERROR, "store %s: %s: %s (%" PRIu64 " since the last such line)", w->directory, what,
+         mdb_strerror(rc), w->complaints);
+    w->complaints = 0;
+    w->next_complaint_ms = now + COMPLAINT_MS;
+}
+
+/* ---- clocks ---- */
+
+static void suspend_expiry(struct writer *w, struct instant now, const char *why, int64_t by_sec)
+{
+    w->suspended_until_ms = now.mono.ms + SUSPEND_MS;
+    tell(w, LOG_LEVEL_WARNING, "store: the clock %s %" PRId64 " s: nothing expires for an hour", why, by_sec);
+}
+
+/* Records live by the wall clock; where it cannot be believed nothing may be thrown away because of it. */
+static void check_clocks(struct writer *w)
+{
+    struct instant now = read_clocks(w);
+    if (w->clock_base.mono.ms == 0 && w->clock_base.wall.sec == 0)
+        w->clock_base = now;
+    int64_t jump = (now.wall.sec - w->clock_base.wall.sec) - (now.mono.ms - w->clock_base.mono.ms) / 1000;
+    int64_t before = w->tables->state.newest_commit.sec - now.wall.sec;
+    w->clock_base = now;
+    if (jump > JUMP_SEC || jump < -JUMP_SEC) {
+        suspend_expiry(w, now, "jumped by", jump);
+    } else if (before > SLACK_SEC && w->suspended_until_ms == 0) {
+        suspend_expiry(w, now, "stands before the newest record by", before);
+    } else if (w->suspended_until_ms != 0 && now.mono.ms >= w->suspended_until_ms) {
+        w->suspended_until_ms = 0;
+        tell(w, LOG_LEVEL_NOTICE, "store: records expire again");
+    }
+    bool suspended = w->suspended_until_ms != 0;
+    if (suspended == w->was_suspended)
+        return;
+    w->was_suspended = suspended;
+    pthread_mutex_lock(&w->queue->lock);
+    w->keep_expired = w->stats.expiry_suspended = suspended;
+    pthread_mutex_unlock(&w->queue->lock);
+}
+
+/* ---- one request ---- */
+
+static size_t percent_of(size_t whole, unsigned percent)
+{
+    return whole / 100 * percent;
+}
+
+static bool is_full(struct round *r)
+{
+    const struct writer *w = r->w;
+    if (r->made >= RECOUNT) {
+        r->used_bytes = tables_used_bytes(w->tables, r->rt.txn);
+        r->made = 0;
+    }
+    int64_t records = (int64_t)r->records + r->rt.added;
+    return (w->config.max_records > 0 && records >= w->config.max_records) ||
+           r->used_bytes > percent_of(w->tables->map_bytes, FULL_PERCENT);
+}
+
+/* Room for new records: where there is none an unconfirmed tuple must go, else the request is refused. */
+static int make_room(struct round *r, unsigned records, bool *refused)
+{
+    *refused = false;
+    for (; records > 0 && !*refused; records--) {
+        r->made++;
+        if (!is_full(r))
+            continue;
+        unsigned done;
+        int rc = records_evict(&r->rt, 1, &done);
+        if (rc != 0)
+            return rc;
+        *refused = done == 0;
+        r->durable = true;
+    }
+    return 0;
+}
+
+static int write_slots(struct round *r, const struct grey_set *set, const struct records_old old[GREY_SLOTS])
+{
+    int rc = 0;
+    for (int i = 0; rc == 0 && i < GREY_SLOTS; i++) {
+        const struct grey_slot *s = &set->slots[i];
+        if (s->drop)
+            rc = records_remove(&r->rt, &s->key, &old[i]);
+        else if (s->dirty)
+            rc = records_put(&r->rt, &s->key, &old[i], &s->record);
+    }
+    return rc;
+}
+
+static int load(struct round *r, const struct grey_request *req, struct grey_set *set,
+                struct records_old old[GREY_SLOTS])
+{
+    grey_set_init(set, &r->rt.tables->secret, req);
+    set->keep_expired = r->w->suspended_until_ms != 0;
+    int rc = records_load(r->rt.tables, r->rt.txn, req, set, old, &r->rt.corrupt);
+    return rc ? rc
+              : records_check_crowd(r->rt.tables, r->rt.txn, req, set, old, r->w->config.crowd_max,
+                                    &r->rt.corrupt);
+}
+
+static unsigned count_new(const struct grey_set *set, const struct records_old old[GREY_SLOTS])
+{
+    unsigned n = 0;
+    for (int i = 0; i < GREY_SLOTS; i++)
+        n += set->slots[i].dirty && !old[i].present;
+    return n;
+}
+
+static int run_op(struct round *r, struct op *op)
+{
+    struct grey_set set;
+    struct records_old old[GREY_SLOTS];
+    op->waits = false;
+    if (op->req.kind == GREY_DECIDE && now_ms() - op->queued_ms > DEADLINE_MS) {
+        op->answer = failed_answer;
+        return 0;
+    }
+    int rc = load(r, &op->req, &set, old);
+    if (rc != 0)
+        return rc;
+    grey_apply(&op->req, &set, &op->answer);
+    bool refused;
+    uint64_t evicted = r->rt.evicted;
+    rc = make_room(r, count_new(&set, old), &refused);
+    if (rc != 0)
+        return rc;
+    if (refused) {
+        op->answer = failed_answer;
+        complain(r->w, "no room for a new record, and none to push out", MDB_MAP_FULL);
+        return 0;
+    }
+    if (r->rt.evicted != evicted) { /* what went may be what the answer rests on */
+        rc = load(r, &op->req, &set, old);
+        if (rc != 0)
+            return rc;
+        grey_apply(&op->req, &set, &op->answer);
+    }
+    r->durable |= set.durable;
+    op->waits = set.durable || (r->durable && op->answer.verdict == GREY_DEFER);
+    return write_slots(r, &set, old);
+}
+
+/* ---- background work ---- */
+
+static bool records_fill(const struct round *r, size_t *surplus)
+{
+    int64_t max = r->w->config.max_records, records = (int64_t)r->records + r->rt.added;
+    int64_t over = max > 0 ? records - (int64_t)percent_of((size_t)max, EVICT_PERCENT) : 0;
+    *surplus = over > 0 ? (size_t)over : 0;
+    if (r->used_bytes > percent_of(r->w->tables->map_bytes, EVICT_PERCENT))
+        *surplus = SLICE_RECORDS;
+    return *surplus > 0;
+}
+
+static int import_item(struct round *r, const struct store_item *item)
+{
+    struct grey_request req = {
+        .tuple = item->tuple, .now = item->record.first_seen, .lazy = r->w->running->lazy};
+    struct grey_set set;
+    struct records_old old[GREY_SLOTS];
+    grey_set_init(&set, &r->rt.tables->secret, &req);
+    set.slots[GREY_SLOT_CLIENT].wanted = false;
+    int rc = records_load(r->rt.tables, r->rt.txn, &req, &set, old, &r->rt.corrupt);
+    if (rc != 0)
+        return rc;
+    struct grey_slot *tuple = &set.slots[GREY_SLOT_TUPLE], *lazy = &set.slots[GREY_SLOT_LAZY];
+    bool was_there = tuple->present;
+    if (was_there) {
+        tuple->dirty = grey_record_merge(&tuple->record, &item->record);
+        r->import_changed += tuple->dirty;
+    } else {
+        tuple->record = item->record;
+        tuple->dirty = true;
+        r->import_added++;
+    }
+    if (req.lazy && tuple->record.is_auto &&
+        (!lazy->present || lazy->record.expires.sec < tuple->record.expires.sec)) {
+        lazy->record = tuple->record;
+        lazy->record.type = GREY_RECORD_LAZY;
+        lazy->record.domain = lazy->record.sender = lazy->record.recipient = SLICE_NONE;
+        lazy->dirty = true;
+    }
+    bool refused;
+    rc = make_room(r, !was_there, &refused);
+    if (rc == 0 && refused)
+        return MDB_MAP_FULL;
+    return rc ? rc : write_slots(r, &set, old);
+}
+
+static int run_import(struct round *r, unsigned max, int64_t until_us)
+{
+    const struct store_import *im = r->w->running;
+    int rc = 0;
+    r->import_at = r->w->import_at;
+    for (unsigned n = 0; im && rc == 0 && n < max && r->import_at < im->count; n++) {
+        rc = import_item(r, &im->items[r->import_at]);
+        r->import_at++;
+        if (n % 16 == 15 && monotonic_us() > until_us)
+            break;
+    }
+    return rc;
+}
+
+/* At most 50 records or 2 ms a transaction: the answers in it wait for no more than that. */
+static int run_slices(struct round *r)
+{
+    struct writer *w = r->w;
+    int64_t until_us = monotonic_us() + (w->config.bulk ? BULK_US : SLICE_US);
+    size_t surplus;
+    int rc = 0;
+    for (unsigned n = 0; w->more_to_expire && rc == 0 && n < SLICE_RECORDS && monotonic_us() < until_us;
+         n += 10) {
+        rc = records_expire(&r->rt, read_clocks(w).wall, 10, &r->more_to_expire);
+        if (!r->more_to_expire)
+            break;
+    }
+    if (rc == 0 && records_fill(r, &surplus)) {
+        unsigned done = 0;
+        for (unsigned n = 0; rc == 0 && n < SLICE_RECORDS && n < surplus && monotonic_us() < until_us;
+             n += 10) {
+            rc = records_evict(&r->rt, surplus - n < 10 ? (unsigned)(surplus - n) : 10, &done);
+            if (done == 0)
+                break;
+        }
+    }
+    return rc ? rc : run_import(r, w->config.bulk ? BULK_RECORDS : SLICE_RECORDS, until_us);
+}
+
+static void finish_import(struct writer *w, enum err e)
+{
+    w->import_err = e;
+    w->import = w->running = NULL;
+    pthread_cond_broadcast(&w->import_done);
+}
+
+/* ---- one transaction ---- */
+
+/* Answers that rest on nothing uncommitted go out before the commit. batch keeps the others. */
+static void answer_early(struct writer *w, struct op **batch, size_t *n)
+{
+    struct op_list ready = {0};
+    size_t kept = 0;
+    for (size_t i = 0; i < *n; i++) {
+        if (batch[i]->waits)
+            batch[kept++] = batch[i];
+        else
+            op_list_push(&ready, batch[i]);
+    }
+    *n = kept;
+    queue_finish(w->queue, &ready);
+}
+
+static int commit(struct round *r, size_t answers)
+{
+    struct writer *w = r->w;
+    struct tables_state state = {read_clocks(w).wall, r->rt.unconfirmed < 0 ? 0 : r->rt.unconfirmed};
+    int rc = tables_put_state(w->tables, r->rt.txn, &state);
+    if (rc != 0) {
+        mdb_txn_abort(r->rt.txn);
+        return rc;
+    }
+    size_t used = tables_used_bytes(w->tables, r->rt.txn);
+    int64_t start = monotonic_us();
+    rc = mdb_txn_commit(r->rt.txn);
+    if (rc != 0)
+        return rc;
+    int64_t took = monotonic_us() - start;
+    w->last_commit_ms = now_ms();
+    w->tables->state = state;
+    w->more_to_expire = r->more_to_expire;
+    pthread_mutex_lock(&w->queue->lock);
+    struct writer_stats *s = &w->stats;
+    s->commit_us[s->commits++ % WRITER_COMMITS_KEPT] = took > UINT32_MAX ? UINT32_MAX : (uint32_t)took;
+    s->records = r->records + (uint64_t)r->rt.added;
+    s->unconfirmed = (uint64_t)state.unconfirmed;
+    s->used_bytes = used;
+    s->committed_requests += answers;
+    s->batch_max = answers > s->batch_max ? answers : s->batch_max;
+    s->expired += r->rt.expired;
+    s->evicted += r->rt.evicted;
+    s->corrupt += r->rt.corrupt;
+    if (w->import && r->import_at > w->import_at) {
+        w->import_at = r->import_at;
+        w->import->added += r->import_added;
+        w->import->changed += r->import_changed;
+        if (w->import_at == w->import->count)
+            finish_import(w, ERR_NONE);
+    }
+    pthread_mutex_unlock(&w->queue->lock);
+    return 0;
+}
+
+/* Without a change there is nothing to commit. */
+static int end_unchanged(struct round *r)
+{
+    struct writer *w = r->w;
+    mdb_txn_abort(r->rt.txn);
+    w->more_to_expire = r->more_to_expire;
+    pthread_mutex_lock(&w->queue->lock);
+    w->stats.corrupt += r->rt.corrupt;
+    if (w->import && r->import_at == w->import->count)
+        finish_import(w, ERR_NONE);
+    else if (r->import_at > w->import_at)
+        w->import_at = r->import_at;
+    pthread_mutex_unlock(&w->queue->lock);
+    return 0;
+}
+
+static int attempt(struct writer *w, struct op **batch, size_t *n, bool background)
+{
+    struct round r = {.w = w, .import_at = w->import_at};
+    size_t answers = *n;
+    r.rt = (struct records_txn){.tables = w->tables, .unconfirmed = w->tables->state.unconfirmed};
+    int rc = mdb_txn_begin(w->tables->env, NULL, 0, &r.rt.txn);
+    if (rc != 0)
+        return rc;
+    r.records = tables_count_records(w->tables, r.rt.txn);
+    r.used_bytes = tables_used_bytes(w->tables, r.rt.txn);
+    r.more_to_expire = w->more_to_expire;
+    for (size_t i = 0; rc == 0 && i < *n; i++)
+        rc = run_op(&r, batch[i]);
+    if (r.rt.corrupt > 0)
+        complain(w, "unreadable records are taken as absent", MDB_CORRUPTED);
+    if (rc == 0)
+        answer_early(w, batch, n);
+    if (rc == 0 && background)
+        rc = run_slices(&r);
+    if (rc != 0) {
+        mdb_txn_abort(r.rt.txn);
+        return rc;
+    }
+    rc = r.rt.changed ? commit(&r, answers) : end_unchanged(&r);
+    if (rc == 0) {
+        struct op_list done = {0};
+        for (size_t i = 0; i < *n; i++)
+            op_list_push(&done, batch[i]);
+        *n = 0;
+        queue_finish(w->queue, &done);
+    }
+    return rc;
+}
+
+/* ---- when it cannot be done ---- */
+
+static void fail_all(struct writer *w, struct op **batch, size_t n)
+{
+    struct op_list done = {0};
+    for (size_t i = 0; i < n; i++) {
+        batch[i]->answer = failed_answer;
+        op_list_push(&done, batch[i]);
+    }
+    queue_finish(w->queue, &done);
+}
+
+/* There is no database. */
+static void fail_round(struct writer *w, struct op **batch, size_t n)
+{
+    w->more_to_expire = false;
+    pthread_mutex_lock(&w->queue->lock);
+    if (w->import)
+        finish_import(w, ERR_IO);
+    pthread_mutex_unlock(&w->queue->lock);
+    fail_all(w, batch, n);
+}
+
+/* After MDB_PANIC LMDB refuses everything: close, open again, wait longer each time. */
+static void close_after_panic(struct writer *w)
+{
+    pthread_mutex_lock(w->env_lock);
+    mdb_env_close(w->tables->env);
+    w->tables->env = NULL;
+    pthread_mutex_unlock(w->env_lock);
+    w->backoff_ms = BACKOFF_FIRST_MS;
+    w->retry_ms = now_ms() + w->backoff_ms;
+}
+
+static void try_reopen(struct writer *w)
+{
+    struct buf why = {0};
+    if (now_ms() < w->retry_ms)
+        return;
+    pthread_mutex_lock(w->env_lock);
+    enum err e = tables_reopen(w->tables, w->directory, &why);
+    pthread_mutex_unlock(w->env_lock);
+    if (e == ERR_NONE) {
+        tell(w, LOG_LEVEL_NOTICE, "store %s: open again", w->directory);
+    } else {
+        tell(w, LOG_LEVEL_ERROR, "store: cannot open again: %s", buf_cstr(&why));
+        w->backoff_ms = w->backoff_ms * 2 > BACKOFF_LAST_MS ? BACKOFF_LAST_MS : w->backoff_ms * 2;
+        w->retry_ms = now_ms() + w->backoff_ms;
+    }
+    buf_fini(&why);
+}
+
+static void note_failure(struct writer *w, int rc)
+{
+    complain(w, "cannot write", rc);
+    w->failing = true;
+    w->more_to_expire = false; /* until the next look */
+    pthread_mutex_lock(&w->queue->lock);
+    w->stats.failures++;
+    if (w->import)
+        finish_import(w, tables_err(rc));
+    pthread_mutex_unlock(&w->queue->lock);
+    if (rc == MDB_PANIC)
+        close_after_panic(w);
+}
+
+static bool may_be_one_requests_fault(int rc)
+{
+    return rc == MDB_MAP_FULL || rc == MDB_TXN_FULL || rc == MDB_CORRUPTED || rc == MDB_PAGE_NOTFOUND;
+}
+
+/* A batch that fails is cut in halves, so that a damaged page or the last free one costs only who needs it. */
+static void carry_out(struct writer *w, struct op **batch, size_t n, bool background)
+{
+    int rc = attempt(w, batch, &n, background);
+    if (rc != 0 && background && n > 0)
+        rc = attempt(w, batch, &n, false);
+    if (rc == MDB_MAP_FULL && n == 1) {
+        size_t none = 0;
+        rc = attempt(w, NULL, &none, true);
+        rc = rc ? rc : attempt(w, batch, &n, false);
+    }
+    if (rc == 0) {
+        if (w->failing)
+            tell(w, LOG_LEVEL_NOTICE, "store %s: can be written again", w->directory);
+        w->failing = false;
+    } else if (n > 1 && may_be_one_requests_fault(rc)) {
+        carry_out(w, batch, n / 2, false);
+        if (w->tables->env)
+            carry_out(w, batch + n / 2, n - n / 2, false);
+        else
+            fail_all(w, batch + n / 2, n - n / 2);
+    } else {
+        note_failure(w, rc);
+        fail_all(w, batch, n);
+    }
+}
+
+/* ---- the thread ---- */
+
+static void look_after(struct writer *w)
+{
+    struct instant now = read_clocks(w);
+    check_clocks(w); /* each time: the requests of this round bring the wall clock with them */
+    if (w->suspended_until_ms != 0)
+        w->more_to_expire = false;
+    if (now.mono.ms < w->next_look.ms)
+        return;
+    w->next_look.ms = now.mono.ms + LOOK_MS;
+    w->next_look_ms = now_ms() + LOOK_MS;
+    w->more_to_expire = w->suspended_until_ms == 0;
+    if (w->tables->env && now_ms() >= w->next_reader_check_ms) {
+        int dead;
+        mdb_reader_check(w->tables->env, &dead);
+        w->next_reader_check_ms = now_ms() + READER_CHECK_MS;
+    }
+}
+
+/* With the lock held: when the thread has to do something next; 0: at once. */
+static int64_t next_work_ms(const struct writer *w)
+{
+    const struct queue *q = w->queue;
+    int64_t next = w->next_look_ms;
+    if (q->stop || w->import || w->more_to_expire || q->writing.count >= BATCH_MAX)
+        return 0;
+    if (!w->tables->env && w->retry_ms < next)
+        next = w->retry_ms;
+    if (q->urgent > 0) {
+        int64_t at = w->last_commit_ms + w->config.commit_pause_ms;
+        return at < next ? at : next;
+    }
+    if (q->writing.head && q->writing.head->queued_ms + RENEWALS_WAIT_MS < next)
+        next = q->writing.head->queued_ms + RENEWALS_WAIT_MS;
+    return next;
+}
+
+static size_t wait_for_work(struct writer *w, struct op **batch, bool *stop)
+{
+    struct queue *q = w->queue;
+    size_t n = 0;
+    pthread_mutex_lock(&q->lock);
+    for (int64_t at; (at = next_work_ms(w)) > now_ms();)
+        queue_wait(q, &q->writer_wake, at);
+    struct op_list taken = queue_take(q, &q->writing, BATCH_MAX);
+    *stop = q->stop;
+    w->running = w->import;
+    pthread_mutex_unlock(&q->lock);
+    for (struct op *op; (op = op_list_pop(&taken)) != NULL;)
+        batch[n++] = op;
+    return n;
+}
+
+void *writer_main(void *writer)
+{
+    struct writer *w = writer;
+    struct op **batch = mem_alloc(BATCH_MAX * sizeof(*batch));
+    bool stop = false;
+    for (;;) {
+        size_t n = wait_for_work(w, batch, &stop);
+        if (stop && w->stop_ms == 0)
+            w->stop_ms = now_ms() + STOP_MS;
+        if (stop && (n == 0 || now_ms() > w->stop_ms) && !w->running) {
+            fail_all(w, batch, n);
+            break;
+        }
+        look_after(w);
+        if (!w->tables->env)
+            try_reopen(w);
+        if (w->tables->env)
+            carry_out(w, batch, n, true);
+        else
+            fail_round(w, batch, n);
+    }
+    if (w->tables->env && mdb_env_sync(w->tables->env, 1) != 0)
+        complain(w, "cannot sync", errno);
+    free(batch);
+    return NULL;
+}
+
+enum err writer_import(struct writer *w, struct store_import *import)
+{
+    import->added = import->changed = 0;
+    if (import->count == 0)
+        return ERR_NONE;
+    pthread_mutex_lock(&w->queue->lock);
+    while (w->import)
+        pthread_cond_wait(&w->import_done, &w->queue->lock);
+    w->import = import;
+    w->import_at = 0;
+    w->import_err = ERR_NONE;
+    pthread_cond_signal(&w->queue->writer_wake);
+    while (w->import == import)
+        pthread_cond_wait(&w->import_done, &w->queue->lock);
+    enum err e = w->import_err;
+    pthread_mutex_unlock(&w->queue->lock);
+    return e;
+}

@@ -1,0 +1,55 @@
+/*
+ * writer.h - the one thread that changes the store: group commit, then the work nobody waits for (expiry, eviction, imports) in small
+ * slices, and the way back after the database gave up.
+ */
+#ifndef TARSIER_STORE_WRITER_H
+#define TARSIER_STORE_WRITER_H
+
+#include "store/queue.h"
+#include "store/records.h"
+
+enum { WRITER_COMMITS_KEPT = 1024 };
+
+/* Guarded by the queue's lock, as are the import and the flags below. */
+struct writer_stats {
+    uint64_t records, unconfirmed, used_bytes;
+    uint64_t commits, failures, committed_requests, batch_max;
+    uint64_t expired, evicted, corrupt;
+    uint32_t commit_us[WRITER_COMMITS_KEPT];
+    bool expiry_suspended;
+};
+
+struct writer {
+    struct queue *queue;
+    struct tables *tables;
+    pthread_mutex_t *env_lock; /* held while the environment is closed or replaced, and by whoever reads */
+    struct store_config config;
+    char *directory;
+    struct writer_stats stats;
+    struct store_import *import; /* being carried out, or NULL */
+    size_t import_at;
+    enum err import_err;
+    pthread_cond_t import_done;
+    bool keep_expired; /* for the reader */
+
+    /* the thread's own */
+    struct store_import *running; /* the import as this round sees it */
+    int64_t last_commit_ms, next_look_ms, next_reader_check_ms, retry_ms, backoff_ms, stop_ms;
+    struct mono next_look; /* on the config's clock; next_look_ms, as the other _ms, on the system's */
+    int64_t next_complaint_ms;
+    uint64_t complaints;
+    struct instant clock_base;  /* both clocks at the last look */
+    int64_t suspended_until_ms; /* monotonic of the config's clock; 0: not */
+    bool more_to_expire, failing, was_suspended;
+};
+
+void writer_init(struct writer *w, struct queue *q, struct tables *t, pthread_mutex_t *env_lock,
+                 const struct store_config *config);
+void writer_fini(struct writer *w);
+/* For pthread_create. Ends when queue->stop is set and the queue is empty or the time is over. */
+void *writer_main(void *writer);
+
+/* Wake the thread for an import and wait for its end; from another thread. */
+enum err writer_import(struct writer *w, struct store_import *import);
+
+#endif
