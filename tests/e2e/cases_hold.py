@@ -438,7 +438,7 @@ def xclient(lab, check):
         c.open()
         check.reply(c.rcpt("b@example.net"), 451, "no hold: greylisted at once", COME_BACK, most_sec=1.5)
         c.quit()
-    check.log(lab.wait_log(r"unwatch"), "the log says that the client could not be watched", lab.log())
+    check.log(lab.wait_log(r"cannot be watched"), "the log says that the client could not be watched", lab.log())
     with lab.client(L.RELAY) as c:
         c.ehlo()
         c.command("XCLIENT NAME=%s ADDR=%s" % (L.GOOD_NAME, L.GOOD))
