@@ -1,0 +1,208 @@
+/* Suffixes, base domains, names that carry their address: tables. */
+#include "../test.h"
+#include "base/mem.h"
+#include "match/domain.h"
+
+#include <string.h>
+
+static void finds_base_domains(void)
+{
+    static const struct {
+        const char *name, *base; /* NULL: none */
+    } rows[] = {
+        {"mail.example.org", "example.org"},
+        {"example.org", "example.org"},
+        {"a.b.c.d.example.org", "example.org"},
+        {"MAIL.Example.ORG", "Example.ORG"},
+        {"mail.example.org.", "example.org"},
+        {"mail.example.co.uk", "example.co.uk"},
+        {"example.co.uk", "example.co.uk"},
+        {"my_host.example.org", "example.org"},
+        {"a.example.kyoto.jp", "example.kyoto.jp"},
+        {"xn--bcher-kva.example.com", "example.com"},
+        /* wildcard and its exception in the list */
+        {"a.b.example.ck", "b.example.ck"},
+        {"mail.www.ck", "www.ck"},
+        /* private section */
+        {"a.b.github.io", "b.github.io"},
+        {"b.github.io", "b.github.io"},
+        {"github.io", NULL},
+        /* suffixes themselves, unknown ones */
+        {"org", NULL},
+        {"co.uk", NULL},
+        {"kyoto.jp", NULL},
+        {"mail.isp.example", NULL},
+        {"localhost", NULL},
+        {"host.invalid", NULL},
+        /* no host names */
+        {"", NULL},
+        {".", NULL},
+        {"..", NULL},
+        {".example.org", NULL},
+        {"mail..example.org", NULL},
+        {"mail.example.org..", NULL},
+        {"unknown", NULL},
+        {"[192.0.2.1]", NULL},
+        {"192.0.2.1", NULL},
+        {"2001:db8::1", NULL},
+        {"mail example.org", NULL},
+        {"a@example.org", NULL},
+        {"b\xc3\xbc"
+         "cher.example.org",
+         NULL},
+    };
+    struct domain_list *list = domain_list_open();
+    if (!CHECK(list != NULL))
+        return;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct slice name = slice_cstr(rows[i].name), base = domain_base(list, name);
+        if (!test_str(base, slice_cstr(rows[i].base), "base domain", __FILE__, __LINE__))
+            printf("# on \"%s\"\n", rows[i].name);
+    }
+    CHECK(!domain_base(list, SLICE_NONE).ptr);
+    CHECK(!domain_base(list, SLICE_LIT("a\0b.example.org")).ptr);
+    domain_list_free(list);
+    domain_list_free(NULL);
+}
+
+static void bounds_names_and_labels(void)
+{
+    struct domain_list *list = domain_list_open();
+    char name[300];
+    memset(name, 'a', sizeof(name));
+    /* a label of 63 is the longest */
+    memcpy(name + 63, ".example.org", 12);
+    CHECK_SLICE(domain_base(list, slice_of(name, 75)), "example.org");
+    memset(name, 'a', sizeof(name));
+    memcpy(name + 64, ".example.org", 12);
+    CHECK(!domain_base(list, slice_of(name, 76)).ptr);
+    /* a name of 253 is the longest; then there is no base, not a cut one */
+    for (size_t len = 253; len <= 254; len++) {
+        for (size_t i = 0; i < len; i++)
+            name[i] = i % 2 ? '.' : 'a';
+        memcpy(name + len - 12, ".example.org", 12);
+        name[len - 13] = 'a';
+        struct slice base = domain_base(list, slice_of(name, len));
+        if (len == 253)
+            CHECK_SLICE(base, "example.org");
+        else
+            CHECK(!base.ptr);
+    }
+    domain_list_free(list);
+}
+
+static void matches_suffixes(void)
+{
+    static const struct {
+        const char *name, *suffix;
+        bool plain, exact;
+    } rows[] = {
+        {"example.org", "example.org", true, true},
+        {"EXAMPLE.org", "example.ORG", true, true},
+        {"mail.example.org", "example.org", true, true},
+        {"myexample.org", "example.org", true, false},
+        {"google.example", "gle.example", true, false},
+        {"mail.example.org", ".example.org", true, true},
+        {"example.org", ".example.org", false, false},
+        {"example.org", "mail.example.org", false, false},
+        {"example.org.evil.example", "example.org", false, false},
+        {"mail.example.org", "org", true, true},
+        {"mail.example.org", "rg", true, false},
+        {"mail.example.org", "", true, false},
+        {"", "", true, true},
+        {"", "org", false, false},
+        {"unknown", "unknown", true, true},
+        {"[192.0.2.1]", "192.0.2.1]", true, false},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct slice name = slice_cstr(rows[i].name), suffix = slice_cstr(rows[i].suffix);
+        if (!CHECK_INT(domain_matches(name, suffix, false), rows[i].plain) ||
+            !CHECK_INT(domain_matches(name, suffix, true), rows[i].exact))
+            printf("# on \"%s\" and \"%s\"\n", rows[i].name, rows[i].suffix);
+    }
+}
+
+static void knows_names_that_carry_their_address(void)
+{
+    static const struct {
+        const char *address, *name;
+        bool carries;
+    } rows[] = {
+        /* the octets as numbers, in order or reversed, with any separators, padded or not */
+        {"192.0.2.7", "192-0-2-7.dyn.example.org", true},
+        {"192.0.2.7", "7.2.0.192.dyn.example.org", true},
+        {"192.0.2.7", "ip192.0.2.7.example.org", true},
+        {"192.0.2.7", "host-192-000-002-007.example.org", true},
+        {"192.0.2.7", "h192x0x2x7.example.org", true},
+        /* the last two as numbers of their own */
+        {"203.0.113.45", "dhcp-113-45.example.org", true},
+        {"203.0.113.45", "p45.net113.example.org", true},
+        {"203.0.113.45", "host045.113.example.org", true},
+        {"203.0.113.45", "dsl45.example.org", false},
+        {"203.0.113.45", "dsl113.example.org", false},
+        {"203.0.113.45", "a45.b7.c113.example.org", false},
+        {"203.0.113.45", "a203.b0.example.org", false},
+        {"203.0.113.45", "a1113-45.example.org", false},
+        {"203.0.113.45", "a113-456.example.org", false},
+        /* joined */
+        {"203.0.113.45", "h203000113045.example.org", true},
+        {"203.0.113.45", "h045113000203.example.org", true},
+        {"203.0.113.45", "h203011345.example.org", true},
+        {"203.0.113.45", "h451130203.example.org", true},
+        {"203.0.113.45", "h000113045.example.org", true},
+        {"203.0.113.45", "h113045.example.org", true},
+        {"203.0.113.45", "h045113.example.org", true},
+        {"203.0.113.45", "h9203000113045.example.org", true},
+        {"203.0.113.45", "h9113045.example.org", false},
+        {"203.0.113.45", "h11345.example.org", false},
+        {"203.0.113.45", "h20301134.example.org", false},
+        /* hex */
+        {"203.0.113.45", "xcb00712d.example.org", true},
+        {"203.0.113.45", "CB00712D.example.org", true},
+        {"203.0.113.45", "p2d7100cb.example.org", true},
+        {"203.0.113.45", "pcb0071.example.org", false},
+        /* ordinary names */
+        {"203.0.113.45", "mail.example.org", false},
+        {"203.0.113.45", "mx45.example.org", false},
+        {"203.0.113.45", "", false},
+        {"203.0.113.45", "192-0-2-7.example.org", false},
+        {"192.0.2.2", "mx2.example.org", false},
+        {"192.0.2.2", "mx2-2.example.org", true},
+        /* numbers that are no octets */
+        {"192.0.2.7", "2-99999999999999999999999.7.example.org", false},
+        {"192.0.2.7", "0002-7.example.org", false},
+        /* IPv6 */
+        {"2001:db8::7", "20010db8000000000000000000000007.example.org", true},
+        {"2001:db8::7", "70000000000000000000000008bd01002.example.org", false},
+        {"2001:db8::7",
+         "700000000000000000000000"
+         "8bd01002.example.org",
+         true},
+        {"2001:db8::7", "7.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.example.org", true},
+        {"2001:db8::7", "h-2001-0DB8-0000-0000-0000-0000-0000-0007.example.org", true},
+        {"2001:db8::7", "2001-db8-0-0-0-0-0-7.example.org", true},
+        {"2001:db8::7", "2001-db8--7.example.org", true},
+        {"2001:db8::7", "2001-db8--75.example.org", false},
+        {"2001:db8::7", "2001-db8.example.org", false},
+        {"2001:db8::7", "mail7.example.org", false},
+        {"::ffff:192.0.2.7", "192-0-2-7.example.org", true},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct ip ip;
+        CHECK_INT(ip_parse(slice_cstr(rows[i].address), &ip), ERR_NONE);
+        if (!CHECK_INT(domain_carries_address(slice_cstr(rows[i].name), &ip), rows[i].carries))
+            printf("# on %s and \"%s\"\n", rows[i].address, rows[i].name);
+    }
+    struct ip none = {0};
+    CHECK(!domain_carries_address(SLICE_LIT("0-0-0-0.example.org"), &none));
+    CHECK(!domain_carries_address(SLICE_NONE, &none));
+}
+
+int main(void)
+{
+    TEST(finds_base_domains);
+    TEST(bounds_names_and_labels);
+    TEST(matches_suffixes);
+    TEST(knows_names_that_carry_their_address);
+    return TEST_END();
+}
