@@ -15,11 +15,12 @@ struct regex_error {
     char text[160];
 };
 
-enum { REGEX_SOURCE_MAX_BYTES = 1024, REGEX_GROUPS_MAX = 10 };
+enum { REGEX_SOURCE_MAX_BYTES = 1024, REGEX_SUBJECT_MAX_BYTES = 65536, REGEX_GROUPS_MAX = 10 };
 
 /*
  * Compile source. extended: REG_EXTENDED, else basic. Errors: ERR_SYNTAX (not a regex), ERR_UNSUPPORTED (cannot be
- * translated), ERR_LIMIT (too long, or too large compiled); *error says where and why. Owner: regex_free.
+ * translated), ERR_LIMIT (too long, or too large compiled); *error says where and why. On ERR_NONE error->message is NULL, or a
+ * warning about what is valid but surely not meant. Owner: regex_free.
  */
 MUST_CHECK enum err regex_compile(struct slice source, bool extended, struct regex **out,
                                   struct regex_error *error);
@@ -31,7 +32,8 @@ MUST_CHECK enum err regex_translate(struct slice source, bool extended, struct b
 
 /*
  * Whether re matches somewhere in subject. groups (may be NULL) gets REGEX_GROUPS_MAX slices of subject, SLICE_NONE where a
- * group took no part. Errors: ERR_LIMIT when the matching effort ran out: *matched is false then. Not thread-safe per regex.
+ * group took no part. Errors: ERR_LIMIT when the matching effort ran out or subject is too long: *matched is false then. Not
+ * thread-safe per regex.
  */
 MUST_CHECK enum err regex_match(struct regex *re, struct slice subject, bool *matched, struct slice *groups);
 
