@@ -14,7 +14,7 @@
 
 struct conf_where {
     const char *file;      /* interned in the configuration's or the diags' arena; NULL: a default, no file */
-    uint32_t line, column; /* from 1; column counts bytes; 0: the whole line */
+    uint32_t line, column; /* from 1; column counts bytes; 0: the whole line; line 0: the whole file */
     uint32_t width;        /* bytes to underline, at least 1 */
 };
 
@@ -25,17 +25,22 @@ struct diag {
     struct conf_where where;
     const char *message;
     const char *hint;   /* NULL: none */
-    const char *source; /* the physical line, NULL: not known */
+    const char *source; /* the physical line, or the part of it around the column; NULL: not known */
+    uint32_t source_column; /* the column of its first byte */
 };
+
+struct diag_source; /* the text of one file */
 
 struct diags {
     struct arena arena;
     struct diag *items;
     size_t count, cap;
     size_t errors, warnings; /* counted on all, also on those beyond DIAGS_MAX that are not kept */
+    size_t dropped;          /* not kept */
+    struct diag_source *sources;
 };
 
-enum { DIAGS_MAX = 100 }; /* kept; the rest is only counted and the printer says so */
+enum { DIAGS_MAX = 100 }; /* kept, errors before the others; the rest is only counted and the printer says so */
 
 void diags_init(struct diags *d);
 void diags_fini(struct diags *d);
@@ -43,14 +48,17 @@ void diags_fini(struct diags *d);
 /* Make the text of a file known, so that messages can show its lines; copied. */
 void diags_add_source(struct diags *d, const char *file, struct slice text);
 
-/* hint may be NULL, else plain text (no format). */
+/*
+ * hint may be NULL, else plain text (no format), lines parted by '\n'. Everything is copied (where.file too), and bytes that a
+ * terminal or a log would take for a command become '?': words of a broken file may stand in the message.
+ */
 void diags_add(struct diags *d, enum diag_level level, struct conf_where where, const char *hint,
                const char *fmt, ...) PRINTF_LIKE(5, 6);
 
 /* All of them as text in the form above. */
 void diags_print(const struct diags *d, struct buf *out);
 
-/* The candidate nearest to word (Damerau-Levenshtein, at most a third of its length off), or NULL. */
+/* The candidate nearest to word (Damerau-Levenshtein, ignoring case, at most a third of its length off), or NULL. */
 const char *diag_suggest(struct slice word, const char *const *candidates, size_t n);
 
 #endif

@@ -1,0 +1,83 @@
+/* check.c - what can be said only when all files are read. Knows how statements bear on each other, not what they do. */
+#include "conf/parse.h"
+
+#include <string.h>
+
+static const char filter_block[] = "to treat only those whose name looks like an end user's line, add:\n"
+                                   "  filter \"greylist\" {\n"
+                                   "      builtin greylist\n"
+                                   "      when remote and unauthenticated and s25r\n"
+                                   "  }";
+
+/* The first line that holds; NULL: none. */
+static const struct conf_clause *find_tarpit(const struct conf *c)
+{
+    for (size_t i = 0; i < c->n_acls; i++)
+        for (size_t k = 0; k < c->acls[i].n_clauses; k++)
+            if (c->acls[i].clauses[k].kind == CONF_CLAUSE_TARPIT && !c->acls[i].clauses[k].negated)
+                return &c->acls[i].clauses[k];
+    return NULL;
+}
+
+/* In milter-greylist's set-ups another program picks who is asked about at all. */
+static void check_filters(const struct conf *c, struct diags *diags)
+{
+    const struct conf_clause *tarpit = find_tarpit(c);
+    if (c->n_filters == 0 && tarpit)
+        diags_add(diags, DIAG_WARNING, tarpit->where, filter_block,
+                  "without a filter block ordinary mail servers are held here too");
+}
+
+static void check_unreachable(const struct conf *c, struct diags *diags)
+{
+    size_t i = 0;
+    while (i < c->n_acls && !(c->acls[i].is_default && c->acls[i].action != CONF_CONTINUE))
+        i++;
+    if (i + 1 >= c->n_acls)
+        return;
+    const struct conf_acl *first = &c->acls[i + 1], *all = &c->acls[i];
+    size_t more = c->n_acls - i - 2;
+    if (more == 0)
+        diags_add(diags, DIAG_WARNING, first->where, NULL,
+                  "this line can never match: the `default` in %s:%u matches everything before it",
+                  all->where.file, all->where.line);
+    else
+        diags_add(
+            diags, DIAG_WARNING, first->where, NULL,
+            "this line and %zu more can never match: the `default` in %s:%u matches everything before them",
+            more, all->where.file, all->where.line);
+}
+
+static void check_listens(struct conf *c, struct diags *diags)
+{
+    static const struct conf_listen fallback = {
+        .address = "unix:/var/spool/postfix/tarsier/tarsier.sock", .mode = 0660, .group = "postfix"};
+    if (c->n_listens == 0) {
+        c->listens = arena_alloc(&c->arena, sizeof(fallback));
+        c->listens[0] = fallback;
+        c->n_listens = 1;
+    }
+    for (size_t i = 0; i < c->n_listens; i++)
+        for (size_t k = 0; k < i; k++)
+            if (strcmp(c->listens[i].address, c->listens[k].address) == 0) {
+                diags_add(diags, DIAG_ERROR, c->listens[i].where, NULL, "%s:%u listens on \"%s\" already",
+                          c->listens[k].where.file, c->listens[k].where.line, c->listens[k].address);
+                break;
+            }
+}
+
+static void check_progress(const struct conf *c, struct diags *diags)
+{
+    size_t row = settings_find(SLICE_LIT("progress"), SLICE_LIT("every"));
+    if (c->set.progress_sec >= 30)
+        diags_add(diags, DIAG_WARNING, c->origin[row], NULL,
+                  "Postfix waits 30 s for a milter (milter_command_timeout), then it gives up the hold");
+}
+
+void conf_check(struct conf *c, struct diags *diags)
+{
+    check_listens(c, diags);
+    check_filters(c, diags);
+    check_unreachable(c, diags);
+    check_progress(c, diags);
+}

@@ -1,0 +1,181 @@
+/* names.c - tables of the words that are no settings. */
+#include "conf/names.h"
+#include "base/mem.h"
+#include "conf/diag.h"
+#include "conf/settings.h"
+
+#include <string.h>
+
+struct name {
+    const char *word;
+    unsigned places;
+    const char *what; /* NULL: supported */
+};
+
+enum {
+    STATEMENT = NAMES_STATEMENT,
+    CLAUSE = NAMES_CLAUSE,
+    OPTION = NAMES_OPTION,
+    LIST = NAMES_LIST,
+    CONDITION = NAMES_CONDITION,
+    FILTER = NAMES_FILTER,
+};
+
+static const struct name names[] = {
+    /* supported */
+    {"socket", STATEMENT, NULL},
+    {"listen", STATEMENT, NULL},
+    {"include", STATEMENT, NULL},
+    {"filter", STATEMENT, NULL},
+    {"s25r", STATEMENT | CONDITION, NULL},
+    {"racl", STATEMENT, NULL},
+    {"acl", STATEMENT, NULL},
+    {"list", STATEMENT | CLAUSE, NULL},
+    {"addr", STATEMENT | CLAUSE | LIST, NULL},
+    {"domain", STATEMENT | CLAUSE | LIST, NULL},
+    {"from", STATEMENT | CLAUSE | LIST, NULL},
+    {"rcpt", STATEMENT | CLAUSE | LIST, NULL},
+    {"helo", CLAUSE | LIST, NULL},
+    {"tarpit", CLAUSE, NULL},
+    {"not", CLAUSE, NULL},
+    {"default", CLAUSE, NULL},
+    {"delay", OPTION, NULL},
+    {"autowhite", OPTION, NULL},
+    {"tarpit_scope", OPTION, NULL},
+    {"code", OPTION, NULL},
+    {"ecode", OPTION, NULL},
+    {"msg", OPTION, NULL},
+    {"report", OPTION, NULL},
+    {"nolog", OPTION, NULL},
+    {"addheader", OPTION, NULL},
+    {"remote", CONDITION, NULL},
+    {"authenticated", CONDITION, NULL},
+    {"unauthenticated", CONDITION, NULL},
+    {"builtin", FILTER, NULL},
+    {"when", FILTER, NULL},
+    /* known, not supported */
+    {"dacl", STATEMENT, "rules at the end of the message"},
+    {"rawfrom", STATEMENT | CLAUSE | LIST, "the sender address as it came"},
+    {"dnsrbl", STATEMENT | CLAUSE | LIST | CONDITION, "DNS lists"},
+    {"dnsbl", STATEMENT | CLAUSE | CONDITION, "DNS lists"},
+    {"dnswl", STATEMENT | CLAUSE | CONDITION, "DNS lists"},
+    {"spf", STATEMENT | CLAUSE | CONDITION, "the SPF check"},
+    {"dkim", STATEMENT | CLAUSE | CONDITION, "the DKIM check"},
+    {"mx", CLAUSE, "the sender's MX records"},
+    {"geoip", CLAUSE | LIST | CONDITION, "the client's country"},
+    {"geoipdb", STATEMENT, "the client's country"},
+    {"p0f", CLAUSE | LIST, "the client's operating system"},
+    {"p0fsock", STATEMENT, "the client's operating system"},
+    {"auth", CLAUSE | LIST, "a rule on the login"},
+    {"tls", CLAUSE | LIST, "a rule on the client's certificate"},
+    {"sm_macro", STATEMENT | CLAUSE | LIST, "rules on macros of the MTA"},
+    {"header", CLAUSE | LIST, "rules on the message"},
+    {"body", CLAUSE | LIST, "rules on the message"},
+    {"msgsize", CLAUSE, "rules on the message"},
+    {"rcptcount", CLAUSE, "counting recipients"},
+    {"time", CLAUSE, "rules on the time of day"},
+    {"urlcheck", STATEMENT | CLAUSE | LIST, "asking a web server"},
+    {"ldapcheck", STATEMENT | CLAUSE, "asking an LDAP server"},
+    {"ldapconf", STATEMENT, "asking an LDAP server"},
+    {"fixldapcheck", STATEMENT, "asking an LDAP server"},
+    {"ratelimit", STATEMENT | CLAUSE | CONDITION, "rate limits"},
+    {"nsupdate", STATEMENT | CLAUSE, "changing DNS records"},
+    {"tsig", STATEMENT, "changing DNS records"},
+    {"spamd", CLAUSE, "asking SpamAssassin"},
+    {"spamdsock", STATEMENT, "asking SpamAssassin"},
+    {"set", CLAUSE, "properties"},
+    {"rset", CLAUSE, "properties"},
+    {"log", STATEMENT | CLAUSE, "a rule that writes log lines"},
+    {"flushaddr", OPTION, "forgetting a client"},
+    {"addfooter", OPTION, "changing the message"},
+    {"subjtag", OPTION, "changing the message"},
+    {"maxpeek", OPTION, "rules on the message"},
+    {"peer", STATEMENT, "keeping several servers in step"},
+    {"syncaddr", STATEMENT, "keeping several servers in step"},
+    {"syncsrcaddr", STATEMENT, "keeping several servers in step"},
+    {"syncmaxqlen", STATEMENT, "keeping several servers in step"},
+    {"stat", STATEMENT, "statistics written to a file"},
+    {"drac", STATEMENT, "the DRAC database"},
+    {"localaddr", STATEMENT, "our own address in format strings"},
+    {"condition", STATEMENT, "conditions of your own"},
+    {"stress", CONDITION, "the MTA's stress"},
+    {"trust", STATEMENT | CONDITION, "trusted sessions"},
+    {"trusted", CONDITION, "trusted sessions"},
+    {"recipients", CONDITION, "lists of recipients"},
+    {"rcpt", CONDITION, "lists of recipients"},
+    {"connect", FILTER, "other milters"},
+    {"fallback", FILTER, "other milters"},
+    {"evaluation", FILTER, "other milters"},
+    {"sees", FILTER, "other milters"},
+    {"timeout", FILTER, "other milters"},
+    {"breaker", FILTER, "other milters"},
+    {"command", FILTER, "other milters"},
+    {"description", FILTER, "other milters"},
+    {"enabled", FILTER, "other milters"},
+};
+
+static const struct {
+    const char *word;
+    bool is_warning;
+    const char *why;
+} jobless[] = {
+    {"dumpfreq", false, "every record is on the disk before its reply is sent"},
+    {"dump_no_time_translation", false, "no dump is written"},
+    {"nodetach", false, "the daemon always stays in the foreground"},
+    {"nospf", false, "nobody is let in for an SPF pass alone"},
+    {"nodrac", false, "there is no DRAC database"},
+    {"noaccessdb", false, "the access database's macro lets nobody in"},
+    {"multiracl", false, "every recipient is judged by itself in any case"},
+    {"logexpired", false, "expired records are not logged"},
+    {"maxpeek", false, "no rule looks into the message"},
+    {"logfac", true, "log lines go to the facility `mail`"},
+    {"unbracket", true, "a client's name counts only where the MTA has verified it"},
+};
+
+const char *names_unsupported(struct slice word, unsigned places)
+{
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        if ((names[i].places & places) && names[i].what && slice_eq_nocase(word, slice_cstr(names[i].word)))
+            return names[i].what;
+    return NULL;
+}
+
+const char *names_jobless(struct slice word, bool *is_warning)
+{
+    for (size_t i = 0; i < COUNT_OF(jobless); i++)
+        if (slice_eq_nocase(word, slice_cstr(jobless[i].word))) {
+            *is_warning = jobless[i].is_warning;
+            return jobless[i].why;
+        }
+    return NULL;
+}
+
+enum { CANDIDATES_MAX = COUNT_OF(names) + COUNT_OF(jobless) + CONF_SETTINGS_MAX + 1 };
+
+const char *names_suggest(struct slice word, unsigned places)
+{
+    const char *candidates[CANDIDATES_MAX];
+    size_t n = 0;
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        if (names[i].places & places)
+            candidates[n++] = names[i].word;
+    if (places & NAMES_STATEMENT) {
+        for (size_t i = 0; i < settings_count(); i++)
+            if (!strchr(settings_row(i)->name, ' '))
+                candidates[n++] = settings_row(i)->name;
+        for (size_t i = 0; i < COUNT_OF(jobless); i++)
+            candidates[n++] = jobless[i].word;
+        candidates[n++] = "holds";
+    }
+    return diag_suggest(word, candidates, n);
+}
+
+bool names_is_statement(struct slice word)
+{
+    bool is_warning;
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        if ((names[i].places & NAMES_STATEMENT) && slice_eq_nocase(word, slice_cstr(names[i].word)))
+            return true;
+    return names_jobless(word, &is_warning) || settings_has_second(word) ||
+           settings_find(word, SLICE_NONE) < settings_count() || slice_eq_nocase(word, SLICE_LIT("tarpit"));
+}

@@ -1,0 +1,70 @@
+/*
+ * roundtrip.h - whether a configuration that was printed reads back as the same: shared by the golden files' runner and the fuzz
+ * target.
+ */
+#ifndef TARSIER_TESTS_ROUNDTRIP_H
+#define TARSIER_TESTS_ROUNDTRIP_H
+
+#include "conf/print.h"
+
+/* The same text for whatever is read; includes find nothing. */
+static inline enum err roundtrip_read(void *ctx, const char *path, struct slice *text)
+{
+    (void)path;
+    *text = *(struct slice *)ctx;
+    return ERR_NONE;
+}
+
+static inline enum err roundtrip_expand(void *ctx, const char *pattern, const char *const **paths, size_t *n)
+{
+    (void)ctx;
+    (void)pattern;
+    *paths = NULL;
+    *n = 0;
+    return ERR_NONE;
+}
+
+/* Origins differ between the two by nature: everything becomes a default. */
+static inline void roundtrip_forget_origins(struct conf *c)
+{
+    for (size_t i = 0; i < CONF_SETTINGS_MAX; i++)
+        c->origin[i].file = NULL;
+    for (size_t i = 0; i < c->n_listens; i++)
+        c->listens[i].where.file = NULL;
+    for (size_t i = 0; i < c->n_lists; i++)
+        c->lists[i]->where.file = NULL;
+    for (size_t i = 0; i < c->n_acls; i++)
+        c->acls[i].where.file = NULL;
+    for (size_t i = 0; i < c->n_filters; i++)
+        c->filters[i].where.file = NULL;
+    for (size_t i = 0; i < c->n_s25r_white; i++)
+        c->s25r_white[i].where.file = NULL;
+    for (size_t i = 0; i < c->n_s25r_black; i++)
+        c->s25r_black[i].where.file = NULL;
+    c->s25r_white_where.file = c->s25r_black_where.file = NULL;
+}
+
+/*
+ * Print c, read that, print again. c was read without errors; its origins are gone afterwards. first is what was printed with
+ * origins, second what came of it, third what went in, without. The same when second and third are equal and no error came.
+ */
+static inline bool roundtrip(struct conf *c, struct buf *first, struct buf *second, struct buf *third, struct buf *errors)
+{
+    conf_print(c, first);
+    struct slice text = buf_slice(first);
+    struct conf_source source = {&text, roundtrip_read, roundtrip_expand};
+    struct diags diags;
+    diags_init(&diags);
+    struct conf *again = conf_load(&source, "printed.conf", &diags);
+    roundtrip_forget_origins(again);
+    conf_print(again, second);
+    roundtrip_forget_origins(c);
+    conf_print(c, third);
+    bool same = diags.errors == 0 && slice_eq(buf_slice(second), buf_slice(third));
+    diags_print(&diags, errors);
+    conf_free(again);
+    diags_fini(&diags);
+    return same;
+}
+
+#endif
