@@ -15,6 +15,7 @@
 static const char *const table_names[TABLES] = {"meta", "records", "expiry", "counts", "crowds"};
 
 #define MAP_BYTES_DEFAULT ((size_t)16 << 30)
+#define MAP_BYTES_MIN     ((size_t)4 << 20)
 #define MAP_BYTES_LEAST   ((size_t)64 << 20) /* what is tried last where address space is short */
 
 enum { STATE_BYTES = 16 };
@@ -136,7 +137,7 @@ static int open_env(struct tables *t, const char *directory, size_t map_bytes)
 /* All the address space that one will ever need, at once: growing the map under a reader crashes LMDB 0.9.24. */
 static int open_env_somehow(struct tables *t, const char *directory, size_t map_bytes)
 {
-    size_t bytes = map_bytes ? map_bytes : MAP_BYTES_DEFAULT;
+    size_t bytes = map_bytes > MAP_BYTES_MIN ? map_bytes : map_bytes ? MAP_BYTES_MIN : MAP_BYTES_DEFAULT;
     int rc;
     while ((rc = open_env(t, directory, bytes)) == ENOMEM && !map_bytes && bytes > MAP_BYTES_LEAST)
         bytes /= 2;

@@ -35,7 +35,12 @@ enum {
     FULL_PERCENT =
         97,       /* of the map: a new record must push out another; the rest is for the tree's own copies */
     RECOUNT = 32, /* records made until the fill is measured again */
+    PAGES_PER_OP = 16, /* that a request may copy, about: the way down in every tree */
 };
+
+/* What a small map keeps free all the same: copies of pages live until the transaction after the next. */
+#define EVICT_RESERVE_BYTES ((size_t)2 << 20)
+#define FULL_RESERVE_BYTES  ((size_t)3 << 19)
 
 /* One transaction of the writer's. */
 struct round {
@@ -149,6 +154,12 @@ static size_t percent_of(size_t whole, unsigned percent)
     return whole / 100 * percent;
 }
 
+static size_t fill_limit(const struct writer *w, unsigned percent, size_t reserve)
+{
+    size_t map = w->tables->map_bytes, part = percent_of(map, percent);
+    return map < reserve || part < map - reserve ? part : map - reserve;
+}
+
 static bool is_full(struct round *r)
 {
     const struct writer *w = r->w;
@@ -158,7 +169,7 @@ static bool is_full(struct round *r)
     }
     int64_t records = (int64_t)r->records + r->rt.added;
     return (w->config.max_records > 0 && records >= w->config.max_records) ||
-           r->used_bytes > percent_of(w->tables->map_bytes, FULL_PERCENT);
+           r->used_bytes > fill_limit(w, FULL_PERCENT, FULL_RESERVE_BYTES);
 }
 
 /* Room for new records: where there is none an unconfirmed tuple must go, else the request is refused. */
@@ -252,7 +263,7 @@ static bool records_fill(const struct round *r, size_t *surplus)
     int64_t max = r->w->config.max_records, records = (int64_t)r->records + r->rt.added;
     int64_t over = max > 0 ? records - (int64_t)percent_of((size_t)max, EVICT_PERCENT) : 0;
     *surplus = over > 0 ? (size_t)over : 0;
-    if (r->used_bytes > percent_of(r->w->tables->map_bytes, EVICT_PERCENT))
+    if (r->used_bytes > fill_limit(r->w, EVICT_PERCENT, EVICT_RESERVE_BYTES))
         *surplus = SLICE_RECORDS;
     return *surplus > 0;
 }
@@ -422,6 +433,7 @@ static int attempt(struct writer *w, struct op **batch, size_t *n, bool backgrou
     r.records = tables_count_records(w->tables, r.rt.txn);
     r.used_bytes = tables_used_bytes(w->tables, r.rt.txn);
     r.more_to_expire = w->more_to_expire;
+    w->used_bytes = r.used_bytes;
     for (size_t i = 0; rc == 0 && i < *n; i++)
         rc = run_op(&r, batch[i]);
     if (r.rt.corrupt > 0)
@@ -581,6 +593,15 @@ static int64_t next_work_ms(const struct writer *w)
     return next;
 }
 
+/* As many requests as the map has room for, should each copy the pages on its way. */
+static size_t batch_max(const struct writer *w)
+{
+    size_t used = w->used_bytes, map = w->tables->map_bytes;
+    size_t ops =
+        used < map && w->tables->page_bytes ? (map - used) / w->tables->page_bytes / PAGES_PER_OP : 1;
+    return ops > BATCH_MAX ? BATCH_MAX : ops < 1 ? 1 : ops;
+}
+
 static size_t wait_for_work(struct writer *w, struct op **batch, bool *stop)
 {
     struct queue *q = w->queue;
@@ -588,7 +609,7 @@ static size_t wait_for_work(struct writer *w, struct op **batch, bool *stop)
     pthread_mutex_lock(&q->lock);
     for (int64_t at; (at = next_work_ms(w)) > now_ms();)
         queue_wait(q, &q->writer_wake, at);
-    struct op_list taken = queue_take(q, &q->writing, BATCH_MAX);
+    struct op_list taken = queue_take(q, &q->writing, batch_max(w));
     *stop = q->stop;
     w->running = w->import;
     pthread_mutex_unlock(&q->lock);

@@ -33,6 +33,7 @@ struct writer {
     bool keep_expired; /* for the reader */
 
     /* the thread's own */
+    size_t used_bytes;            /* of the map, when the last transaction began */
     struct store_import *running; /* the import as this round sees it */
     int64_t last_commit_ms, next_look_ms, next_reader_check_ms, retry_ms, backoff_ms, stop_ms;
     struct mono next_look; /* on the config's clock; next_look_ms, as the other _ms, on the system's */
