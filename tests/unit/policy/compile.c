@@ -112,6 +112,29 @@ static void column_inside_a_regex(void)
     fixture_free(&f);
 }
 
+static void column_inside_a_format(void)
+{
+    static const char *const rows[] = {
+        "racl blacklist default msg \"ab %M{rcpt\"\n",
+        "racl greylist default addheader \"X-A: %M{rcpt\"\n",
+        "racl greylist helo \"%M{rcpt\"\n",
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct fixture f = fixture_try(rows[i]);
+        struct arena arena = {0};
+        struct format_error error = {0};
+        struct format *format;
+        const char *quote = strchr(rows[i], '"') + 1, *percent = strchr(rows[i], '%');
+        struct slice inside = slice_upto(slice_cstr(quote), strlen(quote) - 2);
+        CHECK(format_compile(inside, &arena, &format, &error) != ERR_NONE);
+        CHECK(error.offset >= (size_t)(percent - quote)); /* else this shows nothing */
+        if (CHECK_INT(f.diags.errors, 1))
+            CHECK_INT(f.diags.items[0].where.column, (size_t)(quote - rows[i]) + 1 + error.offset);
+        arena_fini(&arena);
+        fixture_free(&f);
+    }
+}
+
 static void too_many_headers(void)
 {
     struct buf b = {0};
@@ -135,6 +158,7 @@ int main(void)
     TEST(macros);
     TEST(errors_are_told);
     TEST(column_inside_a_regex);
+    TEST(column_inside_a_format);
     TEST(too_many_headers);
     return TEST_END();
 }
