@@ -13,13 +13,14 @@ class Case(NamedTuple):
     function: Callable
     weight_sec: int  # about how long it takes: the long ones are begun first
     limit_sec: int
+    expects: str  # a regular expression of what the closing look over the logs is to pass over; "": nothing
 
 
-def case(text, weight_sec=12, limit_sec=120):
+def case(text, weight_sec=12, limit_sec=120, expects=""):
     """Make the function below a case; its name is its function's."""
 
     def add(function):
-        CASES[function.__name__] = Case(function.__name__, text, function, weight_sec, limit_sec)
+        CASES[function.__name__] = Case(function.__name__, text, function, weight_sec, limit_sec, expects)
         return function
 
     return add

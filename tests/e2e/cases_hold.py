@@ -457,3 +457,32 @@ def xclient_held(lab, check):
         c.open()
         check.reply(c.rcpt("b@example.net"), 250, "held and let in", least_sec=3.8, most_sec=7)
         c.quit()
+
+
+@case("an authenticated client is not the filter's affair", weight_sec=6)
+def authenticated(lab, check):
+    lab.tarsier(L.conf(hold="4s"))
+    lab.postfix(main="smtpd_authorized_xclient_hosts = %s\nsmtpd_sasl_auth_enable = yes" % L.RELAY)
+    with lab.client(L.RELAY) as c:
+        c.ehlo()
+        answer = c.command("XCLIENT NAME=host198-51-100-80.dynamic.isp.example ADDR=198.51.100.80 LOGIN=somebody")
+        check.reply(answer, 220, "XCLIENT LOGIN is taken")
+        c.open()
+        check.reply(c.rcpt("b@example.net"), 250, "passes at once", most_sec=1.5)
+        check.reply(c.data("authenticated"), 250, "accepted")
+        c.quit()
+    check.that(lab.delivered("authenticated"), "delivered")
+
+
+@case("a big message of a held client arrives whole, with the header", weight_sec=10)
+def big_message(lab, check):
+    lab.tarsier(L.conf(hold="2s"))
+    lab.postfix()
+    line = "x" * 76 + "\r\n"
+    with lab.client(L.DSL, quiet=True) as c:
+        c.open()
+        check.reply(c.rcpt("b@example.net"), 250, "held", least_sec=1.8)
+        check.reply(c.data("big", line * 20000), 250, "1.5 MB accepted")
+        c.quit()
+    text = lab.delivered("big")
+    check.that(text and text.count("x" * 76) == 20000 and "X-Greylist: Message whitelisted by tarpit 2s" in text, "whole")

@@ -41,7 +41,7 @@ def lab_blind_is_delivered(lab, check):
     check.that(lab.delivered("blind"), "delivered, which is what tarsier must prevent")
 
 
-@case("a milter that sleeps longer than milter_command_timeout is cut off by Postfix", weight_sec=8)
+@case("a milter that sleeps longer than milter_command_timeout is cut off by Postfix", weight_sec=8, expects="Connection timed out")
 def lab_timeout(lab, check):
     toymilter.ToyMilter(L.SOCKET, rcpt_delay_sec=6)
     lab.postfix(main="milter_command_timeout = 2s")

@@ -229,19 +229,19 @@ class Lab:
 
     # --- Postfix ------------------------------------------------------------------------------------------------------
 
-    def postfix(self, milters=MILTERS, main="", processes="-", chroot="y", services=()):
+    def postfix(self, milters=MILTERS, main="", processes="-", chroot="y", services=(), ipv6=True):
         """
         Debian's master.cf with our listeners, and a main.cf of the least. main: further lines. services: further
         lines for master.cf. Everybody in example.net has a mailbox, but nosuch*.
         """
-        self._postfix_files(milters, main, processes, chroot, services)
+        self._postfix_files(milters, main, processes, chroot, services, ipv6)
         # master -s is what "postfix start-fg" comes to, without its checks.
         self.spawn("/usr/lib/postfix/sbin/master", "-s", "-c", "/etc/postfix", name="postfix")
         ready = wait_until("Postfix", 30, lambda: self._listening(MX))
         if not ready:
             raise LabError("Postfix did not start: " + read(ROOM + "/postfix.err") + read(MAIL_LOG))
 
-    def _postfix_files(self, milters, main, processes, chroot, services):
+    def _postfix_files(self, milters, main, processes, chroot, services, ipv6):
         spool = "/var/spool/postfix"
         os.makedirs(spool, exist_ok=True)
         os.makedirs("/var/lib/postfix", exist_ok=True)
@@ -263,7 +263,7 @@ class Lab:
         # A main.cf younger than two seconds makes every Postfix program wait until it is older.
         os.utime("/etc/postfix/main.cf", (1, 1))
         listeners = "%s:25 inet n - %s - %s smtpd\n" % (MX, chroot, processes)
-        if self.has_ipv6:
+        if ipv6 and self.has_ipv6:
             listeners += "[%s]:25 inet n - %s - %s smtpd\n" % (MX6, chroot, processes)
         master = re.sub(r"^smtp +inet .*\n", listeners, read("/usr/share/postfix/master.cf.dist"), flags=re.M)
         write("/etc/postfix/master.cf", master + "".join(line + "\n" for line in services))
@@ -392,14 +392,33 @@ class Lab:
         )
         return done.returncode, done.stdout
 
+    def audit(self, expects=""):
+        """
+        What must be so after every case, whatever it did: lines of the logs that must not be there. No 5xx for a
+        suspicion, no complaint of Postfix about the milter, no panic, no report of a sanitizer.
+        """
+        bad = []
+        for line in self.maillog().splitlines():
+            if re.search(r"milter-reject: .*: 5\d\d |warning: milter |warning: .*unexpected|fatal:|panic:", line):
+                bad.append(line)
+        for line in self.log().splitlines():
+            if re.search(r"panic|ERROR: \w+Sanitizer|runtime error:|[Aa]ssertion", line):
+                bad.append(line)
+        if self.tarsierd and self.tarsierd.poll() not in (None, 0, -signal.SIGKILL):
+            bad.append("tarsierd ended with %d" % self.tarsierd.returncode)
+        return [line for line in bad if not (expects and re.search(expects, line))]
+
     # --- clients ------------------------------------------------------------------------------------------------------
 
     def client(self, source, **options):
-        """An SMTP client from this address; its dialogue goes into the lab's transcript."""
+        """An SMTP client from this address; its dialogue goes into the lab's transcript (with quiet=True only the replies)."""
         self.connections += 1
         number = self.connections
+        quiet = options.pop("quiet", False)
 
         def note(who, text):
+            if quiet and who == "C":
+                return
             self.transcript.append((time.monotonic() - self.start, number, who, text))
 
         server = MX6 if ":" in source else MX
