@@ -204,3 +204,11 @@ enum err regex_match(struct regex *re, struct slice subject, bool *matched, stru
         take_groups(re, subject, n, groups);
     return ERR_NONE;
 }
+
+unsigned regex_groups(const struct regex *re)
+{
+    uint32_t n = 0;
+    if (pcre2_pattern_info(re->code, PCRE2_INFO_CAPTURECOUNT, &n) != 0)
+        PANIC("PCRE2 groups");
+    return n < REGEX_GROUPS_MAX ? n : REGEX_GROUPS_MAX - 1;
+}

@@ -37,4 +37,7 @@ MUST_CHECK enum err regex_translate(struct slice source, bool extended, struct b
  */
 MUST_CHECK enum err regex_match(struct regex *re, struct slice subject, bool *matched, struct slice *groups);
 
+/* How many groups the expression has, at most REGEX_GROUPS_MAX - 1: those that can be had beside the whole match. */
+unsigned regex_groups(const struct regex *re);
+
 #endif

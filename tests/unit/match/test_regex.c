@@ -473,6 +473,29 @@ static void warns_of_dead_letters(void)
     regex_free(re);
 }
 
+static void counts_groups(void)
+{
+    static const struct {
+        const char *source;
+        bool extended;
+        unsigned want;
+    } rows[] = {
+        {"a", true, 0},
+        {"(a)|(b)", true, 2},
+        {"(a(b))\\(", true, 2},
+        {"(a)", false, 0},
+        {"\\(a\\)[\\(]", false, 1},
+        {"((((((((((((a))))))))))))", true, REGEX_GROUPS_MAX - 1},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct regex *re;
+        struct regex_error error;
+        CHECK_INT(regex_compile(slice_cstr(rows[i].source), rows[i].extended, &re, &error), ERR_NONE);
+        CHECK_INT(regex_groups(re), rows[i].want);
+        regex_free(re);
+    }
+}
+
 int main(void)
 {
     random_begin();
@@ -484,6 +507,7 @@ int main(void)
     TEST(bounds_the_effort);
     TEST(finds_what_takes_effort);
     TEST(gives_groups);
+    TEST(counts_groups);
     TEST(takes_nul_in_a_subject);
     TEST(warns_of_dead_letters);
     return TEST_END();
