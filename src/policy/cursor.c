@@ -18,6 +18,7 @@ struct evaluation {
     unsigned *regex_limits;
     bool undecided;                        /* a regex of this clause came to its limit */
     struct slice groups[REGEX_GROUPS_MAX]; /* of this clause's regex */
+    unsigned n_groups;                     /* that it has */
 };
 
 /* ---- regexes ---- */
@@ -31,6 +32,7 @@ static bool match_one(struct evaluation *e, const struct policy_regex *regex, st
             (*e->regex_limits)++;
         return false;
     }
+    e->n_groups = regex_groups(regex->re);
     return matched;
 }
 
@@ -80,9 +82,7 @@ static bool match_bracketed(struct evaluation *e, const struct policy_items *ite
 static void put_groups(struct evaluation *e)
 {
     struct slice *all = e->v->groups;
-    size_t n = REGEX_GROUPS_MAX - 1;
-    while (n > 0 && !e->groups[n].ptr)
-        n--;
+    size_t n = e->n_groups; /* also those that took no part */
     memmove(all + 1 + n, all + 1, (REGEX_GROUPS_MAX - 1 - n) * sizeof(*all));
     memcpy(all, e->groups, (n + 1) * sizeof(*all));
 }

@@ -319,6 +319,16 @@ static void groups_do_not_outlive_their_line(void)
     fixture_free(&f);
 }
 
+/* A group that takes no part keeps its number, and so do those behind it. */
+static void groups_without_part(void)
+{
+    struct fixture f = fixture_new("extendedregex\nracl blacklist from /<(joe)@/ rcpt /<ann([+][a-z]+)?@/\n");
+    struct policy_verdict v = decide(&f, facts_new(), NULL);
+    CHECK(!v.groups[1].ptr);
+    CHECK_SLICE(v.groups[2], "joe");
+    fixture_free(&f);
+}
+
 /* Ten are kept; those of the first clauses fall off the end. */
 static void groups_too_many(void)
 {
@@ -467,6 +477,7 @@ int main(void)
     TEST(groups_of_the_last_clause_first);
     TEST(groups_of_a_bare_address);
     TEST(groups_do_not_outlive_their_line);
+    TEST(groups_without_part);
     TEST(groups_too_many);
     TEST(regex_limit);
     TEST(implicit_rules);
