@@ -7,7 +7,6 @@
 #include "store/store.h"
 #include "../test.h"
 
-#include <dirent.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,27 +101,23 @@ static inline void rig_close(struct rig *r)
     r->store = NULL;
 }
 
-static inline void rig_remove(const char *dir)
+/* The store's own folder goes first, then those above it up to top. */
+static inline void rig_remove(const struct rig *r)
 {
-    DIR *d = opendir(dir);
-    char path[600];
-    if (!d)
-        return;
-    for (struct dirent *e; (e = readdir(d)) != NULL;) {
-        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-            continue;
-        snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
-        if (unlink(path) != 0)
-            rig_remove(path);
+    static const char *names[] = {
+        "var/store/data.mdb", "var/store/lock.mdb", "var/store/writer.lock", "var/store", "var", "file", ""};
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        struct buf path = {0};
+        buf_printf(&path, "%s/%s", r->top, names[i]);
+        (void)remove(buf_cstr(&path));
+        buf_fini(&path);
     }
-    closedir(d);
-    rmdir(dir);
 }
 
 static inline void rig_free(struct rig *r)
 {
     rig_close(r);
-    rig_remove(r->top);
+    rig_remove(r);
     buf_fini(&r->log);
     pthread_cond_destroy(&r->cond);
     pthread_mutex_destroy(&r->lock);
