@@ -342,6 +342,8 @@ enum dialogue_next dialogue_take(struct dialogue *d, const struct dialogue_setti
     counts->all[answer]++;
     counts->rcpt[answer] += d->step == STEP_RCPT;
     counts->messages += d->step == STEP_EOM;
+    if (answer == ANSWER_ACCEPT)
+        counts->accept_at = steps[d->step].cmd;
 
     if (answer == ANSWER_421)
         return DIALOGUE_END; /* Postfix hangs up on both sides: no QUIT */

@@ -48,6 +48,7 @@ struct dialogue_counts {
     uint64_t all[ANSWERS], rcpt[ANSWERS];
     uint64_t edits;    /* headers, addresses, bodies changed */
     uint64_t messages; /* carried to their end */
+    uint8_t accept_at; /* the command that was last answered with "accept" */
 };
 
 struct dialogue {

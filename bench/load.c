@@ -73,7 +73,7 @@ struct load {
     uint32_t slots_count, *free_slots, free_count, connecting, at_rcpt;
     struct dialogue_terms terms;
     struct dialogue_counts counts;
-    struct latency rcpt;
+    struct latency rcpt, any; /* replies to RCPT, replies to whatever */
     uint64_t started, finished, errors, late;
     int last_errno;
     uint64_t random;
@@ -227,8 +227,11 @@ static bool slot_take(struct load *l, struct slot *s, const struct wire_packet *
         return false;
     }
     uint64_t now = now_ns();
-    if (was_rcpt && l->counts.replies > replies)
-        latency_add(&l->rcpt, now - s->sent_ns);
+    if (l->counts.replies > replies) {
+        latency_add(&l->any, now - s->sent_ns);
+        if (was_rcpt)
+            latency_add(&l->rcpt, now - s->sent_ns);
+    }
     if (l->scratch.len > 0) {
         s->sent_ns = now;
         if (!slot_write(l, s, buf_slice(&l->scratch)))
@@ -365,12 +368,16 @@ static void print_report(const struct load *l, double seconds)
     printf("rcpt_p50_us=%.1f rcpt_p90_us=%.1f rcpt_p99_us=%.1f rcpt_max_us=%.1f ",
            latency_quantile_us(&l->rcpt, 0.5), latency_quantile_us(&l->rcpt, 0.9),
            latency_quantile_us(&l->rcpt, 0.99), (double)l->rcpt.max_ns / 1000);
-    printf("load_cpu=%.2f ", own_cpu_seconds() / seconds);
-    printf("continue=%llu accept=%llu 451=%llu 421=%llu other=%llu edits=%llu messages=%llu late=%llu ",
+    printf("reply_p50_us=%.1f reply_p99_us=%.1f reply_max_us=%.1f load_cpu=%.2f ",
+           latency_quantile_us(&l->any, 0.5), latency_quantile_us(&l->any, 0.99),
+           (double)l->any.max_ns / 1000, own_cpu_seconds() / seconds);
+    printf("continue=%llu accept=%llu 451=%llu 421=%llu other=%llu edits=%llu messages=%llu late=%llu "
+           "accept_at=%s ",
            (unsigned long long)c->all[ANSWER_CONTINUE], (unsigned long long)c->all[ANSWER_ACCEPT],
            (unsigned long long)c->all[ANSWER_451], (unsigned long long)c->all[ANSWER_421],
            (unsigned long long)c->all[ANSWER_OTHER], (unsigned long long)c->edits,
-           (unsigned long long)c->messages, (unsigned long long)l->late);
+           (unsigned long long)c->messages, (unsigned long long)l->late,
+           c->accept_at ? milter_command_name(c->accept_at) : "none");
     print_rcpt(l);
 }
 

@@ -26,6 +26,7 @@ static const char usage[] =
     "  --actions HEX          what it says it may change (0)\n"
     "  --macros STAGE=NAMES   connect, helo, mail, rcpt, data, eom, eoh; may be repeated\n"
     "  --rcpt continue|451|hold   its answer to RCPT (continue); hold: none, but PROGRESS now and then\n"
+    "  --accept COMMAND       answers CONNECT, HELO, … with accept\n"
     "  --progress SECONDS     how often (10)\n";
 
 enum rcpt_answer { RCPT_CONTINUE, RCPT_451, RCPT_HOLD };
@@ -42,6 +43,7 @@ struct reference {
     struct milter_options options;
     struct buf options_packet, answer;
     enum rcpt_answer rcpt;
+    uint8_t accept_cmd; /* 0: none */
     int progress_seconds, epoll, listener;
     struct connection held; /* the ring's head */
     char read_buf[65536];
@@ -121,7 +123,7 @@ static bool answer(struct reference *r, struct connection *c, const struct wire_
         milter_put_replycode(&r->answer, SLICE_LIT("451"), SLICE_LIT("4.7.1"),
                              SLICE_LIT("Greylisting in action, please come back in 00:30:00"));
     } else if (wants_answer(r, p->cmd)) {
-        milter_put_code(&r->answer, SMFIR_CONTINUE);
+        milter_put_code(&r->answer, p->cmd == r->accept_cmd ? SMFIR_ACCEPT : SMFIR_CONTINUE);
     }
     return p->cmd != SMFIC_QUIT;
 }
@@ -190,6 +192,17 @@ static bool take_macros(struct milter_options *o, const char *text)
     return false;
 }
 
+static bool take_command(uint8_t *out, const char *name)
+{
+    for (unsigned c = ' '; c < 127; c++) {
+        if (strcmp(milter_command_name((uint8_t)c), name) != 0)
+            continue;
+        *out = (uint8_t)c;
+        return true;
+    }
+    return false;
+}
+
 static bool take_rcpt(enum rcpt_answer *out, const char *text)
 {
     static const char *const words[] = {
@@ -205,13 +218,11 @@ static bool take_rcpt(enum rcpt_answer *out, const char *text)
 
 static void parse_options(struct reference *r, int argc, char **argv)
 {
-    static const struct option options[] = {{"listen", required_argument, NULL, 'l'},
-                                            {"steps", required_argument, NULL, 's'},
-                                            {"actions", required_argument, NULL, 'a'},
-                                            {"macros", required_argument, NULL, 'm'},
-                                            {"rcpt", required_argument, NULL, 'r'},
-                                            {"progress", required_argument, NULL, 'p'},
-                                            {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"listen", required_argument, NULL, 'l'},  {"steps", required_argument, NULL, 's'},
+        {"actions", required_argument, NULL, 'a'}, {"macros", required_argument, NULL, 'm'},
+        {"rcpt", required_argument, NULL, 'r'},    {"progress", required_argument, NULL, 'p'},
+        {"accept", required_argument, NULL, 'A'},  {NULL, 0, NULL, 0}};
     bool ok = true;
     for (int c; ok && (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         if (c == 'l')
@@ -224,6 +235,8 @@ static void parse_options(struct reference *r, int argc, char **argv)
             ok = take_macros(&r->options, optarg);
         else if (c == 'r')
             ok = take_rcpt(&r->rcpt, optarg);
+        else if (c == 'A')
+            ok = take_command(&r->accept_cmd, optarg);
         else if (c == 'p')
             ok = (r->progress_seconds = atoi(optarg)) > 0;
         else
