@@ -335,7 +335,7 @@ static void decide(const struct policy_acl *acl, struct policy_verdict *v)
         v->reasons |= REASON_ACL;
 }
 
-/* Nobody's line: whom the peer lets in before it looks at any, unless noauth forbids. Not in a file without need of it. */
+/* Whom the peer lets in before it looks at any line; noauth takes back the first two. */
 static bool is_whitelisted_anyway(const struct policy *p, const struct policy_facts *f, unsigned *reason)
 {
     if (!p->conf->set.noauth && f->auth_authen.len > 0)

@@ -16,13 +16,13 @@ struct policy;
 /* What is asked of the MTA and of others only when some line, condition or format wants it. */
 enum policy_need {
     POLICY_NEEDS_HELO = 1u << 0,
-    POLICY_NEEDS_AUTH = 1u << 1,   /* {auth_type} {auth_authen} */
-    POLICY_NEEDS_TLS = 1u << 2,    /* {verify} {cert_subject} */
-    POLICY_NEEDS_STORE = 1u << 3,  /* some line can greylist or hold */
-    POLICY_NEEDS_HOLD = 1u << 4,   /* some line holds: watch the client, see ABORT */
-    POLICY_NEEDS_EOM = 1u << 5,    /* some header may be added (X-Greylist, addheader) */
-    POLICY_NEEDS_DATA = 1u << 6,   /* delayedreject */
-    POLICY_NEEDS_NAME = 1u << 7,   /* s25r: {client_resolve} {client_ptr} */
+    POLICY_NEEDS_AUTH = 1u << 1,  /* {auth_type} {auth_authen} */
+    POLICY_NEEDS_TLS = 1u << 2,   /* {verify} {cert_subject} */
+    POLICY_NEEDS_STORE = 1u << 3, /* some line can greylist or hold */
+    POLICY_NEEDS_HOLD = 1u << 4,  /* some line holds: watch the client, see ABORT */
+    POLICY_NEEDS_EOM = 1u << 5,   /* some header may be added (X-Greylist, addheader) */
+    POLICY_NEEDS_DATA = 1u << 6,  /* delayedreject */
+    POLICY_NEEDS_NAME = 1u << 7,  /* s25r: {client_resolve} {client_ptr} */
 };
 
 /*
@@ -37,7 +37,13 @@ const char *const *policy_macros(const struct policy *p);
 
 /* ---- facts ---- */
 
-enum policy_resolve { RESOLVE_ABSENT, RESOLVE_OK, RESOLVE_FORGED, RESOLVE_TEMP, RESOLVE_FAIL }; /* {client_resolve} */
+enum policy_resolve {
+    RESOLVE_ABSENT,
+    RESOLVE_OK,
+    RESOLVE_FORGED,
+    RESOLVE_TEMP,
+    RESOLVE_FAIL
+}; /* {client_resolve} */
 
 /* Why a tarpit line cannot hold now; checked in this order (DESIGN 3). */
 enum policy_no_hold { HOLD_POSSIBLE, HOLD_UNWATCHABLE, HOLD_BOUND_MAX, HOLD_BOUND_CLIENT, HOLD_STRESS };
@@ -48,22 +54,22 @@ enum policy_stage { POLICY_AT_CONNECT, POLICY_AT_HELO, POLICY_AT_MAIL, POLICY_AT
 struct policy_facts {
     enum policy_stage stage;
     struct ip client;
-    bool client_is_local;      /* family L: no IP host */
-    struct slice host;         /* as the MTA gave it: a verified name, "[192.0.2.1]" or "unknown" */
-    struct slice client_ptr;   /* {client_ptr}; NONE: absent */
+    bool client_is_local;    /* family L: no IP host */
+    struct slice host;       /* as the MTA gave it: a verified name, "[192.0.2.1]" or "unknown" */
+    struct slice client_ptr; /* {client_ptr}; NONE: absent */
     enum policy_resolve resolve;
-    bool temp_again;           /* TEMP, as it was more than an hour ago: counts as no name (DESIGN 4) */
+    bool temp_again; /* TEMP, as it was more than an hour ago: counts as no name (DESIGN 4) */
     struct slice helo;
-    struct slice sender;       /* as the MTA gave it, "<a@b>" */
-    struct slice sender_seen;  /* as `from` clauses see it: cleaned (grey_tuple.sender); NONE: sender itself */
+    struct slice sender;      /* as the MTA gave it, "<a@b>" */
+    struct slice sender_seen; /* as `from` clauses see it: cleaned (grey_tuple.sender); NONE: sender itself */
     struct slice recipient;
     struct slice auth_type, auth_authen, verify, cert_subject;
     struct wall now;
     /* the hold */
     const struct grey_answer *look; /* NULL: the store has not been asked yet */
     enum policy_no_hold no_hold;
-    int64_t waited_ms;         /* served in this connection so far, all holds together */
-    int64_t longest_ms;        /* the longest single one */
+    int64_t waited_ms;  /* served in this connection so far, all holds together */
+    int64_t longest_ms; /* the longest single one */
 };
 
 /*
@@ -113,21 +119,22 @@ struct policy_acl; /* a compiled line */
 
 struct policy_verdict {
     enum conf_action action; /* never CONF_CONTINUE */
-    const struct conf_acl *acl; /* the line; NULL: no line matched (greylist, or whitelist in testmode) or an implicit rule */
-    unsigned reasons;        /* REASON_*, for a whitelisting */
+    const struct conf_acl
+        *acl; /* the line; NULL: no line matched (greylist, or whitelist in testmode) or an implicit rule */
+    unsigned reasons; /* REASON_*, for a whitelisting */
     enum policy_tarpit tarpit;
-    int64_t tarpit_sec;      /* N of the line; also when nothing is held */
-    int64_t hold_ms;         /* TARPIT_HOLD: what is left to wait in this connection, > 0 */
-    int64_t delay_sec, autowhite_sec; /* of the line, else the global ones */
-    struct slice code, ecode;         /* of the line or a continue line before it; NONE: default */
+    int64_t tarpit_sec;                /* N of the line; also when nothing is held */
+    int64_t hold_ms;                   /* TARPIT_HOLD: what is left to wait in this connection, > 0 */
+    int64_t delay_sec, autowhite_sec;  /* of the line, else the global ones */
+    struct slice code, ecode;          /* of the line or a continue line before it; NONE: default */
     const struct format *msg, *report; /* NULL: default */
     bool nolog;
-    const char *id;          /* id of the line or of a continue line; NULL: none */
+    const char *id;                                   /* id of the line or of a continue line; NULL: none */
     const struct format *headers[POLICY_HEADERS_MAX]; /* addheader of this and the continue lines before it */
     int64_t header_index[POLICY_HEADERS_MAX];
     unsigned n_headers;
     enum policy_no_hold skipped; /* a tarpit line before did not match because of this; HOLD_POSSIBLE: none */
-    int64_t left_sec;            /* a tarpit line before did not match because the client left after so long; -1: none */
+    int64_t left_sec; /* a tarpit line before did not match because the client left after so long; -1: none */
     struct slice groups[REGEX_GROUPS_MAX]; /* %g: of the matched line; into the facts' text */
 };
 
@@ -143,7 +150,8 @@ void policy_begin(const struct policy *p, struct policy_cursor *c);
  * Evaluate one recipient's racl lines from where the cursor stands. No clause runs twice. A regex that hits its limit does not
  * match; *regex_limits counts those (may be NULL). On POLICY_VERDICT *out is filled.
  */
-MUST_CHECK enum policy_result policy_step(const struct policy *p, struct policy_cursor *c, const struct policy_facts *f,
-                                          unsigned *regex_limits, struct policy_verdict *out);
+MUST_CHECK enum policy_result policy_step(const struct policy *p, struct policy_cursor *c,
+                                          const struct policy_facts *f, unsigned *regex_limits,
+                                          struct policy_verdict *out);
 
 #endif
