@@ -151,7 +151,7 @@ static int find_victim(struct records_txn *rt, uint8_t out[CROWD_KEY_BYTES])
 static int evict_record(struct records_txn *rt, const struct grey_key *key, bool *done)
 {
     struct records_old old;
-    MDB_val bytes;
+    struct slice bytes;
     *done = false;
     int rc = records_read(rt->tables, rt->txn, key, &old, &bytes);
     if (rc != 0 || !old.present || !old.unconfirmed)
@@ -188,8 +188,8 @@ static int next_key(struct records_txn *rt, enum table table, uint8_t *at, size_
 static int evict_range(struct records_txn *rt, enum table table, struct slice prefix, unsigned max,
                        unsigned *done, bool *ended)
 {
-    uint8_t at[8 + sizeof(struct grey_key)] = {0};
-    size_t skip = table == TABLE_EXPIRY ? 8 : 0, len = skip + sizeof(struct grey_key);
+    uint8_t at[RECORDS_EXPIRY_SKIP + sizeof(struct grey_key)] = {0};
+    size_t skip = table == TABLE_EXPIRY ? RECORDS_EXPIRY_SKIP : 0, len = skip + sizeof(struct grey_key);
     unsigned steps = max * STEPS_PER_RECORD;
     bool after = false;
     memcpy(at, prefix.ptr, prefix.len);

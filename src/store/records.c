@@ -5,29 +5,49 @@
 
 #include <string.h>
 
-enum { EXPIRY_BYTES = 8 + sizeof(struct grey_key) };
+/* An entry of the index: expires, the sequence number that the record bears, its key. */
+enum { EXPIRY_BYTES = RECORDS_EXPIRY_SKIP + sizeof(struct grey_key) };
 
-static void expiry_key(uint8_t out[EXPIRY_BYTES], struct wall expires, const struct grey_key *key)
+static uint8_t *put_be(uint8_t *p, uint64_t n, unsigned bytes)
 {
-    uint64_t n = expires.sec < 0 ? 0 : (uint64_t)expires.sec;
-    for (int i = 7; i >= 0; i--, n >>= 8)
-        out[i] = (uint8_t)n;
-    memcpy(out + 8, key, sizeof(*key));
+    for (unsigned i = bytes; i-- > 0; n >>= 8)
+        p[i] = (uint8_t)n;
+    return p + bytes;
+}
+
+static void expiry_key(uint8_t out[EXPIRY_BYTES], struct wall expires, uint32_t sequence,
+                       const struct grey_key *key)
+{
+    uint8_t *p = put_be(out, expires.sec < 0 ? 0 : (uint64_t)expires.sec, 8);
+    memcpy(put_be(p, sequence, SEQUENCE_BYTES), key, sizeof(*key));
+}
+
+struct slice records_strip(const MDB_val *value, uint32_t *sequence)
+{
+    const uint8_t *p = value->mv_data;
+    *sequence = 0;
+    if (value->mv_size < SEQUENCE_BYTES)
+        return SLICE_NONE;
+    for (unsigned i = 0; i < SEQUENCE_BYTES; i++)
+        *sequence = *sequence << 8 | p[i];
+    return slice_of(p + SEQUENCE_BYTES, value->mv_size - SEQUENCE_BYTES);
 }
 
 /* ---- read ---- */
 
 int records_read(const struct tables *t, MDB_txn *txn, const struct grey_key *key, struct records_old *old,
-                 MDB_val *bytes)
+                 struct slice *bytes)
 {
+    MDB_val value;
     *old = (struct records_old){0};
-    *bytes = (MDB_val){0};
-    int rc = tables_get(t, txn, TABLE_RECORDS, key, sizeof(*key), bytes);
+    *bytes = SLICE_NONE;
+    int rc = tables_get(t, txn, TABLE_RECORDS, key, sizeof(*key), &value);
     if (rc != 0)
         return rc == MDB_NOTFOUND ? 0 : rc;
     struct grey_record r;
     old->present = true;
-    if (grey_record_decode(slice_of(bytes->mv_data, bytes->mv_size), &r) != ERR_NONE) {
+    *bytes = records_strip(&value, &old->sequence);
+    if (grey_record_decode(*bytes, &r) != ERR_NONE) {
         old->unreadable = true;
         return 0;
     }
@@ -41,13 +61,13 @@ int records_load_slot(const struct tables *t, MDB_txn *txn, const struct grey_re
                       struct grey_set *set, enum grey_slot_name name, struct records_old *old,
                       uint64_t *corrupt)
 {
-    MDB_val bytes;
+    struct slice bytes;
     int rc = records_read(t, txn, &set->slots[name].key, old, &bytes);
     if (rc != 0 || !old->present)
         return rc;
     if (old->unreadable)
         (*corrupt)++;
-    else if (grey_set_load(set, name, req, slice_of(bytes.mv_data, bytes.mv_size)) != ERR_NONE)
+    else if (grey_set_load(set, name, req, bytes) != ERR_NONE)
         set->slots[name].present = false; /* another tuple of the same hash: as good as absent */
     return 0;
 }
@@ -93,19 +113,20 @@ int records_put(struct records_txn *rt, const struct grey_key *key, const struct
 {
     const struct tables *t = rt->tables;
     uint8_t index[EXPIRY_BYTES];
-    MDB_val k = {sizeof(*key), (void *)(uintptr_t)key}, v = {grey_record_size(record), NULL};
+    MDB_val k = {sizeof(*key), (void *)(uintptr_t)key}, v = {SEQUENCE_BYTES + grey_record_size(record), NULL};
+    bool same_life = old->present && !old->unreadable && old->expires.sec == record->expires.sec;
+    uint32_t sequence = same_life ? old->sequence : ++rt->sequence;
     rt->changed = true;
     int rc = mdb_put(rt->txn, t->dbi[TABLE_RECORDS], &k, &v, MDB_RESERVE);
     if (rc != 0)
         return rc;
-    grey_record_encode(record, v.mv_data);
-    bool same_life = old->present && !old->unreadable && old->expires.sec == record->expires.sec;
+    grey_record_encode(record, put_be(v.mv_data, sequence, SEQUENCE_BYTES));
     if (old->present && !old->unreadable && !same_life) {
-        expiry_key(index, old->expires, key);
+        expiry_key(index, old->expires, old->sequence, key);
         rc = tables_delete(t, rt->txn, TABLE_EXPIRY, index, sizeof(index));
     }
     if (rc == 0 && !same_life) {
-        expiry_key(index, record->expires, key);
+        expiry_key(index, record->expires, sequence, key);
         rc = tables_put(t, rt->txn, TABLE_EXPIRY, index, sizeof(index), "", 0);
     }
     bool counts = grey_record_is_unconfirmed(record);
@@ -128,7 +149,7 @@ int records_remove(struct records_txn *rt, const struct grey_key *key, const str
     rt->changed = true;
     int rc = tables_delete(rt->tables, rt->txn, TABLE_RECORDS, key, sizeof(*key));
     if (rc == 0 && !old->unreadable) {
-        expiry_key(index, old->expires, key);
+        expiry_key(index, old->expires, old->sequence, key);
         rc = tables_delete(rt->tables, rt->txn, TABLE_EXPIRY, index, sizeof(index));
     }
     if (rc == 0 && old->unconfirmed)
@@ -144,13 +165,13 @@ static int expire_entry(struct records_txn *rt, const uint8_t index[EXPIRY_BYTES
 {
     struct grey_key key;
     struct records_old old;
-    MDB_val bytes;
+    struct slice bytes;
     uint8_t fresh[EXPIRY_BYTES];
-    memcpy(&key, index + 8, sizeof(key));
+    memcpy(&key, index + RECORDS_EXPIRY_SKIP, sizeof(key));
     int rc = records_read(rt->tables, rt->txn, &key, &old, &bytes);
     if (rc != 0)
         return rc;
-    expiry_key(fresh, old.expires, &key);
+    expiry_key(fresh, old.expires, old.sequence, &key);
     if (old.present && (old.unreadable || memcmp(fresh, index, EXPIRY_BYTES) == 0)) {
         rt->corrupt += old.unreadable;
         rt->expired++;
@@ -166,7 +187,7 @@ int records_expire(struct records_txn *rt, struct wall now, unsigned max, bool *
     struct grey_key none = {0};
     MDB_cursor *c;
     *more = false;
-    expiry_key(limit, now, &none); /* a record lives through its last second */
+    expiry_key(limit, now, 0, &none); /* a record lives through its last second */
     int rc = mdb_cursor_open(rt->txn, rt->tables->dbi[TABLE_EXPIRY], &c);
     if (rc != 0)
         return rc;

@@ -8,13 +8,20 @@
 #include "grey/decide.h"
 #include "store/tables.h"
 
+/*
+ * In TABLE_RECORDS a number stands before the record's bytes: the entry in TABLE_EXPIRY bears it too, before the key. So the index grows
+ * at its end, in the order records are made, and a batch touches a few of its pages instead of one for every record.
+ */
+enum { SEQUENCE_BYTES = 4, RECORDS_EXPIRY_SKIP = 8 + SEQUENCE_BYTES };
+
 /* One write transaction and what it has done so far. */
 struct records_txn {
     const struct tables *tables;
     MDB_txn *txn;
     int64_t unconfirmed; /* of the whole store, as it stands in this transaction */
-    int64_t added;       /* records made less records removed */
-    bool changed;        /* something is to be committed */
+    uint32_t sequence; /* last number given; may wrap: it only has to tell apart what expires in one second */
+    int64_t added;     /* records made less records removed */
+    bool changed;      /* something is to be committed */
     uint64_t expired, evicted, corrupt;
 };
 
@@ -23,6 +30,7 @@ struct records_old {
     bool present;
     bool unreadable; /* there is something, but no record of ours */
     bool unconfirmed;
+    uint32_t sequence;
     struct wall expires;
     struct ip addr;
 };
@@ -48,7 +56,10 @@ int records_check_crowd(const struct tables *t, MDB_txn *txn, const struct grey_
 
 /* What lies under a key: *old, and bytes (valid until the next change). MDB_NOTFOUND is no error. */
 int records_read(const struct tables *t, MDB_txn *txn, const struct grey_key *key, struct records_old *old,
-                 MDB_val *bytes);
+                 struct slice *bytes);
+
+/* The record's bytes in a value of TABLE_RECORDS, and its number; SLICE_NONE when the value is too short. */
+struct slice records_strip(const MDB_val *value, uint32_t *sequence);
 
 int records_put(struct records_txn *rt, const struct grey_key *key, const struct records_old *old,
                 const struct grey_record *record);

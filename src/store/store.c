@@ -267,11 +267,13 @@ struct page {
 
 static void page_put(struct page *p, const MDB_val *key, const MDB_val *value)
 {
-    uint32_t len = (uint32_t)value->mv_size;
+    uint32_t sequence;
+    struct slice record = records_strip(value, &sequence);
+    uint32_t len = (uint32_t)record.len;
     memcpy(&p->last, key->mv_data, sizeof(p->last));
     buf_put(&p->bytes, key->mv_data, key->mv_size);
     buf_put(&p->bytes, &len, sizeof(len));
-    buf_put(&p->bytes, value->mv_data, value->mv_size);
+    buf_put_slice(&p->bytes, record);
 }
 
 /* The next records behind p->last. */

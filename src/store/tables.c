@@ -18,7 +18,7 @@ static const char *const table_names[TABLES] = {"meta", "records", "expiry", "co
 #define MAP_BYTES_MIN     ((size_t)4 << 20)
 #define MAP_BYTES_LEAST   ((size_t)64 << 20) /* what is tried last where address space is short */
 
-enum { STATE_BYTES = 16 };
+enum { STATE_BYTES = 24 };
 
 enum err tables_err(int rc)
 {
@@ -193,6 +193,7 @@ int tables_put_state(const struct tables *t, MDB_txn *txn, const struct tables_s
     uint8_t bytes[STATE_BYTES];
     put64(bytes, state->newest_commit.sec);
     put64(bytes + 8, state->unconfirmed);
+    put64(bytes + 16, state->sequence);
     return tables_put(t, txn, TABLE_META, "state", 5, bytes, sizeof(bytes));
 }
 
@@ -228,6 +229,7 @@ static int read_meta(struct tables *t, MDB_txn *txn)
         return MDB_INVALID;
     t->state.newest_commit.sec = get64(v.mv_data);
     t->state.unconfirmed = get64((const uint8_t *)v.mv_data + 8);
+    t->state.sequence = (uint32_t)get64((const uint8_t *)v.mv_data + 16);
     return 0;
 }
 

@@ -14,8 +14,8 @@
 /* Plain tables: MDB_DUPSORT loses deletes in 0.9.24. */
 enum table {
     TABLE_META,    /* "format", "secret", "state" */
-    TABLE_RECORDS, /* grey_key: record */
-    TABLE_EXPIRY,  /* expires, 8 bytes big-endian, then the record's key: nothing */
+    TABLE_RECORDS, /* grey_key: sequence number, 4 bytes big-endian, then the record */
+    TABLE_EXPIRY,  /* expires, 8 bytes big-endian, the sequence number, the record's key: nothing */
     TABLE_COUNTS,  /* client or network, 16 bytes, then a letter: unconfirmed tuples, 4 bytes big-endian */
     TABLE_CROWDS,  /* level of the count, 1 byte, then the network: nothing; for eviction */
     TABLES
@@ -27,6 +27,7 @@ enum { TABLES_FORMAT = 1 };
 struct tables_state {
     struct wall newest_commit;
     int64_t unconfirmed;
+    uint32_t sequence; /* last one given to a record */
 };
 
 struct tables {

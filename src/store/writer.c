@@ -369,7 +369,8 @@ static void answer_early(struct writer *w, struct op **batch, size_t *n)
 static int commit(struct round *r, size_t answers)
 {
     struct writer *w = r->w;
-    struct tables_state state = {read_clocks(w).wall, r->rt.unconfirmed < 0 ? 0 : r->rt.unconfirmed};
+    struct tables_state state = {read_clocks(w).wall, r->rt.unconfirmed < 0 ? 0 : r->rt.unconfirmed,
+                                 r->rt.sequence};
     int rc = tables_put_state(w->tables, r->rt.txn, &state);
     if (rc != 0) {
         mdb_txn_abort(r->rt.txn);
@@ -426,7 +427,9 @@ static int attempt(struct writer *w, struct op **batch, size_t *n, bool backgrou
 {
     struct round r = {.w = w, .import_at = w->import_at};
     size_t answers = *n;
-    r.rt = (struct records_txn){.tables = w->tables, .unconfirmed = w->tables->state.unconfirmed};
+    r.rt = (struct records_txn){.tables = w->tables,
+                                .unconfirmed = w->tables->state.unconfirmed,
+                                .sequence = w->tables->state.sequence};
     int rc = mdb_txn_begin(w->tables->env, NULL, 0, &r.rt.txn);
     if (rc != 0)
         return rc;
