@@ -103,7 +103,8 @@ enum err pidfile_open(const char *path, struct pidfile *out, struct buf *why)
         close(fd);
         return ERR_BUSY;
     }
-    if (ftruncate(fd, 0) < 0 || dprintf(fd, "%ld\n", (long)getpid()) < 0) {
+    /* 0644 whatever the umask: others read it, and what we can no longer remove is emptied. */
+    if (fchmod(fd, 0644) < 0 || ftruncate(fd, 0) < 0 || dprintf(fd, "%ld\n", (long)getpid()) < 0) {
         enum err e = fail(why, "cannot write the pid file", path);
         close(fd);
         return e;
