@@ -52,6 +52,18 @@ void buf_put_cstr(struct buf *b, const char *s)
     buf_put(b, s, strlen(s));
 }
 
+void buf_put_visible(struct buf *b, struct slice s)
+{
+    if (s.len == 0)
+        return;
+    char *to = buf_reserve(b, s.len);
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char c = (unsigned char)s.ptr[i];
+        to[i] = c < 0x20 || c == 0x7f ? '?' : (char)c;
+    }
+    b->len += s.len;
+}
+
 void buf_put_u16be(struct buf *b, uint16_t v)
 {
     const uint8_t bytes[2] = {(uint8_t)(v >> 8), (uint8_t)v};
