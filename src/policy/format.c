@@ -30,14 +30,6 @@ struct format {
 
 /* ---- filling in ---- */
 
-static void put_outside(struct buf *out, struct slice text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.ptr[i];
-        buf_put_byte(out, c < 0x20 || c == 0x7f ? '?' : (char)c);
-    }
-}
-
 static struct slice bare(struct slice address)
 {
     return slice_trim(address, "<> \t");
@@ -66,7 +58,7 @@ static void fill_literal(const struct piece *p, const struct format_facts *f, st
     static void name(const struct piece *p, const struct format_facts *f, struct buf *out)                   \
     {                                                                                                        \
         (void)p;                                                                                             \
-        put_outside(out, (expression));                                                                      \
+        buf_put_visible(out, (expression));                                                                  \
     }
 
 FILL_OUTSIDE(fill_rcpt, bare(f->recipient))
@@ -113,10 +105,7 @@ static void fill_version(const struct piece *p, const struct format_facts *f, st
 static void fill_who(const struct piece *p, const struct format_facts *f, struct buf *out)
 {
     (void)p;
-    struct buf text = {0};
-    xgreylist_put_version(&text, f->hostname, f->if_addr, f->now);
-    put_outside(out, buf_slice(&text));
-    buf_fini(&text);
+    xgreylist_put_version(out, f->hostname, f->if_addr, f->now);
 }
 
 static void fill_zone(const struct piece *p, const struct format_facts *f, struct buf *out)
@@ -124,6 +113,30 @@ static void fill_zone(const struct piece *p, const struct format_facts *f, struc
     (void)p;
     (void)f;
     buf_put_cstr(out, "+0000"); /* all our times are UTC */
+}
+
+/*
+ * The format with what depends on the process' time zone filled in: all our times are UTC, and strftime would ask the
+ * environment for %Z and %s. %n is a line's end, and no line ends here.
+ */
+static void put_time_format(struct buf *out, struct slice format, struct wall now)
+{
+    for (size_t i = 0; i < format.len; i++) {
+        char next = i + 1 < format.len ? format.ptr[i + 1] : '\0';
+        if (format.ptr[i] != '%' || !next) {
+            buf_put_byte(out, format.ptr[i]);
+            continue;
+        }
+        i++;
+        if (next == 'Z')
+            buf_put_cstr(out, "UTC");
+        else if (next == 'z')
+            buf_put_cstr(out, "+0000");
+        else if (next == 's')
+            buf_printf(out, "%lld", (long long)now.sec);
+        else
+            buf_printf(out, "%%%c", next);
+    }
 }
 
 #pragma GCC diagnostic push
@@ -134,8 +147,11 @@ static void fill_time(const struct piece *p, const struct format_facts *f, struc
     time_t t = (time_t)f->now.sec;
     struct tm tm;
     char text[512];
-    if (gmtime_r(&t, &tm) && strftime(text, sizeof(text), p->text.ptr, &tm) > 0)
-        put_outside(out, slice_cstr(text));
+    struct buf format = {0};
+    put_time_format(&format, p->text, f->now);
+    if (gmtime_r(&t, &tm) && strftime(text, sizeof(text), buf_cstr(&format), &tm) > 0)
+        buf_put_visible(out, slice_cstr(text));
+    buf_fini(&format);
 }
 #pragma GCC diagnostic pop
 
@@ -214,14 +230,14 @@ static const struct {
     {"cA", ARG_NONE, fill_acl_line, NULL},
     {"ca", ARG_NONE, fill_acl_id, NULL},
     {"Hs", ARG_UNSUPPORTED, NULL, "the spamd score (%Hs) is not supported by this version"},
-    {"Qs", ARG_UNSUPPORTED, NULL, "peer statistics (%Q) is not supported by this version"},
-    {"Qd", ARG_UNSUPPORTED, NULL, "peer statistics (%Q) is not supported by this version"},
-    {"QA", ARG_UNSUPPORTED, NULL, "peer statistics (%Q) is not supported by this version"},
-    {"QS", ARG_UNSUPPORTED, NULL, "peer statistics (%Q) is not supported by this version"},
-    {"pn", ARG_UNSUPPORTED, NULL, "properties (%p) is not supported by this version"},
-    {"pv", ARG_UNSUPPORTED, NULL, "properties (%p) is not supported by this version"},
-    {"pr", ARG_UNSUPPORTED, NULL, "properties (%p) is not supported by this version"},
-    {"P{", ARG_UNSUPPORTED, NULL, "properties (%P{}) is not supported by this version"},
+    {"Qs", ARG_UNSUPPORTED, NULL, "%Qs is not supported by this version"},
+    {"Qd", ARG_UNSUPPORTED, NULL, "%Qd is not supported by this version"},
+    {"QA", ARG_UNSUPPORTED, NULL, "%QA is not supported by this version"},
+    {"QS", ARG_UNSUPPORTED, NULL, "%QS is not supported by this version"},
+    {"pn", ARG_UNSUPPORTED, NULL, "properties (%pn) are not supported by this version"},
+    {"pv", ARG_UNSUPPORTED, NULL, "properties (%pv) are not supported by this version"},
+    {"pr", ARG_UNSUPPORTED, NULL, "properties (%pr) are not supported by this version"},
+    {"P{", ARG_UNSUPPORTED, NULL, "properties (%P{}) are not supported by this version"},
     {"g{", ARG_GROUP, fill_group, NULL},
     {"T{", ARG_STRFTIME, fill_time, NULL},
     {"Fx", ARG_UNSUPPORTED, NULL, "p0f (%Fx) is not supported by this version"},
@@ -322,7 +338,10 @@ static enum err take_macro(struct compiler *c, struct piece *p)
         name = slice_upto(slice_from(c->text, c->at), 1);
         c->at += name.len;
     }
-    if (name.len == 0 || slice_find(name, ' ') < name.len)
+    bool named = name.len > 0;
+    for (size_t i = 0; i < name.len; i++)
+        named = named && (uint8_t)name.ptr[i] > ' ' && name.ptr[i] != 0x7f;
+    if (!named)
         return fail(c, start, ERR_SYNTAX, "the name of a macro is missing");
     p->text = arena_slice(c->arena, name);
     note_macro(c, p->text);
@@ -399,9 +418,8 @@ static enum err take_name(struct compiler *c)
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         if (!slice_has_prefix(rest, names[i].name))
             continue;
-        if (names[i].argument == ARG_UNSUPPORTED) {
+        if (names[i].argument == ARG_UNSUPPORTED)
             return fail(c, start, ERR_UNSUPPORTED, names[i].what);
-        }
         struct piece p = {.fill = names[i].fill, .number = names[i].fill == fill_ip ? 128 : 0};
         c->at = start + 1 + strlen(names[i].name);
         enum err e = take_argument(c, names[i].argument, &p);

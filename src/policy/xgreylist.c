@@ -31,9 +31,9 @@ static void put_date(struct buf *out, struct wall now)
 void xgreylist_put_version(struct buf *out, struct slice hostname, struct slice address, struct wall now)
 {
     buf_printf(out, "tarsier-%s (", TARSIER_VERSION);
-    buf_put_slice(out, hostname);
+    buf_put_visible(out, hostname);
     buf_put_cstr(out, " [");
-    buf_put_slice(out, address.len ? address : SLICE_LIT("0.0.0.0"));
+    buf_put_visible(out, address.len ? address : SLICE_LIT("0.0.0.0"));
     buf_put_cstr(out, "]); ");
     put_date(out, now);
 }
