@@ -16,9 +16,10 @@
 #include <sys/stat.h>
 
 enum {
-    WANTED_FILES = 65536, /* what root raises the limit of open files to, where it is lower */
-    STOP_LIMIT_MS = 600,  /* for replies to get out; with store and log the end comes within a second */
-    LOG_LIMIT_MS = 200,   /* for a stalled reader of the log */
+    SURPLUS_TELL_MS = 60000, /* too many sessions: said once a minute */
+    WANTED_FILES = 65536,    /* what root raises the limit of open files to, where it is lower */
+    STOP_LIMIT_MS = 600,     /* for replies to get out; with store and log the end comes within a second */
+    LOG_LIMIT_MS = 200,      /* for a stalled reader of the log */
     DUMP_MAX_BYTES = 1024 << 20, /* a dump of ten million records */
 };
 
@@ -43,10 +44,13 @@ static void hook_step(void *ctx, const struct event *event, struct effects *out)
 static void hook_surplus(void *ctx, const struct event *event, struct effects *out)
 {
     struct daemon *d = ctx;
-    if (event->kind == EVENT_OPEN)
+    bool tell = !d->surplus_told_ms || event->now.mono.ms - d->surplus_told_ms >= SURPLUS_TELL_MS;
+    if (event->kind == EVENT_OPEN && tell) {
+        d->surplus_told_ms = event->now.mono.ms;
         log_printf(d->log, LOG_LEVEL_WARNING,
-                   "more than %u sessions at once: this one is let go with the default, accept",
+                   "more than %u sessions at once: those beyond are let go with the default, accept",
                    d->sessions_max);
+    }
     surplus_step(event, out);
 }
 

@@ -26,6 +26,7 @@ struct daemon {
     uint32_t generation;   /* the last number given to a plan that came into force */
     uint32_t mta_sessions; /* 0: not known */
     uint32_t sessions_max;
+    int64_t surplus_told_ms; /* when the log last said that there are too many sessions; 0: never */
     struct identity identity;
     struct pidfile pidfile;
     bool reloading, reload_again, stopping;

@@ -1,0 +1,324 @@
+#!/usr/bin/env python3
+"""tarsierd.py - the program as a whole, on a unix socket in a directory of its own: start, reload, stop, and how it fails.
+
+    tarsierd.py PROGRAM      TAP on standard output. Needs no root; as root the daemon becomes nobody.
+"""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+PROGRAM = sys.argv[1]
+PATIENCE_SEC = 20
+DIR = tempfile.mkdtemp(prefix="tarsierd-")
+os.chmod(DIR, 0o755)
+SOCKET = DIR + "/run/sock"
+LOG = DIR + "/log"
+CONF = DIR + "/tarsier.conf"
+RULES = 'racl whitelist addr 192.0.2.1\nracl greylist default delay 30m\n'
+
+cases = []
+failures = []
+
+
+def case(function):
+    cases.append(function)
+    return function
+
+
+def check(so, what):
+    if not so:
+        failures.append(what)
+        print("# not so: %s" % (what,))
+
+
+def configure(rules=RULES, extra=""):
+    with open(CONF, "w") as out:
+        out.write('listen "unix:%s"\nstore "%s/store"\nuser "nobody"\nholds unwatched hold\n%s%s' % (SOCKET, DIR, extra, rules))
+
+
+def log():
+    with open(LOG) as text:
+        return text.read()
+
+
+def wait_for(what, seconds=PATIENCE_SEC):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if what():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+class Daemon:
+    """tarsierd in the foreground; `with` ends it."""
+
+    def __init__(self, *arguments, ready=True, environment=None):
+        open(LOG, "w").close()
+        with open(LOG, "a") as out:
+            self.process = subprocess.Popen(
+                [PROGRAM, "-f", CONF, "--postfix", DIR, *arguments],
+                stdin=subprocess.DEVNULL, stderr=out, env={**os.environ, **(environment or {})},
+            )
+        if ready:
+            check(wait_for(lambda: "listening at" in log() or self.process.poll() is not None), "it starts")
+
+    def stop(self, number=signal.SIGTERM):
+        begin = time.monotonic()
+        self.process.send_signal(number)
+        status = self.process.wait(PATIENCE_SEC)
+        return status, time.monotonic() - begin
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+
+class Mta:
+    """As much of a milter client as these cases need."""
+
+    def __init__(self):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(PATIENCE_SEC)
+        self.socket.connect(SOCKET)
+        self.say("O", struct.pack("!III", 6, 0x1FF, 0x1FFFFF))
+        self.negotiated = self.hear()
+
+    def say(self, command, body=b""):
+        self.socket.sendall(struct.pack("!I", len(body) + 1) + command.encode() + body)
+
+    def take(self, n):
+        got = b""
+        while len(got) < n:
+            part = self.socket.recv(n - len(got))
+            if not part:
+                return None
+            got += part
+        return got
+
+    def hear(self):
+        """The next reply that is not PROGRESS: (letter, body); None at the end."""
+        while True:
+            head = self.take(4)
+            if head is None:
+                return None
+            packet = self.take(struct.unpack("!I", head)[0])
+            if packet[:1] != b"p":
+                return packet[:1].decode(), packet[1:]
+
+    def rcpt(self, client="198.51.100.7"):
+        """A dialogue up to RCPT without waiting for what may not be asked; the reply to it."""
+        name = b"dhcp-12-34.isp.example.net"
+        self.say("D", b"C_\0" + name + b"\0j\0mx.example.org\0{client_addr}\0" + client.encode() + b"\0")
+        self.say("C", name + b"\0004" + struct.pack("!H", 1234) + client.encode() + b"\0")
+        self.expect("c")
+        self.say("D", b"Mi\0ABC\0")
+        self.say("M", b"<a@example.org>\0")
+        self.expect("c")
+        self.say("R", b"<b@example.net>\0")
+
+    def expect(self, letter):
+        got = self.hear()
+        check(got is not None and got[0] == letter, "reply %s, got %r" % (letter, got))
+
+    def close(self):
+        self.socket.close()
+
+
+def run(*arguments):
+    done = subprocess.run([PROGRAM, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          timeout=PATIENCE_SEC)
+    return done.returncode, done.stdout, done.stderr
+
+
+@case
+def tells_usage_and_version():
+    check(run("--version")[0] == 0 and re.match(r"tarsierd \d+\.\d+", run("--version")[1]), "version")
+    check(run("--help")[0] == 0, "help")
+    check(run("--nonsense")[0] == 2, "unknown option: 2")
+    check(run("word")[0] == 2, "an argument too many: 2")
+
+
+@case
+def checks_without_touching_anything():
+    configure()
+    status, out, err = run("--check", "-f", CONF)
+    check(status == 0 and "no errors" in out, (status, out, err))
+    configure("racl greylist defautl\n")
+    status, out, err = run("--check", "-f", CONF)
+    check(status == 1 and re.search(re.escape(CONF) + r":5:\d+: error:", err), (status, err))
+    check(run("--show-config", "-f", CONF)[0] == 1, "show-config of a file with an error")
+    check(run("--check", "-f", DIR + "/missing")[0] == 1, "a missing file")
+    configure()
+    status, shown, err = run("--show-config", "-f", CONF)
+    check(status == 0 and "greylist 30m" in shown, (status, err))
+    with open(CONF, "w") as out:
+        out.write(shown)
+    again = run("--show-config", "-f", CONF)[1]
+    strip = lambda text: re.sub(r"\s*#.*", "", text)
+    check(strip(again) == strip(shown), "what it shows means the same")
+    check(not os.path.exists(DIR + "/run") and not os.path.exists(DIR + "/store"), "nothing was made")
+
+
+@case
+def defers_reloads_and_stops():
+    os.chmod(DIR, 0o777)
+    configure(extra='pidfile "%s/pid"\n' % DIR)
+    with open(DIR + "/master.cf", "w") as out:
+        out.write("smtp inet n - y - 77 smtpd\n")
+    with Daemon() as d:
+        check(open(DIR + "/pid").read() == "%d\n" % d.process.pid, "the pid file")
+        check("allows itself 77" in log(), "the MTA's limit")
+        mta = Mta()
+        check(mta.negotiated and mta.negotiated[0] == "O", mta.negotiated)
+        mta.rcpt()
+        got = mta.hear()
+        check(got and got[0] == "y" and got[1].startswith(b"451 "), got)
+
+        configure("racl greylist defautl\n")
+        d.process.send_signal(signal.SIGHUP)
+        check(wait_for(lambda: "stays in force" in log()), "an error is told")
+        check(re.search(re.escape(CONF) + r":5:\d+: error:", log()), "with its place")
+        mta = Mta()
+        mta.rcpt()
+        got = mta.hear()
+        check(got and got[0] == "y" and got[1].startswith(b"451 "), "the old rules stay: %r" % (got,))
+
+        configure("racl whitelist default\n", extra='pidfile "%s/other"\n' % DIR)
+        d.process.send_signal(signal.SIGHUP)
+        check(wait_for(lambda: "is in force, generation 2" in log()), "the new rules are in force")
+        check("`pidfile` is not what it was" in log() and "`user` is not" not in log(), "what needs a restart is told")
+        mta = Mta()
+        mta.rcpt()
+        got = mta.hear()
+        check(got and got[0] in "ca", "the new rules: %r" % (got,))
+
+        status, seconds = d.stop()
+        check(status == 0 and seconds < 1.5, ("stopped", status, seconds))
+    check(not os.path.exists(SOCKET), "the socket is removed")
+    check(not os.path.exists(DIR + "/pid") or os.path.getsize(DIR + "/pid") == 0, "the pid file is removed")
+
+
+@case
+def knows_what_it_knew_after_kill_9():
+    configure()
+    with Daemon() as d:
+        mta = Mta()
+        mta.rcpt("198.51.100.99")
+        check(mta.hear()[1].startswith(b"451 "), "deferred")
+        d.process.kill()
+        d.process.wait()
+    with Daemon() as d:
+        check("with 0 records" not in log(), "the record is there: " + log())
+        check(d.stop(signal.SIGINT)[0] == 0, "SIGINT ends it too")
+
+
+@case
+def answers_whoever_is_held_at_the_end():
+    configure("racl whitelist tarpit 125s\nracl greylist default\n")
+    with Daemon() as d:
+        mta = Mta()
+        mta.rcpt("198.51.100.8")
+        time.sleep(0.3)
+        status, seconds = d.stop()
+        check(status == 0 and seconds < 1.5, ("stopped", status, seconds))
+        got = mta.hear()
+        check(got and got[0] == "y" and got[1].startswith(b"421 "), "421 to whoever is held: %r" % (got,))
+
+
+@case
+def lets_the_surplus_go():
+    configure(extra="sessions max 2\n")
+    with Daemon() as d:
+        held = [Mta(), Mta()]
+        surplus = Mta()
+        surplus.say("C", b"host.example.net\0004" + struct.pack("!H", 1) + b"192.0.2.9\0")
+        surplus.expect("a")
+        check(wait_for(lambda: "are let go" in log()), "and says so")
+        surplus.close()
+        for mta in held:
+            mta.close()
+        check(wait_for(lambda: Mta().negotiated is not None), "room again")
+        check(d.stop()[0] == 0, "stopped")
+
+
+@case
+def refuses_to_start_twice():
+    configure()
+    with Daemon() as d:
+        second = subprocess.run([PROGRAM, "-f", CONF, "--postfix", DIR], stderr=subprocess.PIPE, text=True, timeout=PATIENCE_SEC)
+        check(second.returncode == 1 and "somebody listens" in second.stderr, second)
+        check(Mta().negotiated is not None, "the first goes on")
+        d.stop()
+
+
+@case
+def fails_with_a_reason():
+    configure("racl nonsense\n")
+    with Daemon(ready=False) as d:
+        check(d.process.wait(PATIENCE_SEC) == 1, "an error in the configuration: 1")
+        check("not started" in log() and re.search(r":5:\d+: error", log()), log())
+    configure()
+    with open(CONF, "a") as out:
+        out.write('store "/nonexistent-for-sure/deeper"\n')
+    with Daemon(ready=False) as d:
+        check(d.process.wait(PATIENCE_SEC) == 1 and "not started" in log(), "no store: 1")
+    if os.geteuid() == 0:
+        configure()
+        text = open(CONF).read().replace('"nobody"', '"root"')
+        with open(CONF, "w") as out:
+            out.write(text)
+        with Daemon(ready=False) as d:
+            check(d.process.wait(PATIENCE_SEC) == 1 and "runs as root" in log(), "never root")
+
+
+@case
+def tells_the_service_manager():
+    configure()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(DIR + "/notify")
+        os.chmod(DIR + "/notify", 0o666)
+        manager.settimeout(PATIENCE_SEC)
+        with Daemon(environment={"NOTIFY_SOCKET": DIR + "/notify"}) as d:
+            check(manager.recv(100) == b"READY=1", "ready")
+            d.process.send_signal(signal.SIGHUP)
+            check(manager.recv(100).startswith(b"RELOADING=1\nMONOTONIC_USEC="), "reloading")
+            check(manager.recv(100) == b"READY=1", "ready again")
+            d.stop()
+            check(manager.recv(100) == b"STOPPING=1", "stopping")
+
+
+def main():
+    bad = 0
+    try:
+        for number, function in enumerate(cases, 1):
+            failures.clear()
+            shutil.rmtree(DIR + "/store", ignore_errors=True)
+            try:
+                function()
+            except Exception as error:
+                check(False, "%s: %r" % (type(error).__name__, error))
+            if failures:
+                for line in log().splitlines()[-20:] if os.path.exists(LOG) else []:
+                    print("# log: " + line)
+            bad += bool(failures)
+            print("%sok %d - %s" % ("not " if failures else "", number, function.__name__), flush=True)
+        print("1..%d" % len(cases))
+    finally:
+        shutil.rmtree(DIR, ignore_errors=True)
+    return bad != 0
+
+
+sys.exit(main())
