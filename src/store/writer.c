@@ -17,41 +17,16 @@
 enum {
     BATCH_MAX = 1024,
     RENEWALS_WAIT_MS = 1000, /* nobody waits for them: they ride with others for so long */
-    DEADLINE_MS = 5000,      /* the engine has given up on the answer */
     STOP_MS = 3000,
     LOOK_MS = 2000, /* for something to expire, for a jump of the clock */
     READER_CHECK_MS = 60000,
-    SLICE_RECORDS = 50,
-    SLICE_US = 2000,
-    BULK_RECORDS = 5000,
-    BULK_US = 250000,
     BACKOFF_FIRST_MS = 100,
     BACKOFF_LAST_MS = 30000,
     COMPLAINT_MS = 60000,
     JUMP_SEC = 3600, /* of the wall clock against the monotonic one */
     SUSPEND_MS = 3600000,
-    SLACK_SEC = 60,     /* so far the wall clock may stand before the newest commit: ntpd's small steps */
-    EVICT_PERCENT = 90, /* of the map or of store max: eviction begins */
-    FULL_PERCENT =
-        97,       /* of the map: a new record must push out another; the rest is for the tree's own copies */
-    RECOUNT = 32, /* records made until the fill is measured again */
+    SLACK_SEC = 60,    /* so far the wall clock may stand before the newest commit: ntpd's small steps */
     PAGES_PER_OP = 16, /* that a request may copy, about: the way down in every tree */
-};
-
-/* What a small map keeps free all the same: copies of pages live until the transaction after the next. */
-#define EVICT_RESERVE_BYTES ((size_t)2 << 20)
-#define FULL_RESERVE_BYTES  ((size_t)3 << 19)
-
-/* One transaction of the writer's. */
-struct round {
-    struct writer *w;
-    struct records_txn rt;
-    uint64_t records; /* when it began */
-    size_t used_bytes;
-    unsigned made; /* since used_bytes was measured */
-    size_t import_at, import_added, import_changed;
-    bool durable; /* some change so far is more than a renewal */
-    bool more_to_expire;
 };
 
 static const struct grey_answer failed_answer = {.failed = true, .left_sec = -1};
@@ -147,201 +122,6 @@ static void check_clocks(struct writer *w)
     pthread_mutex_unlock(&w->queue->lock);
 }
 
-/* ---- one request ---- */
-
-static size_t percent_of(size_t whole, unsigned percent)
-{
-    return whole / 100 * percent;
-}
-
-static size_t fill_limit(const struct writer *w, unsigned percent, size_t reserve)
-{
-    size_t map = w->tables->map_bytes, part = percent_of(map, percent);
-    return map < reserve || part < map - reserve ? part : map - reserve;
-}
-
-static bool is_full(struct round *r)
-{
-    const struct writer *w = r->w;
-    if (r->made >= RECOUNT) {
-        r->used_bytes = tables_used_bytes(w->tables, r->rt.txn);
-        r->made = 0;
-    }
-    int64_t records = (int64_t)r->records + r->rt.added;
-    return (w->config.max_records > 0 && records >= w->config.max_records) ||
-           r->used_bytes > fill_limit(w, FULL_PERCENT, FULL_RESERVE_BYTES);
-}
-
-/* Room for new records: where there is none an unconfirmed tuple must go, else the request is refused. */
-static int make_room(struct round *r, unsigned records, bool *refused)
-{
-    *refused = false;
-    for (; records > 0 && !*refused; records--) {
-        r->made++;
-        if (!is_full(r))
-            continue;
-        unsigned done;
-        int rc = records_evict(&r->rt, 1, &done);
-        if (rc != 0)
-            return rc;
-        *refused = done == 0;
-        r->durable = true;
-    }
-    return 0;
-}
-
-static int write_slots(struct round *r, const struct grey_set *set, const struct records_old old[GREY_SLOTS])
-{
-    int rc = 0;
-    for (int i = 0; rc == 0 && i < GREY_SLOTS; i++) {
-        const struct grey_slot *s = &set->slots[i];
-        if (s->drop)
-            rc = records_remove(&r->rt, &s->key, &old[i]);
-        else if (s->dirty)
-            rc = records_put(&r->rt, &s->key, &old[i], &s->record);
-    }
-    return rc;
-}
-
-static int load(struct round *r, const struct grey_request *req, struct grey_set *set,
-                struct records_old old[GREY_SLOTS])
-{
-    grey_set_init(set, &r->rt.tables->secret, req);
-    set->keep_expired = r->w->suspended_until_ms != 0;
-    int rc = records_load(r->rt.tables, r->rt.txn, req, set, old, &r->rt.corrupt);
-    return rc ? rc
-              : records_check_crowd(r->rt.tables, r->rt.txn, req, set, old, r->w->config.crowd_max,
-                                    &r->rt.corrupt);
-}
-
-static unsigned count_new(const struct grey_set *set, const struct records_old old[GREY_SLOTS])
-{
-    unsigned n = 0;
-    for (int i = 0; i < GREY_SLOTS; i++)
-        n += set->slots[i].dirty && !old[i].present;
-    return n;
-}
-
-static int run_op(struct round *r, struct op *op)
-{
-    struct grey_set set;
-    struct records_old old[GREY_SLOTS];
-    op->waits = false;
-    if (op->req.kind == GREY_DECIDE && now_ms() - op->queued_ms > DEADLINE_MS) {
-        op->answer = failed_answer;
-        return 0;
-    }
-    int rc = load(r, &op->req, &set, old);
-    if (rc != 0)
-        return rc;
-    grey_apply(&op->req, &set, &op->answer);
-    bool refused;
-    uint64_t evicted = r->rt.evicted;
-    rc = make_room(r, count_new(&set, old), &refused);
-    if (rc != 0)
-        return rc;
-    if (refused) {
-        op->answer = failed_answer;
-        complain(r->w, "no room for a new record, and none to push out", MDB_MAP_FULL);
-        return 0;
-    }
-    if (r->rt.evicted != evicted) { /* what went may be what the answer rests on */
-        rc = load(r, &op->req, &set, old);
-        if (rc != 0)
-            return rc;
-        grey_apply(&op->req, &set, &op->answer);
-    }
-    r->durable |= set.durable;
-    op->waits = set.durable || (r->durable && op->answer.verdict == GREY_DEFER);
-    return write_slots(r, &set, old);
-}
-
-/* ---- background work ---- */
-
-static bool records_fill(const struct round *r, size_t *surplus)
-{
-    int64_t max = r->w->config.max_records, records = (int64_t)r->records + r->rt.added;
-    int64_t over = max > 0 ? records - (int64_t)percent_of((size_t)max, EVICT_PERCENT) : 0;
-    *surplus = over > 0 ? (size_t)over : 0;
-    if (r->used_bytes > fill_limit(r->w, EVICT_PERCENT, EVICT_RESERVE_BYTES))
-        *surplus = SLICE_RECORDS;
-    return *surplus > 0;
-}
-
-static int import_item(struct round *r, const struct store_item *item)
-{
-    struct grey_request req = {
-        .tuple = item->tuple, .now = item->record.first_seen, .lazy = r->w->running->lazy};
-    struct grey_set set;
-    struct records_old old[GREY_SLOTS];
-    grey_set_init(&set, &r->rt.tables->secret, &req);
-    set.slots[GREY_SLOT_CLIENT].wanted = false;
-    int rc = records_load(r->rt.tables, r->rt.txn, &req, &set, old, &r->rt.corrupt);
-    if (rc != 0)
-        return rc;
-    struct grey_slot *tuple = &set.slots[GREY_SLOT_TUPLE], *lazy = &set.slots[GREY_SLOT_LAZY];
-    bool was_there = tuple->present;
-    if (was_there) {
-        tuple->dirty = grey_record_merge(&tuple->record, &item->record);
-        r->import_changed += tuple->dirty;
-    } else {
-        tuple->record = item->record;
-        tuple->dirty = true;
-        r->import_added++;
-    }
-    if (req.lazy && tuple->record.is_auto &&
-        (!lazy->present || lazy->record.expires.sec < tuple->record.expires.sec)) {
-        lazy->record = tuple->record;
-        lazy->record.type = GREY_RECORD_LAZY;
-        lazy->record.domain = lazy->record.sender = lazy->record.recipient = SLICE_NONE;
-        lazy->dirty = true;
-    }
-    bool refused;
-    rc = make_room(r, !was_there, &refused);
-    if (rc == 0 && refused)
-        return MDB_MAP_FULL;
-    return rc ? rc : write_slots(r, &set, old);
-}
-
-static int run_import(struct round *r, unsigned max, int64_t until_us)
-{
-    const struct store_import *im = r->w->running;
-    int rc = 0;
-    r->import_at = r->w->import_at;
-    for (unsigned n = 0; im && rc == 0 && n < max && r->import_at < im->count; n++) {
-        rc = import_item(r, &im->items[r->import_at]);
-        r->import_at++;
-        if (n % 16 == 15 && monotonic_us() > until_us)
-            break;
-    }
-    return rc;
-}
-
-/* At most 50 records or 2 ms a transaction: the answers in it wait for no more than that. */
-static int run_slices(struct round *r)
-{
-    struct writer *w = r->w;
-    int64_t until_us = monotonic_us() + (w->config.bulk ? BULK_US : SLICE_US);
-    size_t surplus;
-    int rc = 0;
-    for (unsigned n = 0; w->more_to_expire && rc == 0 && n < SLICE_RECORDS && monotonic_us() < until_us;
-         n += 10) {
-        rc = records_expire(&r->rt, read_clocks(w).wall, 10, &r->more_to_expire);
-        if (!r->more_to_expire)
-            break;
-    }
-    if (rc == 0 && records_fill(r, &surplus)) {
-        unsigned done = 0;
-        for (unsigned n = 0; rc == 0 && n < SLICE_RECORDS && n < surplus && monotonic_us() < until_us;
-             n += 10) {
-            rc = records_evict(&r->rt, surplus - n < 10 ? (unsigned)(surplus - n) : 10, &done);
-            if (done == 0)
-                break;
-        }
-    }
-    return rc ? rc : run_import(r, w->config.bulk ? BULK_RECORDS : SLICE_RECORDS, until_us);
-}
-
 static void finish_import(struct writer *w, enum err e)
 {
     w->import_err = e;
@@ -366,9 +146,8 @@ static void answer_early(struct writer *w, struct op **batch, size_t *n)
     queue_finish(w->queue, &ready);
 }
 
-static int commit(struct round *r, size_t answers)
+static int commit(struct writer *w, const struct round *r, size_t answers)
 {
-    struct writer *w = r->w;
     struct tables_state state = {read_clocks(w).wall, r->rt.unconfirmed < 0 ? 0 : r->rt.unconfirmed,
                                  r->rt.sequence};
     int rc = tables_put_state(w->tables, r->rt.txn, &state);
@@ -408,9 +187,8 @@ static int commit(struct round *r, size_t answers)
 }
 
 /* Without a change there is nothing to commit. */
-static int end_unchanged(struct round *r)
+static int end_unchanged(struct writer *w, const struct round *r)
 {
-    struct writer *w = r->w;
     mdb_txn_abort(r->rt.txn);
     w->more_to_expire = r->more_to_expire;
     pthread_mutex_lock(&w->queue->lock);
@@ -425,31 +203,33 @@ static int end_unchanged(struct round *r)
 
 static int attempt(struct writer *w, struct op **batch, size_t *n, bool background)
 {
-    struct round r = {.w = w, .import_at = w->import_at};
+    struct round r = {.config = &w->config,
+                      .rt = {.tables = w->tables},
+                      .import = w->running,
+                      .import_at = w->import_at,
+                      .keep_expired = w->suspended_until_ms != 0,
+                      .bulk = w->alone,
+                      .more_to_expire = w->more_to_expire};
     size_t answers = *n;
-    r.rt = (struct records_txn){.tables = w->tables,
-                                .unconfirmed = w->tables->state.unconfirmed,
-                                .sequence = w->tables->state.sequence};
-    int rc = mdb_txn_begin(w->tables->env, NULL, 0, &r.rt.txn);
+    int rc = round_begin(&r);
     if (rc != 0)
         return rc;
-    r.records = tables_count_records(w->tables, r.rt.txn);
-    r.used_bytes = tables_used_bytes(w->tables, r.rt.txn);
-    r.more_to_expire = w->more_to_expire;
     w->used_bytes = r.used_bytes;
     for (size_t i = 0; rc == 0 && i < *n; i++)
-        rc = run_op(&r, batch[i]);
+        rc = round_run_op(&r, batch[i]);
     if (r.rt.corrupt > 0)
         complain(w, "unreadable records are taken as absent", MDB_CORRUPTED);
+    if (r.refused > 0)
+        complain(w, "no room for a new record, and none to push out", MDB_MAP_FULL);
     if (rc == 0)
         answer_early(w, batch, n);
     if (rc == 0 && background)
-        rc = run_slices(&r);
+        rc = round_run_slices(&r, read_clocks(w).wall);
     if (rc != 0) {
         mdb_txn_abort(r.rt.txn);
         return rc;
     }
-    rc = r.rt.changed ? commit(&r, answers) : end_unchanged(&r);
+    rc = r.rt.changed ? commit(w, &r, answers) : end_unchanged(w, &r);
     if (rc == 0) {
         struct op_list done = {0};
         for (size_t i = 0; i < *n; i++)
@@ -615,6 +395,7 @@ static size_t wait_for_work(struct writer *w, struct op **batch, bool *stop)
     struct op_list taken = queue_take(q, &q->writing, batch_max(w));
     *stop = q->stop;
     w->running = w->import;
+    w->alone = w->config.bulk || q->requests == 0; /* an import at the start has nobody to wait for it */
     pthread_mutex_unlock(&q->lock);
     for (struct op *op; (op = op_list_pop(&taken)) != NULL;)
         batch[n++] = op;

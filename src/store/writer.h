@@ -5,8 +5,7 @@
 #ifndef TARSIER_STORE_WRITER_H
 #define TARSIER_STORE_WRITER_H
 
-#include "store/queue.h"
-#include "store/records.h"
+#include "store/round.h"
 
 enum { WRITER_COMMITS_KEPT = 1024 };
 
@@ -41,7 +40,7 @@ struct writer {
     uint64_t complaints;
     struct instant clock_base;  /* both clocks at the last look */
     int64_t suspended_until_ms; /* monotonic of the config's clock; 0: not */
-    bool more_to_expire, failing, was_suspended;
+    bool more_to_expire, failing, was_suspended, alone;
 };
 
 void writer_init(struct writer *w, struct queue *q, struct tables *t, pthread_mutex_t *env_lock,
