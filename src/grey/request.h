@@ -43,8 +43,8 @@ struct grey_request {
     int64_t delay_sec;      /* of the line that decides */
     int64_t timeout_sec;    /* life of a pending record behind its delay */
     int64_t autowhite_sec;  /* life of an AUTO record; 0: it is removed once it has passed */
-    int64_t waited_sec;     /* LEFT: seconds that the client stood it; SERVED: the same. DECIDE: above 0 the client has
-                               served a hold right before (`greylist … tarpit`), and its patience is remembered */
+    int64_t waited_sec;     /* seconds in the hold. LEFT: then it hung up; SERVED, and DECIDE where above 0
+                             * (`greylist … tarpit`): to the end, its patience is remembered */
     int64_t patience_sec;   /* life of the client's patience; 0: as autowhite_sec; below 0: not remembered */
     enum grey_pass pass;    /* PASS */
     bool pairs;             /* look at, keep and renew (client domain or address, sender's domain) too */

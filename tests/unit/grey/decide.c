@@ -315,6 +315,19 @@ static void hold_then_greylist_counts_from_the_start_of_the_hold(void)
     world_free(&w);
 }
 
+static void a_hold_before_a_greylist_line_is_patience_and_no_pass(void)
+{
+    struct world w = world_new();
+    (void)left(&w, 40, 40);
+    CHECK_INT(world_ask(&w, GREY_DECIDE, 300, 125)->verdict, GREY_DEFER);
+    CHECK_INT(w.got.remaining_sec, DELAY - 300); /* since the first visit */
+    CHECK(w.durable);
+    CHECK_INT(look(&w, 301)->state, GREY_PENDING);
+    CHECK(w.got.patient);
+    CHECK_INT(w.got.left_sec, -1);
+    world_free(&w);
+}
+
 static void a_due_tuple_at_a_tarpit_line_was_earned_by_a_retry(void)
 {
     struct world w = world_new();
@@ -542,6 +555,7 @@ int main(void)
     TEST(a_served_hold_clears_left_marks);
     TEST(a_survivor_outdoes_a_leaver);
     TEST(hold_then_greylist_counts_from_the_start_of_the_hold);
+    TEST(a_hold_before_a_greylist_line_is_patience_and_no_pass);
     TEST(a_due_tuple_at_a_tarpit_line_was_earned_by_a_retry);
     TEST(the_subnet_is_the_client);
     TEST(a_domain_is_the_client);
