@@ -20,6 +20,7 @@
 enum {
     /* The first line of a burst waits this long for company: one wake and one write for many lines. */
     LOG_GATHER_MS = 10,
+    LOG_WRITE_BYTES = 32 << 10, /* one write to stderr; it bounds the memory of formatted lines */
 };
 
 struct record {
@@ -152,12 +153,20 @@ static void line_out(struct log *l, int level, const struct timespec *at, struct
     buf_put_byte(&l->text, '\n');
 }
 
+static void text_flush(struct log *l)
+{
+    write_all(buf_slice(&l->text));
+    buf_clear(&l->text);
+}
+
 static void lines_out(struct log *l, const char *from, size_t bytes)
 {
     for (size_t at = 0; at < bytes;) {
         const struct record *r = (const void *)(from + at);
         line_out(l, r->level, &r->at, slice_of(r + 1, r->bytes));
         at += record_room(r->bytes);
+        if (l->text.len >= LOG_WRITE_BYTES)
+            text_flush(l);
     }
 }
 
@@ -218,10 +227,9 @@ static void *thread_main(void *arg)
         l->hurry = false;
         pthread_mutex_unlock(&l->lock);
 
-        buf_clear(&l->text);
         lines_out(l, l->writing, n);
         dropped_out(l, dropped);
-        write_all(buf_slice(&l->text));
+        text_flush(l);
 
         pthread_mutex_lock(&l->lock);
     }
