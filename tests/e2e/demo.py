@@ -35,7 +35,7 @@ class Stage:
         self.right = max(40, width - self.left - 10)
         self.lock = threading.Lock()
         self.good = self.count = 0
-        self.in_message = False
+        self.in_message = self.over = False
 
     def say(self, text, right=False):
         at = "%6.2f  " % (time.monotonic() - self.start)
@@ -68,14 +68,15 @@ class Stage:
 
 
 def follow_log(stage):
-    """tarsierd's lines as they come, without what stands before the message."""
+    """tarsierd's lines as they come, without their time: there is a clock on the left."""
     with open(L.ROOM + "/tarsierd.err", errors="replace") as log:
         rest = ""
         while True:
             rest += log.read(65536)
             *lines, rest = rest.split("\n")
             for line in lines:
-                stage.say(re.sub(r"^(\S+ +\S+ +)?tarsierd(\[\d+\])?: ", "", line), right=True)
+                if not stage.over:
+                    stage.say(re.sub(r"^\d{4}-\d\d-\S+ ", "", line), right=True)
             time.sleep(0.02)
 
 
@@ -132,7 +133,7 @@ def inside(build, width):
         lab.postfix()
         threading.Thread(target=follow_log, args=(stage,), daemon=True).start()
         play(lab, stage)
-        time.sleep(0.2)
+        stage.over = True
         print("\n%d of %d as it should be." % (stage.good, stage.count), flush=True)
         return 0 if stage.good == stage.count else 1
     except L.LabError as error:
