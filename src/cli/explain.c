@@ -1,6 +1,6 @@
 /* explain.c - `tarsier explain`: facts from the command line, the explanation to stdout. */
 #include "cli/cli.h"
-#include "daemon/files.h"
+#include "setup/files.h"
 #include "explain/explain.h"
 
 #include <getopt.h>

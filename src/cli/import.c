@@ -1,8 +1,8 @@
 /* import.c - `tarsier import`: a dump of milter-greylist's into the store, while no daemon has it open. */
 #include "cli/cli.h"
-#include "daemon/files.h"
-#include "daemon/import.h"
-#include "daemon/rights.h"
+#include "setup/files.h"
+#include "setup/import.h"
+#include "setup/rights.h"
 
 #include <errno.h>
 #include <getopt.h>

@@ -3,8 +3,8 @@
  */
 #include "daemon/daemon.h"
 #include "base/mem.h"
-#include "daemon/files.h"
-#include "daemon/import.h"
+#include "setup/files.h"
+#include "setup/import.h"
 #include "daemon/notify.h"
 #include "daemon/surplus.h"
 

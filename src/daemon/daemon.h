@@ -6,7 +6,7 @@
 
 #include "daemon/load.h"
 #include "daemon/options.h"
-#include "daemon/rights.h"
+#include "setup/rights.h"
 #include "engine/engine.h"
 #include "io/io.h"
 #include "log/log.h"

@@ -1,6 +1,6 @@
 /* load.c - files into one generation. Touches nothing of the running daemon. */
 #include "daemon/load.h"
-#include "daemon/files.h"
+#include "setup/files.h"
 #include "daemon/mta.h"
 
 #include <stdlib.h>

@@ -3,7 +3,7 @@
  */
 #include "conf/print.h"
 #include "daemon/daemon.h"
-#include "daemon/files.h"
+#include "setup/files.h"
 
 #include <fcntl.h>
 #include <stdio.h>

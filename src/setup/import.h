@@ -1,8 +1,8 @@
 /*
  * import.h - milter-greylist's dump file into a store: the text line after line, in slices. Opens nothing; waits for the store.
  */
-#ifndef TARSIER_DAEMON_IMPORT_H
-#define TARSIER_DAEMON_IMPORT_H
+#ifndef TARSIER_SETUP_IMPORT_H
+#define TARSIER_SETUP_IMPORT_H
 
 #include "conf/conf.h"
 #include "formats/dump.h"

@@ -1,5 +1,5 @@
 /* import.c - slices of a dump become slices of records; the memory of one slice is used for the next. */
-#include "daemon/import.h"
+#include "setup/import.h"
 #include "base/mem.h"
 
 #include <stdlib.h>

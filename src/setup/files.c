@@ -1,5 +1,5 @@
 /* files.c - reading files and expanding patterns, with what was lent out kept until the end. */
-#include "daemon/files.h"
+#include "setup/files.h"
 #include "base/mem.h"
 
 #include <errno.h>

@@ -2,8 +2,8 @@
  * rights.h - whom we run as, and what has to be done before: the store's directory, the pid file. Blocks; at start only.
  * Every error comes with its words in *why.
  */
-#ifndef TARSIER_DAEMON_RIGHTS_H
-#define TARSIER_DAEMON_RIGHTS_H
+#ifndef TARSIER_SETUP_RIGHTS_H
+#define TARSIER_SETUP_RIGHTS_H
 
 #include "base/buf.h"
 

@@ -1,5 +1,5 @@
 /* rights.c - users, groups, and giving root's rights up. */
-#include "daemon/rights.h"
+#include "setup/rights.h"
 #include "base/mem.h"
 
 #include <errno.h>

@@ -2,8 +2,8 @@
  * files.h - the configuration's files for conf_load, and other texts that one wants whole. Blocks: at start, on a worker thread,
  * never on the loop's. Knows no language.
  */
-#ifndef TARSIER_DAEMON_FILES_H
-#define TARSIER_DAEMON_FILES_H
+#ifndef TARSIER_SETUP_FILES_H
+#define TARSIER_SETUP_FILES_H
 
 #include "base/buf.h"
 #include "conf/conf.h"
