@@ -322,6 +322,8 @@ static void carry_out(struct writer *w, struct op **batch, size_t n, bool backgr
         rc = attempt(w, NULL, &none, true);
         rc = rc ? rc : attempt(w, batch, &n, false);
     }
+    if (rc == 0 && n == 0 && w->failing)
+        return; /* an empty transaction commits on a full disk too, and proves nothing */
     if (rc == 0) {
         if (w->failing)
             tell(w, LOG_LEVEL_NOTICE, "store %s: can be written again", w->directory);
