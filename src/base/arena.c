@@ -12,7 +12,7 @@ struct arena_chunk {
     max_align_t bytes[];
 };
 
-enum { CHUNK_MIN_BYTES = 1024, CHUNK_MAX_BYTES = 65536 };
+enum { CHUNK_MIN_BYTES = 256, CHUNK_MAX_BYTES = 65536 };
 
 void arena_init(struct arena *a)
 {

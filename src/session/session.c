@@ -23,11 +23,10 @@ struct session *session_new(struct shared *sh, session_id id)
     s->plan = plan_ref(sh->plan);
     timer_init(&s->timer);
     list_init(&s->hold.node);
-    /* The connection's names, the message's and the recipient's: what an ordinary dialogue needs costs no allocation. */
     char *memory = (char *)s->inline_memory;
-    arena_init_inline(&s->conn.arena, memory, SESSION_INLINE_BYTES / 4);
-    arena_init_inline(&s->mail.arena, memory + SESSION_INLINE_BYTES / 4, SESSION_INLINE_BYTES / 8);
-    arena_init_inline(&s->rcpt.arena, memory + SESSION_INLINE_BYTES * 3 / 8, SESSION_INLINE_BYTES * 5 / 8);
+    arena_init_inline(&s->conn.arena, memory, SESSION_CONN_BYTES);
+    arena_init_inline(&s->mail.arena, memory + SESSION_CONN_BYTES, SESSION_MAIL_BYTES);
+    arena_init_inline(&s->rcpt.arena, memory + SESSION_CONN_BYTES + SESSION_MAIL_BYTES, SESSION_RCPT_BYTES);
     sh->stats.open++;
     sh->stats.sessions++;
     return s;
@@ -226,7 +225,9 @@ struct policy_facts session_facts(const struct session *s, enum policy_stage sta
 
 static void on_connect(struct session *s, const struct milter_command *c)
 {
-    s->host = session_keep(s, &s->conn, c->u.connect.host);
+    /* a verified name is the reverse name again: kept once */
+    bool same = s->client_ptr.ptr && slice_eq(s->client_ptr, c->u.connect.host);
+    s->host = same ? s->client_ptr : session_keep(s, &s->conn, c->u.connect.host);
     if (c->u.connect.family == MILTER_FAMILY_UNKNOWN) {
         /* The client was gone before the MTA looked; what it has sent blindly would be delivered (Postfix 3.7). */
         s->sh->stats.gone++;
