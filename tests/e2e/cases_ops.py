@@ -2,6 +2,7 @@
 
 import grp
 import os
+import pwd
 import re
 import shutil
 import signal
@@ -133,7 +134,7 @@ def shipped(lab, check):
     check.that(grp.getgrgid(mode.st_gid).gr_name == "postfix", "its group is postfix", mode.st_gid)
     status = L.read("/proc/%d/status" % lab.tarsierd.pid)
     uid = re.search(r"^Uid:\s+(\d+)\s+(\d+)\s+(\d+)", status, re.M)
-    check.that(uid and set(uid.groups()) == {"64998"} or "0" not in uid.groups(), "tarsierd runs as tarsier", status)
+    check.that(uid and set(uid.groups()) == {str(pwd.getpwnam("tarsier").pw_uid)}, "tarsierd runs as tarsier", status)
     answer, _ = lab.send(L.GOOD, "shipped good")
     check.reply(answer, 250, "an ordinary server passes", most_sec=1.5)
     check.that(lab.delivered("shipped good"), "delivered")
@@ -261,7 +262,9 @@ def many_leave(lab, check):
 @case("a full disk: mail flows, it is said, nothing old is lost", weight_sec=32)
 def full_disk(lab, check):
     os.makedirs("/var/lib/tarsier", exist_ok=True)
-    L.run("mount", "-t", "tmpfs", "-o", "size=2m,mode=700,uid=64998,gid=64998", "tmpfs", "/var/lib/tarsier")
+    user = pwd.getpwnam("tarsier")
+    owner = "uid=%d,gid=%d" % (user.pw_uid, user.pw_gid)
+    L.run("mount", "-t", "tmpfs", "-o", "size=2m,mode=700," + owner, "tmpfs", "/var/lib/tarsier")
     first = "racl whitelist tarpit"
     lab.tarsier(L.conf(hold="2s", greylist="20s").replace(first, "racl greylist from grey@example.org\n" + first))
     lab.postfix()
