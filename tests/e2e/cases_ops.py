@@ -286,6 +286,7 @@ def full_disk(lab, check):
     check.that(lab.tarsierd.poll() is None, "the daemon runs")
     answer, _ = lab.send(L.DSL, "known")
     check.reply(answer, 250, "who was known is known", most_sec=1.5)
+    check.that("can be written again" not in lab.log(), "nobody claims that it could be written", lab.log()[-1500:])
     os.unlink("/var/lib/tarsier/ballast")
     time.sleep(max(0, start + 27 - time.monotonic()))
     answer, _ = lab.send(L.pool(1), "left before")
@@ -293,3 +294,4 @@ def full_disk(lab, check):
     answer, _ = lab.send(L.pool(20), "room again")
     check.reply(answer, 250, "with room again: held", least_sec=1.8)
     check.reply(lab.greylisted(L.pool(20)), 250, "and remembered", most_sec=1.5)
+    check.log(lab.wait_log("can be written again", 3), "which the log says", lab.log())
