@@ -39,13 +39,12 @@ static void check_unreachable(const struct conf *c, struct diags *diags)
     size_t more = c->n_acls - i - 2;
     if (more == 0)
         diags_add(diags, DIAG_WARNING, first->where, NULL,
-                  "this line can never match: the `default` in %s:%u matches everything before it",
-                  all->where.file, all->where.line);
+                  "this line can never match: the `default` in %s:%u matches everything before it", all->where.file,
+                  all->where.line);
     else
-        diags_add(
-            diags, DIAG_WARNING, first->where, NULL,
-            "this line and %zu more can never match: the `default` in %s:%u matches everything before them",
-            more, all->where.file, all->where.line);
+        diags_add(diags, DIAG_WARNING, first->where, NULL,
+                  "this line and %zu more can never match: the `default` in %s:%u matches everything before them", more,
+                  all->where.file, all->where.line);
 }
 
 static void check_listens(struct conf *c, struct diags *diags)

@@ -109,9 +109,8 @@ struct conf_acl {
     uint32_t line;           /* %A: the physical line of the END of the statement, as in the peer */
     const char *id;          /* NULL: none */
     enum conf_action action;
-    bool is_default; /* `default` stands alone */
-    struct conf_clause
-        *clauses; /* all must match; none and not is_default: matches everything (a lone `not`) */
+    bool is_default;             /* `default` stands alone */
+    struct conf_clause *clauses; /* all must match; none and not is_default: matches everything (a lone `not`) */
     size_t n_clauses;
     /* options; NULL or -1: not given */
     int64_t delay_sec, autowhite_sec;

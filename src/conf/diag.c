@@ -129,8 +129,7 @@ static bool make_room(struct diags *d, enum diag_level level)
     return false;
 }
 
-void diags_add(struct diags *d, enum diag_level level, struct conf_where where, const char *hint,
-               const char *fmt, ...)
+void diags_add(struct diags *d, enum diag_level level, struct conf_where where, const char *hint, const char *fmt, ...)
 {
     d->errors += level == DIAG_ERROR;
     d->warnings += level == DIAG_WARNING;
@@ -199,8 +198,7 @@ static void print_source(const struct diag *item, struct buf *out)
 
 void diags_print(const struct diags *d, struct buf *out)
 {
-    static const char *const levels[] = {
-        [DIAG_ERROR] = "error", [DIAG_WARNING] = "warning", [DIAG_NOTE] = "note"};
+    static const char *const levels[] = {[DIAG_ERROR] = "error", [DIAG_WARNING] = "warning", [DIAG_NOTE] = "note"};
     for (size_t i = 0; i < d->count; i++) {
         const struct diag *item = &d->items[i];
         print_place(&item->where, out);

@@ -24,8 +24,8 @@ struct diag {
     enum diag_level level;
     struct conf_where where;
     const char *message;
-    const char *hint;   /* NULL: none */
-    const char *source; /* the physical line, or the part of it around the column; NULL: not known */
+    const char *hint;       /* NULL: none */
+    const char *source;     /* the physical line, or the part of it around the column; NULL: not known */
     uint32_t source_column; /* the column of its first byte */
 };
 
@@ -52,8 +52,8 @@ void diags_add_source(struct diags *d, const char *file, struct slice text);
  * hint may be NULL, else plain text (no format), lines parted by '\n'. Everything is copied (where.file too), and bytes that a
  * terminal or a log would take for a command become '?': words of a broken file may stand in the message.
  */
-void diags_add(struct diags *d, enum diag_level level, struct conf_where where, const char *hint,
-               const char *fmt, ...) PRINTF_LIKE(5, 6);
+void diags_add(struct diags *d, enum diag_level level, struct conf_where where, const char *hint, const char *fmt, ...)
+    PRINTF_LIKE(5, 6);
 
 /* All of them as text in the form above. */
 void diags_print(const struct diags *d, struct buf *out);

@@ -115,6 +115,9 @@ static size_t email_length(const struct lexer *lx, size_t at)
 static size_t ip6_length(const struct lexer *lx, size_t at)
 {
     size_t i = at, colons = 0;
+    bool doubled = byte_at(lx, at + 1) == ':' && byte_at(lx, at + 2) != ':';
+    if (byte_at(lx, at) == ':' && !doubled) /* a keyword's colon stands before the address: addr:2001:db8::1 */
+        return 0;
     for (;; i++) {
         char c = ascii_lower(byte_at(lx, i));
         if (c == ':')
@@ -155,8 +158,7 @@ static struct token finish(struct lexer *lx, struct token t, enum token_kind kin
     return t;
 }
 
-static struct token finish_bad(struct lexer *lx, struct token t, size_t len, const char *message,
-                               const char *hint)
+static struct token finish_bad(struct lexer *lx, struct token t, size_t len, const char *message, const char *hint)
 {
     t.message = message;
     t.hint = hint;
@@ -212,8 +214,7 @@ static struct token finish_strange(struct lexer *lx, struct token t)
             return finish_bad(lx, t, strlen(known[i].bytes), known[i].message, known[i].hint);
     size_t n = 1;
     if ((uint8_t)rest.ptr[0] < 0x80)
-        return finish_bad(lx, t, n,
-                          rest.ptr[0] == '\r' ? "a carriage return that ends no line" : "a control character",
+        return finish_bad(lx, t, n, rest.ptr[0] == '\r' ? "a carriage return that ends no line" : "a control character",
                           NULL);
     while (n < rest.len && ((uint8_t)rest.ptr[n] & 0xc0) == 0x80)
         n++;
@@ -264,8 +265,7 @@ struct slice lex_chunk(const struct lexer *lx, const struct token *t)
 {
     size_t n = t->raw.len;
     if (t->kind == TOKEN_WORD || t->kind == TOKEN_PUNCT || t->kind == TOKEN_CIDR || t->kind == TOKEN_EMAIL)
-        while (byte_at(lx, t->start.at + n) != '\n' &&
-               !strchr(" \t\r\"{}()#\\", byte_at(lx, t->start.at + n)))
+        while (byte_at(lx, t->start.at + n) != '\n' && !strchr(" \t\r\"{}()#\\", byte_at(lx, t->start.at + n)))
             n++;
     return slice_of(lx->text.ptr + t->start.at, n);
 }
@@ -283,14 +283,12 @@ static bool is_one_of(struct slice word, const char *const *words)
 /* Whether the line at the lexer's place begins with what can only be a statement, never a part of one in braces. */
 static bool at_sure_statement(const struct lexer *lx)
 {
-    static const char *const sure[] = {"racl",    "acl",    "dacl",   "filter", "condition",
-                                       "include", "listen", "socket", NULL};
+    static const char *const sure[] = {"racl", "acl", "dacl", "filter", "condition", "include", "listen", "socket", NULL};
     struct lexer ahead = *lx;
     struct token word = lex_next(&ahead, 0), next = lex_next(&ahead, 0);
     if (word.kind != TOKEN_WORD || next.start.at == word.end.at)
         return false;
-    return is_one_of(word.text, sure) ||
-           (slice_eq_nocase(word.text, SLICE_LIT("list")) && next.kind == TOKEN_STRING);
+    return is_one_of(word.text, sure) || (slice_eq_nocase(word.text, SLICE_LIT("list")) && next.kind == TOKEN_STRING);
 }
 
 void lex_skip_statement(struct lexer *lx, struct lex_place from, size_t beyond)
@@ -312,9 +310,6 @@ void lex_skip_statement(struct lexer *lx, struct lex_place from, size_t beyond)
                 lx->place = t.start;
                 lx->place.at++;
             }
-        } else if (t.kind == TOKEN_BAD && t.raw.ptr[0] == '"') {
-            lx->place = t.start;
-            lx->place.at++;
         } else if (t.kind == TOKEN_EMAIL && t.raw.ptr[0] == '{') {
             lx->place = t.start; /* rather a list's brace than an address that begins with one */
             lx->place.at++;

@@ -18,10 +18,10 @@ enum lex_mode {
 enum token_kind {
     TOKEN_END,     /* of the file */
     TOKEN_NEWLINE, /* of the statement */
-    TOKEN_WORD, /* keyword, name, number, time, address: [A-Za-z0-9._-]+ and what looks like an IPv6 address */
-    TOKEN_STRING, /* text is what stands between the quotes, as it stands */
-    TOKEN_REGEX,  /* text is what stands between the slashes, `\/` still in it */
-    TOKEN_CIDR,   /* text is the digits behind the slash */
+    TOKEN_WORD,    /* keyword, name, number, time, address: [A-Za-z0-9._-]+ and what looks like an IPv6 address */
+    TOKEN_STRING,  /* text is what stands between the quotes, as it stands */
+    TOKEN_REGEX,   /* text is what stands between the slashes, `\/` still in it */
+    TOKEN_CIDR,    /* text is the digits behind the slash */
     TOKEN_EMAIL,
     TOKEN_PUNCT, /* one byte */
     TOKEN_BAD,   /* message says why */

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+enum { LINE_MAX_BYTES = 78 };
+
 /* A quote would be taken for one of mdoc's own. */
 static void put_quoted(const char *s, struct buf *out)
 {
@@ -15,15 +17,20 @@ static void put_quoted(const char *s, struct buf *out)
     }
 }
 
-/* mdoc wants every sentence to begin a line. */
+/* mdoc wants every sentence to begin a line, and no line above 80 bytes. No word of ours begins with a dot. */
 static void put_sentences(const char *s, struct buf *out)
 {
-    for (; *s; s++) {
-        buf_put_byte(out, *s);
-        if (*s == '.' && s[1] == ' ') {
-            buf_put_byte(out, '\n');
-            s++;
-        }
+    size_t column = 0;
+    struct slice rest = slice_cstr(s);
+    bool sentence_ends = true;
+    while (rest.ptr) {
+        struct slice word = slice_cut(&rest, ' ');
+        bool breaks = sentence_ends || column + 1 + word.len > LINE_MAX_BYTES;
+        if (column)
+            buf_put_byte(out, breaks ? '\n' : ' ');
+        column = breaks ? word.len : column + 1 + word.len;
+        buf_put_slice(out, word);
+        sentence_ends = word.len && word.ptr[word.len - 1] == '.';
     }
     buf_put_byte(out, '\n');
 }

@@ -99,24 +99,23 @@ bool parse_unexpected(struct parser *p, const struct token *t, const char *hint,
     where.width = (uint32_t)found.len;
     struct slice shown = slice_upto(found, 60);
     bool quoted = t->kind == TOKEN_STRING;
-    return parse_fail(p, where, hint, "expected %s, found %s%.*s%s%s", expected, quoted ? "" : "\"",
-                      SLICE_ARG(shown), found.len > shown.len ? "..." : "", quoted ? "" : "\"");
+    return parse_fail(p, where, hint, "expected %s, found %s%.*s%s%s", expected, quoted ? "" : "\"", SLICE_ARG(shown),
+                      found.len > shown.len ? "..." : "", quoted ? "" : "\"");
 }
 
 bool parse_unknown(struct parser *p, const struct token *t, unsigned places, const char *kind)
 {
     const char *what = names_unsupported(t->text, places);
     if (what)
-        return parse_fail(
-            p, t->where, "take it out if you can do without it",
-            "`%.*s` (%s) is known but not supported by this version: the rule would not be in force",
-            SLICE_ARG(t->text), what);
+        return parse_fail(p, t->where, "take it out if you can do without it",
+                          "`%.*s` (%s) is known but not supported by this version: the rule would not be in force",
+                          SLICE_ARG(t->text), what);
     struct slice found = lex_chunk(&p->lx, t);
     struct conf_where where = t->where;
     where.width = (uint32_t)found.len;
     const char *near = names_suggest(found, places);
-    return parse_fail(p, where, near ? parse_text(p, "did you mean \"%s\"?", near) : NULL,
-                      "unknown %s \"%.*s\"", kind, SLICE_ARG(slice_upto(found, 60)));
+    return parse_fail(p, where, near ? parse_text(p, "did you mean \"%s\"?", near) : NULL, "unknown %s \"%.*s\"", kind,
+                      SLICE_ARG(slice_upto(found, 60)));
 }
 
 bool parse_end(struct parser *p, uint32_t *line)
@@ -137,8 +136,8 @@ bool parse_string(struct parser *p, const char *expected, struct token *out)
     if (out->kind != TOKEN_STRING) {
         struct slice found = lex_chunk(&p->lx, out);
         bool bare = out->kind == TOKEN_WORD || (out->kind == TOKEN_PUNCT && out->raw.ptr[0] == '/');
-        return parse_unexpected(
-            p, out, bare ? parse_text(p, "quotes are needed: \"%.*s\"", SLICE_ARG(found)) : NULL, expected);
+        return parse_unexpected(p, out, bare ? parse_text(p, "quotes are needed: \"%.*s\"", SLICE_ARG(found)) : NULL,
+                                expected);
     }
     if (out->text.len == 0)
         return parse_fail(p, out->where, NULL, "expected %s, found an empty string", expected);
@@ -218,8 +217,7 @@ static bool fail_second(struct parser *p, const struct token *word, const struct
         buf_printf(&all, "%s%s", all.len ? " or " : "", name.ptr);
     }
     const char *near = second->kind == TOKEN_WORD ? diag_suggest(second->text, words, n) : NULL;
-    (void)parse_unexpected(p, second, near ? parse_text(p, "did you mean \"%s\"?", near) : NULL,
-                           buf_cstr(&all));
+    (void)parse_unexpected(p, second, near ? parse_text(p, "did you mean \"%s\"?", near) : NULL, buf_cstr(&all));
     buf_fini(&all);
     return false;
 }
@@ -244,8 +242,8 @@ bool parse_setting(struct parser *p, const struct token *word)
     const struct conf_where *before = &p->c->origin[i];
     /* extendedregex is no setting of the whole: it says how the regexes after it are meant */
     if (before->file && row->offset != offsetof(struct conf_settings, extendedregex))
-        diags_add(p->diags, DIAG_NOTE, word->where, NULL, "%s was set in %s:%u already; this line counts",
-                  row->name, before->file, before->line);
+        diags_add(p->diags, DIAG_NOTE, word->where, NULL, "%s was set in %s:%u already; this line counts", row->name,
+                  before->file, before->line);
     p->c->origin[i] = word->where;
     return true;
 }
@@ -293,15 +291,13 @@ static bool parse_include(struct parser *p, const struct token *word)
     if (!parse_string(p, "a file's name in quotes", &t) || !parse_end(p, NULL))
         return false;
     if (p->depth > PARSE_INCLUDE_DEPTH_MAX - 1)
-        return parse_fail(p, word->where, NULL, "include goes more than %d files deep",
-                          PARSE_INCLUDE_DEPTH_MAX);
+        return parse_fail(p, word->where, NULL, "include goes more than %d files deep", PARSE_INCLUDE_DEPTH_MAX);
     struct arena *a = &p->c->arena;
     struct slice here = slice_cstr(p->lx.file);
     size_t slash = slice_rfind(here, '/');
     here = slice_upto(here, slash < here.len ? slash + 1 : 0);
-    const char *pattern = t.text.ptr[0] == '/'
-                              ? arena_cstr(a, t.text)
-                              : arena_printf(a, "%.*s%.*s", SLICE_ARG(here), SLICE_ARG(t.text));
+    const char *pattern =
+        t.text.ptr[0] == '/' ? arena_cstr(a, t.text) : arena_printf(a, "%.*s%.*s", SLICE_ARG(here), SLICE_ARG(t.text));
     const char *const *found = NULL;
     size_t n = 0;
     enum err e = p->source->expand(p->source->ctx, pattern, &found, &n);
@@ -336,20 +332,17 @@ static bool parse_global_tarpit(struct parser *p, const struct token *word)
         return false;
     if (sec > 0) {
         const char *line = parse_text(p, "racl whitelist tarpit %llds", (long long)sec);
-        diags_add(
-            p->diags, DIAG_WARNING, word->where,
-            parse_text(p,
-                       "to hold those whom no earlier line lets in, write before the last racl line:\n  %s",
-                       line),
-            "a global tarpit is not in force here: in milter-greylist it greylists whitelisted clients too");
+        diags_add(p->diags, DIAG_WARNING, word->where,
+                  parse_text(p, "to hold those whom no earlier line lets in, write before the last racl line:\n  %s", line),
+                  "a global tarpit is not in force here: in milter-greylist it greylists whitelisted clients too");
     }
     return true;
 }
 
 static bool parse_jobless(struct parser *p, const struct token *word, const char *why, bool is_warning)
 {
-    diags_add(p->diags, is_warning ? DIAG_WARNING : DIAG_NOTE, word->where, NULL,
-              "`%.*s` has no job here: %s", SLICE_ARG(word->text), why);
+    diags_add(p->diags, is_warning ? DIAG_WARNING : DIAG_NOTE, word->where, NULL, "`%.*s` has no job here: %s",
+              SLICE_ARG(word->text), why);
     lex_skip_statement(&p->lx, p->statement, p->lx.place.at);
     p->has_token = false;
     return true;
@@ -379,8 +372,7 @@ static bool parse_statement(struct parser *p)
     struct token word = parse_next(p, 0);
     if (word.kind != TOKEN_WORD)
         return parse_unexpected(
-            p, &word,
-            word.kind == TOKEN_PUNCT && word.raw.ptr[0] == '}' ? "there is one closing brace too many" : NULL,
+            p, &word, word.kind == TOKEN_PUNCT && word.raw.ptr[0] == '}' ? "there is one closing brace too many" : NULL,
             "a statement");
     for (size_t i = 0; i < COUNT_OF(statements); i++)
         if (slice_eq_nocase(word.text, slice_cstr(statements[i].word)))
@@ -485,11 +477,9 @@ static void keep_all(struct parser *p)
     struct conf *c = p->c;
     struct parse_vec acls = {0};
     for (size_t i = p->legacy.count; i-- > 0;)
-        *(struct conf_acl *)parse_push(&acls, sizeof(struct conf_acl)) =
-            ((struct conf_acl *)p->legacy.items)[i];
+        *(struct conf_acl *)parse_push(&acls, sizeof(struct conf_acl)) = ((struct conf_acl *)p->legacy.items)[i];
     for (size_t i = 0; i < p->acls.count; i++)
-        *(struct conf_acl *)parse_push(&acls, sizeof(struct conf_acl)) =
-            ((struct conf_acl *)p->acls.items)[i];
+        *(struct conf_acl *)parse_push(&acls, sizeof(struct conf_acl)) = ((struct conf_acl *)p->acls.items)[i];
     /* in testmode legacy rcpt lines name those for whom greylisting is tried */
     for (size_t i = 0; i < p->legacy.count && c->set.testmode; i++) {
         struct conf_acl *acl = &((struct conf_acl *)acls.items)[i];
@@ -525,9 +515,8 @@ struct conf *conf_load(const struct conf_source *source, const char *path, struc
             slice_cstr(s25r_defaults[i]);
     parse_file(p, arena_cstr(&c->arena, slice_cstr(path)), NULL);
     keep_all(p);
-    struct parse_vec *const vecs[] = {&p->listens, &p->lists,   &p->bad_lists, &p->acls,
-                                      &p->legacy,  &p->filters, &p->white,     &p->black,
-                                      &p->files,   &p->items,   &p->clauses,   &p->headers};
+    struct parse_vec *const vecs[] = {&p->listens, &p->lists, &p->bad_lists, &p->acls,  &p->legacy,  &p->filters,
+                                      &p->white,   &p->black, &p->files,     &p->items, &p->clauses, &p->headers};
     for (size_t i = 0; i < COUNT_OF(vecs); i++)
         free(vecs[i]->items);
     free(p);

@@ -35,16 +35,14 @@ struct parser {
     struct lex_place resume;
     const char *including[PARSE_INCLUDE_DEPTH_MAX + 1]; /* the files being read, outermost first */
     unsigned depth;
-    bool too_many_files;      /* said already */
-    struct parse_vec listens; /* struct conf_listen */
-    size_t
-        socket_index; /* of the `socket` in listens, plus 1; 0: none yet. greylist.conf has one: the last counts */
-    struct parse_vec lists; /* struct conf_list * */
-    struct parse_vec
-        bad_lists; /* struct slice: names of lists that could not be read; their use is no error of its own */
+    bool too_many_files;        /* said already */
+    struct parse_vec listens;   /* struct conf_listen */
+    size_t socket_index;        /* of the `socket` in listens, plus 1; 0: none yet. greylist.conf has one: the last counts */
+    struct parse_vec lists;     /* struct conf_list * */
+    struct parse_vec bad_lists; /* struct slice: names of lists that could not be read; their use is no error of its own */
     struct parse_vec acls,
-        legacy; /* struct conf_acl; legacy: one-clause lines, which go before all others, the last first */
-    struct parse_vec filters;                 /* struct conf_filter */
+        legacy;               /* struct conf_acl; legacy: one-clause lines, which go before all others, the last first */
+    struct parse_vec filters; /* struct conf_filter */
     struct parse_vec white, black;            /* struct conf_s25r_entry */
     struct parse_vec files;                   /* const char * */
     struct parse_vec items, clauses, headers; /* of the statement being read */
@@ -64,8 +62,7 @@ bool parse_take(struct parser *p, char punct);
 bool parse_take_word(struct parser *p, const char *word);
 
 /* Errors. All return false: the statement is given up. Texts go into the diags. */
-bool parse_fail(struct parser *p, struct conf_where where, const char *hint, const char *fmt, ...)
-    PRINTF_LIKE(4, 5);
+bool parse_fail(struct parser *p, struct conf_where where, const char *hint, const char *fmt, ...) PRINTF_LIKE(4, 5);
 /* "expected WHAT, found …"; what the lexer has to say about the token goes first. */
 bool parse_unexpected(struct parser *p, const struct token *t, const char *hint, const char *expected);
 /* A word that is known but not supported, or not known at all, in this place. kind: "clause" … */
@@ -85,11 +82,11 @@ bool parse_string(struct parser *p, const char *expected, struct token *out);
 bool parse_brace_is_missing(struct parser *p, const struct token *t, const struct token *word);
 
 /* Values (parse_value.c). name is what messages call the thing; bounds count in the unit of *out. */
-bool parse_time(struct parser *p, const char *name, const struct setting_word *words, int64_t min,
-                int64_t max, bool needs_unit, int64_t *out);
+bool parse_time(struct parser *p, const char *name, const struct setting_word *words, int64_t min, int64_t max,
+                bool needs_unit, int64_t *out);
 bool parse_ms(struct parser *p, const char *name, int64_t min, int64_t max, int64_t *out);
-bool parse_number(struct parser *p, const char *name, const struct setting_word *words, int64_t min,
-                  int64_t max, int64_t *out);
+bool parse_number(struct parser *p, const char *name, const struct setting_word *words, int64_t min, int64_t max,
+                  int64_t *out);
 bool parse_bits(struct parser *p, const char *name, int64_t max, int64_t *out);
 bool parse_choice(struct parser *p, const char *name, const struct setting_word *words, int64_t *out);
 bool parse_octal(struct parser *p, const char *name, int64_t *out);

@@ -92,21 +92,18 @@ static bool find_list(struct parser *p, struct conf_clause *clause, bool *bad)
     const char *near = diag_suggest(name.text, names, p->lists.count);
     free(names);
     (void)parse_fail(p, name.where,
-                     near ? parse_text(p, "did you mean \"%s\"?", near)
-                          : "a list must stand before the lines that use it",
+                     near ? parse_text(p, "did you mean \"%s\"?", near) : "a list must stand before the lines that use it",
                      "there is no list \"%.*s\" above", SLICE_ARG(slice_upto(name.text, 60)));
     return false;
 }
 
-static bool parse_tarpit(struct parser *p, const struct token *word, struct line *line,
-                         struct conf_clause *clause)
+static bool parse_tarpit(struct parser *p, const struct token *word, struct line *line, struct conf_clause *clause)
 {
     struct token t;
     if (line->acl.action == CONF_CONTINUE)
-        return parse_fail(
-            p, word->where,
-            "a `whitelist` line holds and then lets in, a `greylist` line holds and then greylists",
-            "a `continue` line cannot hold");
+        return parse_fail(p, word->where,
+                          "a `whitelist` line holds and then lets in, a `greylist` line holds and then greylists",
+                          "a `continue` line cannot hold");
     (void)parse_take(p, ':');
     t = parse_peek(p, 0);
     if (!parse_time(p, "tarpit", NULL, 1, TARPIT_MAX_SEC, true, &clause->tarpit_sec))
@@ -172,8 +169,7 @@ static bool parse_code(struct parser *p, bool enhanced, const char **out)
         ok = ok && t.text.len == 3 && slice_to_u64(t.text, &n) == ERR_NONE;
     }
     if (!ok)
-        return parse_fail(p, t.where,
-                          enhanced ? "it is written like \"4.7.1\"" : "it is written like \"451\"",
+        return parse_fail(p, t.where, enhanced ? "it is written like \"4.7.1\"" : "it is written like \"451\"",
                           enhanced ? "this is no enhanced status code of class 4 or 5"
                                    : "this is no reply code of class 4 or 5");
     *out = arena_cstr(&p->c->arena, t.text);
@@ -224,8 +220,7 @@ static bool parse_option(struct parser *p, const struct token *word, enum option
     case OPTION_AUTOWHITE:
         return parse_time(p, "autowhite", NULL, 0, INT32_MAX, true, &acl->autowhite_sec);
     case OPTION_TARPIT_SCOPE:
-        return parse_choice(p, "tarpit_scope",
-                            settings_row(settings_find(SLICE_LIT("tarpit_scope"), SLICE_NONE))->words,
+        return parse_choice(p, "tarpit_scope", settings_row(settings_find(SLICE_LIT("tarpit_scope"), SLICE_NONE))->words,
                             &acl->tarpit_scope);
     case OPTION_CODE:
         return parse_code(p, false, &acl->code);
@@ -251,8 +246,7 @@ static bool parse_option(struct parser *p, const struct token *word, enum option
 static bool parse_default(struct parser *p, const struct token *word, struct line *line)
 {
     if (line->has_clause || line->acl.is_default || line->negated || line->has_option)
-        return parse_fail(p, word->where, NULL,
-                          "`default` stands alone, before the options: it matches everything");
+        return parse_fail(p, word->where, NULL, "`default` stands alone, before the options: it matches everything");
     line->acl.is_default = true;
     return true;
 }
@@ -296,8 +290,7 @@ static void finish_line(struct parser *p, const struct token *word, struct line 
                                    : "this `not` has no clause behind it: the line matches everything");
     if (acl->code && acl->ecode && acl->code[0] != acl->ecode[0])
         diags_add(p->diags, DIAG_WARNING, word->where, NULL,
-                  "code \"%s\" and ecode \"%s\" are of different classes: ecode will be left out", acl->code,
-                  acl->ecode);
+                  "code \"%s\" and ecode \"%s\" are of different classes: ecode will be left out", acl->code, acl->ecode);
     if (acl->code && acl->code[0] == '5' && acl->action == CONF_GREYLIST)
         diags_add(p->diags, DIAG_WARNING, word->where, NULL,
                   "greylisting never answers \"%s\": only codes of class 4 are used for it", acl->code);
@@ -311,11 +304,8 @@ static void finish_line(struct parser *p, const struct token *word, struct line 
 static struct line new_line(struct parser *p, const struct token *word)
 {
     p->clauses.count = p->headers.count = 0;
-    return (struct line){.acl = {.where = word->where,
-                                 .action = CONF_WHITELIST,
-                                 .delay_sec = -1,
-                                 .autowhite_sec = -1,
-                                 .tarpit_scope = -1}};
+    return (struct line){
+        .acl = {.where = word->where, .action = CONF_WHITELIST, .delay_sec = -1, .autowhite_sec = -1, .tarpit_scope = -1}};
 }
 
 static bool parse_action(struct parser *p, const struct token *word, struct line *line)

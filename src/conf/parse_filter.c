@@ -37,8 +37,7 @@ static const struct conf_expr *parse_name(struct parser *p, const struct token *
         return NULL;
     }
     if (p->expr_names++ >= PARSE_EXPR_NAMES_MAX) {
-        (void)parse_fail(p, t->where, NULL, "more than %d conditions in one expression",
-                         PARSE_EXPR_NAMES_MAX);
+        (void)parse_fail(p, t->where, NULL, "more than %d conditions in one expression", PARSE_EXPR_NAMES_MAX);
         return NULL;
     }
     (void)parse_next(p, 0);
@@ -54,8 +53,7 @@ static const struct conf_expr *parse_primary(struct parser *p, unsigned depth)
 {
     struct token t = parse_peek(p, 0);
     if (depth > PARSE_EXPR_DEPTH_MAX) {
-        (void)parse_fail(p, t.where, NULL, "more than %d levels of parentheses and `not`",
-                         PARSE_EXPR_DEPTH_MAX);
+        (void)parse_fail(p, t.where, NULL, "more than %d levels of parentheses and `not`", PARSE_EXPR_DEPTH_MAX);
         return NULL;
     }
     if (parse_take_word(p, "not")) {
@@ -114,8 +112,7 @@ static bool parse_builtin(struct parser *p, const struct token *word, struct con
         return parse_unexpected(p, &t, NULL, "the name of a builtin filter: greylist");
     if (!slice_eq_nocase(t.text, SLICE_LIT("greylist"))) {
         const char *near = diag_suggest(t.text, builtins, COUNT_OF(builtins));
-        return parse_fail(p, t.where,
-                          near ? parse_text(p, "did you mean \"%s\"?", near) : "there is one: greylist",
+        return parse_fail(p, t.where, near ? parse_text(p, "did you mean \"%s\"?", near) : "there is one: greylist",
                           "unknown builtin filter \"%.*s\"", SLICE_ARG(slice_upto(t.text, 60)));
     }
     (void)parse_next(p, 0);
@@ -132,10 +129,8 @@ static bool parse_when(struct parser *p, const struct token *word, struct conf_f
     f->when = parse_or(p, 0);
     f->when_where = word->where;
     struct token t = parse_peek(p, 0);
-    if (f->when && (t.kind == TOKEN_PUNCT || (t.kind == TOKEN_WORD && is_condition(t.text))) &&
-        t.raw.ptr[0] != '}')
-        return parse_unexpected(p, &t, "conditions are joined with `and` or `or`",
-                                "`and`, `or` or the end of the filter");
+    if (f->when && (t.kind == TOKEN_PUNCT || (t.kind == TOKEN_WORD && is_condition(t.text))) && t.raw.ptr[0] != '}')
+        return parse_unexpected(p, &t, "conditions are joined with `and` or `or`", "`and`, `or` or the end of the filter");
     return f->when != NULL;
 }
 
@@ -172,8 +167,8 @@ bool parse_filter(struct parser *p, const struct token *word)
     for (size_t i = 0; i < p->filters.count; i++) {
         const struct conf_filter *other = &((struct conf_filter *)p->filters.items)[i];
         if (strcmp(other->name, f.name) == 0)
-            return parse_fail(p, name.where, NULL, "there is a filter \"%s\" already, in %s:%u", f.name,
-                              other->where.file, other->where.line);
+            return parse_fail(p, name.where, NULL, "there is a filter \"%s\" already, in %s:%u", f.name, other->where.file,
+                              other->where.line);
     }
     t = parse_peek(p, 0);
     if (!parse_take(p, '{'))
@@ -182,8 +177,7 @@ bool parse_filter(struct parser *p, const struct token *word)
     /* kept even when it is broken: its name is taken, and the file is not one without filters */
     bool ok = parse_filter_body(p, word, &f);
     if (ok && !f.builtin)
-        (void)parse_fail(p, word->where, "write `builtin greylist` into it",
-                         "filter \"%s\" has nothing to run", f.name);
+        (void)parse_fail(p, word->where, "write `builtin greylist` into it", "filter \"%s\" has nothing to run", f.name);
     for (size_t i = 0; i < p->filters.count && f.builtin; i++) {
         const struct conf_filter *other = &((struct conf_filter *)p->filters.items)[i];
         if (!other->builtin)

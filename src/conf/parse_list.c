@@ -26,10 +26,9 @@ bool parse_brace_is_missing(struct parser *p, const struct token *t, const struc
     if (t->kind != TOKEN_END && !(t->kind == TOKEN_WORD && t->is_first && names_is_statement(t->text)))
         return false;
     (void)parse_fail(p, word->where,
-                     t->kind == TOKEN_END
-                         ? "its closing brace is missing"
-                         : parse_text(p, "the brace should have been closed before line %u, \"%.*s\"",
-                                      t->where.line, SLICE_ARG(slice_upto(t->text, 60))),
+                     t->kind == TOKEN_END ? "its closing brace is missing"
+                                          : parse_text(p, "the brace should have been closed before line %u, \"%.*s\"",
+                                                       t->where.line, SLICE_ARG(slice_upto(t->text, 60))),
                      "the braces of this statement are not closed");
     p->has_resume = true;
     p->resume = t->start;
@@ -53,8 +52,8 @@ static bool list_name(struct parser *p, struct token *name)
     for (size_t i = 0; i < p->lists.count; i++) {
         const struct conf_list *l = ((struct conf_list **)p->lists.items)[i];
         if (slice_eq_cstr(name->text, l->name))
-            return parse_fail(p, name->where, NULL, "there is a list \"%s\" already, in %s:%u", l->name,
-                              l->where.file, l->where.line);
+            return parse_fail(p, name->where, NULL, "there is a list \"%s\" already, in %s:%u", l->name, l->where.file,
+                              l->where.line);
     }
     return true;
 }
@@ -99,8 +98,7 @@ static bool parse_list_body(struct parser *p, const struct token *word, const st
     if (!open_brace(p) || !list_items(p, word, kind))
         return false;
     struct conf_list *list = arena_zalloc(&p->c->arena, sizeof(*list));
-    *list =
-        (struct conf_list){.name = arena_cstr(&p->c->arena, name->text), .kind = kind, .where = word->where};
+    *list = (struct conf_list){.name = arena_cstr(&p->c->arena, name->text), .kind = kind, .where = word->where};
     list->items = parse_keep(p, &p->items, sizeof(*list->items));
     list->n_items = p->items.count;
     *(struct conf_list **)parse_push(&p->lists, sizeof(list)) = list;
@@ -131,8 +129,7 @@ static bool s25r_entry(struct parser *p, struct conf_s25r_entry *out)
     } else if (t.kind == TOKEN_STRING && t.text.len) {
         out->text = arena_slice(&p->c->arena, t.text);
     } else {
-        return parse_unexpected(p, &t,
-                                "a suffix is written \".example.org\", a whole name \"mail.example.org\"",
+        return parse_unexpected(p, &t, "a suffix is written \".example.org\", a whole name \"mail.example.org\"",
                                 "a name in quotes or a /regular expression/");
     }
     (void)parse_next(p, LEX_REGEX);
@@ -146,8 +143,7 @@ bool parse_s25r(struct parser *p, const struct token *word)
     bool white = parse_take_word(p, "whitelist");
     if (!white && !parse_take_word(p, "blacklist")) {
         const char *near = t.kind == TOKEN_WORD ? diag_suggest(t.text, which, COUNT_OF(which)) : NULL;
-        return parse_unexpected(p, &t, near ? parse_text(p, "did you mean \"%s\"?", near) : NULL,
-                                "whitelist or blacklist");
+        return parse_unexpected(p, &t, near ? parse_text(p, "did you mean \"%s\"?", near) : NULL, "whitelist or blacklist");
     }
     struct parse_vec *entries = white ? &p->white : &p->black;
     bool add = parse_take_word(p, "add");

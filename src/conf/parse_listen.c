@@ -12,15 +12,13 @@ static bool parse_inet(struct parser *p, const struct token *t, struct slice res
     struct slice all = rest, port = slice_cut(&rest, '@'), host = rest;
     uint64_t number = 0;
     if (slice_to_u64(port, &number) || number < 1 || number > 65535)
-        return parse_fail(p, t->where, "it is written inet:10025@127.0.0.1",
-                          "\"%.*s\" is no port from 1 to 65535",
+        return parse_fail(p, t->where, "it is written inet:10025@127.0.0.1", "\"%.*s\" is no port from 1 to 65535",
                           SLICE_ARG(slice_upto(port.len ? port : all, 60)));
     if (host.len > 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']')
         host = slice_upto(slice_from(host, 1), host.len - 2);
     if (!host.ptr) {
         diags_add(p->diags, DIAG_WARNING, t->where,
-                  six ? "add @::1 to be reached from this host alone"
-                      : "add @127.0.0.1 to be reached from this host alone",
+                  six ? "add @::1 to be reached from this host alone" : "add @127.0.0.1 to be reached from this host alone",
                   "without a host everybody who reaches this port can talk to us");
         host = six ? SLICE_LIT("::") : SLICE_LIT("0.0.0.0");
     }
@@ -28,10 +26,9 @@ static bool parse_inet(struct parser *p, const struct token *t, struct slice res
     if (host.len == 0 || memchr(host.ptr, ' ', host.len))
         return parse_fail(p, t->where, NULL, "there is no host behind the `@`");
     if (ip_parse(host, &ip) == ERR_NONE && (ip.family == IP_V6) != six)
-        return parse_fail(p, t->where, six ? "write inet: for it" : "write inet6: for it",
-                          "\"%.*s\" is an IPv%d address", SLICE_ARG(host), ip.family);
-    *out =
-        arena_printf(&p->c->arena, "%s:%u@%.*s", six ? "inet6" : "inet", (unsigned)number, SLICE_ARG(host));
+        return parse_fail(p, t->where, six ? "write inet: for it" : "write inet6: for it", "\"%.*s\" is an IPv%d address",
+                          SLICE_ARG(host), ip.family);
+    *out = arena_printf(&p->c->arena, "%s:%u@%.*s", six ? "inet6" : "inet", (unsigned)number, SLICE_ARG(host));
     return true;
 }
 
@@ -43,20 +40,17 @@ static bool parse_address(struct parser *p, const struct token *t, bool bare_pat
     if (rest.ptr && (six || slice_eq_nocase(scheme, SLICE_LIT("inet"))))
         return parse_inet(p, t, rest, six, out);
     struct slice path = t->text;
-    if (rest.ptr &&
-        (slice_eq_nocase(scheme, SLICE_LIT("unix")) || slice_eq_nocase(scheme, SLICE_LIT("local"))))
+    if (rest.ptr && (slice_eq_nocase(scheme, SLICE_LIT("unix")) || slice_eq_nocase(scheme, SLICE_LIT("local"))))
         path = rest;
     else if (!bare_path)
         return parse_fail(p, t->where,
-                          t->text.ptr[0] == '/'
-                              ? parse_text(p, "did you mean \"unix:%.*s\"?", SLICE_ARG(t->text))
-                              : "it is written unix:/path, inet:port@host or inet6:port@host",
+                          t->text.ptr[0] == '/' ? parse_text(p, "did you mean \"unix:%.*s\"?", SLICE_ARG(t->text))
+                                                : "it is written unix:/path, inet:port@host or inet6:port@host",
                           "this is no address to listen on");
     if (path.len == 0 || path.ptr[0] != '/')
         return parse_fail(p, t->where, NULL, "the path of a socket must begin with a slash");
     if (path.len > UNIX_PATH_MAX_BYTES)
-        return parse_fail(p, t->where, NULL, "the path of a socket has at most %d bytes",
-                          UNIX_PATH_MAX_BYTES);
+        return parse_fail(p, t->where, NULL, "the path of a socket has at most %d bytes", UNIX_PATH_MAX_BYTES);
     *out = arena_printf(&p->c->arena, "unix:%.*s", SLICE_ARG(path));
     return true;
 }
@@ -78,8 +72,7 @@ bool parse_socket(struct parser *p, const struct token *word)
         if (!parse_octal(p, "the mode of socket", &l.mode))
             return false;
         if (l.mode != 0666 && l.mode != 0660 && l.mode != 0600)
-            return parse_fail(p, mode.where, "`listen` takes any mode",
-                              "the mode of socket is 666, 660 or 600");
+            return parse_fail(p, mode.where, "`listen` takes any mode", "the mode of socket is 666, 660 or 600");
         if (!is_unix(&l))
             l.mode = -1; /* milter-greylist reads it and does nothing with it */
     }
@@ -88,8 +81,7 @@ bool parse_socket(struct parser *p, const struct token *word)
     if (p->socket_index) {
         struct conf_listen *before = &((struct conf_listen *)p->listens.items)[p->socket_index - 1];
         diags_add(p->diags, DIAG_WARNING, word->where, "to listen on both write `listen`",
-                  "socket was set in %s:%u already; this line counts", before->where.file,
-                  before->where.line);
+                  "socket was set in %s:%u already; this line counts", before->where.file, before->where.line);
         *before = l;
         return true;
     }

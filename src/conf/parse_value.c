@@ -52,8 +52,8 @@ static void put_bound(enum setting_type type, int64_t value, struct buf *out)
     settings_put_value(&row, value, out);
 }
 
-static bool in_bounds(struct parser *p, const struct token *t, const char *name, enum setting_type type,
-                      int64_t value, int64_t min, int64_t max)
+static bool in_bounds(struct parser *p, const struct token *t, const char *name, enum setting_type type, int64_t value,
+                      int64_t min, int64_t max)
 {
     if (value >= min && value <= max)
         return true;
@@ -61,8 +61,8 @@ static bool in_bounds(struct parser *p, const struct token *t, const char *name,
     put_bound(type, min, &bounds);
     buf_put_cstr(&bounds, " to ");
     put_bound(type, max, &bounds);
-    (void)parse_fail(p, t->where, NULL, "%.*s is out of bounds: %s takes %s",
-                     SLICE_ARG(slice_upto(t->raw, 60)), name, buf_cstr(&bounds));
+    (void)parse_fail(p, t->where, NULL, "%.*s is out of bounds: %s takes %s", SLICE_ARG(slice_upto(t->raw, 60)), name,
+                     buf_cstr(&bounds));
     buf_fini(&bounds);
     return false;
 }
@@ -93,8 +93,8 @@ static int64_t unit_sec(struct slice unit, bool needs_unit)
     return 0;
 }
 
-bool parse_time(struct parser *p, const char *name, const struct setting_word *words, int64_t min,
-                int64_t max, bool needs_unit, int64_t *out)
+bool parse_time(struct parser *p, const char *name, const struct setting_word *words, int64_t min, int64_t max,
+                bool needs_unit, int64_t *out)
 {
     struct token t = value_token(p);
     struct slice unit;
@@ -102,14 +102,11 @@ bool parse_time(struct parser *p, const char *name, const struct setting_word *w
     if (take_word(p, &t, words, out))
         return true;
     if (t.kind != TOKEN_WORD || !split_number(t.text, &n, &unit))
-        return parse_unexpected(p, &t, "times are written 125s, 30m, 12h, 5d or 1w",
-                                words_text(p, "a time", words));
+        return parse_unexpected(p, &t, "times are written 125s, 30m, 12h, 5d or 1w", words_text(p, "a time", words));
     int64_t sec = unit_sec(unit, needs_unit && n != -1);
     if (sec == 0 && unit.len == 0)
-        return parse_fail(
-            p, t.where,
-            parse_text(p, "write `%s %.*ss` for seconds", name, SLICE_ARG(slice_upto(t.text, 20))),
-            "a time without a unit");
+        return parse_fail(p, t.where, parse_text(p, "write `%s %.*ss` for seconds", name, SLICE_ARG(slice_upto(t.text, 20))),
+                          "a time without a unit");
     if (sec == 0)
         return parse_fail(p, t.where, "the units are s, m, h, d and w, and one time has one of them",
                           "\"%.*s\" is no unit of time", SLICE_ARG(slice_upto(unit, 60)));
@@ -137,8 +134,8 @@ bool parse_ms(struct parser *p, const char *name, int64_t min, int64_t max, int6
     return true;
 }
 
-bool parse_number(struct parser *p, const char *name, const struct setting_word *words, int64_t min,
-                  int64_t max, int64_t *out)
+bool parse_number(struct parser *p, const char *name, const struct setting_word *words, int64_t min, int64_t max,
+                  int64_t *out)
 {
     struct token t = value_token(p);
     struct slice unit;
@@ -152,8 +149,8 @@ bool parse_number(struct parser *p, const char *name, const struct setting_word 
     else if (slice_eq_cstr(unit, "M"))
         n = scale(n, 1048576);
     else if (unit.len)
-        return parse_fail(p, t.where, "numbers are written 1000, 4k (4096) or 1M (1048576)",
-                          "\"%.*s\" is no number", SLICE_ARG(slice_upto(t.text, 60)));
+        return parse_fail(p, t.where, "numbers are written 1000, 4k (4096) or 1M (1048576)", "\"%.*s\" is no number",
+                          SLICE_ARG(slice_upto(t.text, 60)));
     if (!in_bounds(p, &t, name, SETTING_NUMBER, n, min, max))
         return false;
     (void)parse_next(p, 0);
@@ -161,8 +158,7 @@ bool parse_number(struct parser *p, const char *name, const struct setting_word 
     return true;
 }
 
-static bool cidr_value(struct parser *p, const struct token *t, const char *name, int64_t min, int64_t max,
-                       int64_t *out)
+static bool cidr_value(struct parser *p, const struct token *t, const char *name, int64_t min, int64_t max, int64_t *out)
 {
     struct slice unit;
     int64_t n = INT64_MAX;
@@ -177,8 +173,7 @@ bool parse_bits(struct parser *p, const char *name, int64_t max, int64_t *out)
 {
     struct token t = value_token(p);
     if (t.kind != TOKEN_CIDR)
-        return parse_unexpected(p, &t,
-                                parse_text(p, "it is written like `%s /%d`", name, max == 32 ? 24 : 64),
+        return parse_unexpected(p, &t, parse_text(p, "it is written like `%s /%d`", name, max == 32 ? 24 : 64),
                                 "a number of bits");
     if (!cidr_value(p, &t, name, 0, max, out))
         return false;
@@ -242,8 +237,31 @@ const char *conf_kind_word(enum conf_clause_kind kind)
     return kind == CONF_CLAUSE_LIST ? "list" : "tarpit";
 }
 
+/*
+ * Whether there is a `|` outside of brackets and without a backslash: in a basic regex that is a plain character, which hardly
+ * anybody means.
+ */
+static bool has_plain_bar(struct slice re)
+{
+    bool in_brackets = false;
+    for (size_t i = 0; i < re.len; i++) {
+        if (in_brackets)
+            in_brackets = re.ptr[i] != ']';
+        else if (re.ptr[i] == '[')
+            in_brackets = true;
+        else if (re.ptr[i] == '\\')
+            i++;
+        else if (re.ptr[i] == '|')
+            return true;
+    }
+    return false;
+}
+
 struct conf_regex parse_regex(struct parser *p, const struct token *t)
 {
+    if (!p->c->set.extendedregex && has_plain_bar(t->text))
+        diags_add(p->diags, DIAG_WARNING, t->where, "write `\\(a\\|b\\)`, or `extendedregex` on a line before this one",
+                  "in a basic regular expression `|`, `(` and `)` are plain characters");
     char *source = arena_cstr(&p->c->arena, t->text);
     size_t len = 0;
     for (size_t i = 0; i < t->text.len; i++) {
@@ -262,8 +280,7 @@ static bool parse_addr(struct parser *p, struct conf_item *out)
 {
     struct token t = parse_peek(p, 0);
     if (t.kind != TOKEN_WORD || ip_parse(t.text, &out->net))
-        return parse_unexpected(p, &t, "addresses are written 192.0.2.0/24 or 2001:db8::/32",
-                                "an IP address");
+        return parse_unexpected(p, &t, "addresses are written 192.0.2.0/24 or 2001:db8::/32", "an IP address");
     (void)parse_next(p, 0);
     bool mapped = out->net.family == IP_V4 && slice_find(t.text, ':') < t.text.len;
     int64_t width = mapped ? 128 : ip_width_bits(&out->net), bits = width;
@@ -291,8 +308,7 @@ static bool parse_domain(struct parser *p, const struct token *t, struct conf_it
         return parse_fail(p, t->where, parse_text(p, "did you mean `addr %.*s`?", SLICE_ARG(t->text)),
                           "an address is no domain");
     if (t->text.len == 0 || slice_trim(t->text, letters).len != 0)
-        return parse_fail(p, t->where, "letters, digits, dots, hyphens and underscores",
-                          "this is no domain name");
+        return parse_fail(p, t->where, "letters, digits, dots, hyphens and underscores", "this is no domain name");
     out->text = arena_slice(&p->c->arena, t->text);
     return true;
 }
@@ -311,8 +327,7 @@ static bool parse_address(struct parser *p, const struct token *t, struct conf_i
         hint = slice_eq_cstr(found, "<>") ? "for the empty sender write /^<>$/"
                                           : "a mail address stands without angle brackets";
     else if (t->kind == TOKEN_WORD)
-        hint = parse_text(p, "for all addresses of a domain write a regular expression: /@%.*s>$/",
-                          SLICE_ARG(found));
+        hint = parse_text(p, "for all addresses of a domain write a regular expression: /@%.*s>$/", SLICE_ARG(found));
     return parse_unexpected(p, t, hint, "a mail address or a /regular expression/");
 }
 
@@ -336,10 +351,9 @@ bool parse_item(struct parser *p, enum conf_clause_kind kind, struct conf_item *
         out->text = arena_slice(&p->c->arena, t.text);
     } else {
         struct slice found = lex_chunk(&p->lx, &t);
-        ok = parse_unexpected(
-            p, &t,
-            t.kind == TOKEN_WORD ? parse_text(p, "quotes are needed: \"%.*s\"", SLICE_ARG(found)) : NULL,
-            "a string or a /regular expression/");
+        ok = parse_unexpected(p, &t,
+                              t.kind == TOKEN_WORD ? parse_text(p, "quotes are needed: \"%.*s\"", SLICE_ARG(found)) : NULL,
+                              "a string or a /regular expression/");
     }
     if (ok)
         (void)parse_next(p, mode);

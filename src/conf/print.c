@@ -66,8 +66,7 @@ static void put_item(enum conf_clause_kind kind, const struct conf_item *item, s
     else if (kind == CONF_CLAUSE_ADDR)
         buf_printf(out, "%s/%u", ip_format(&item->net, ip), item->bits);
     else if (kind == CONF_CLAUSE_HELO || (kind == CONF_CLAUSE_DOMAIN && names_is_statement(item->text)))
-        put_string(item->text.ptr, out,
-                   one_line); /* a keyword at a line's start in braces reads as a missing brace */
+        put_string(item->text.ptr, out, one_line); /* a keyword at a line's start in braces reads as a missing brace */
     else
         buf_put_slice(out, item->text);
 }

@@ -15,10 +15,8 @@ static const struct setting_word report_words[] = {{"none", CONF_REPORT_NONE},
                                                    {"all", CONF_REPORT_ALL},
                                                    {NULL, 0}};
 /* milter-greylist's manual says command, its lexer knows only comand */
-static const struct setting_word scope_words[] = {{"session", CONF_SCOPE_SESSION},
-                                                  {"comand", CONF_SCOPE_COMMAND},
-                                                  {"command", CONF_SCOPE_COMMAND},
-                                                  {NULL, 0}};
+static const struct setting_word scope_words[] = {
+    {"session", CONF_SCOPE_SESSION}, {"comand", CONF_SCOPE_COMMAND}, {"command", CONF_SCOPE_COMMAND}, {NULL, 0}};
 static const struct setting_word hostkey_words[] = {
     {"address", CONF_HOSTKEY_ADDRESS}, {"domain", CONF_HOSTKEY_DOMAIN}, {NULL, 0}};
 static const struct setting_word unwatched_words[] = {
@@ -31,9 +29,9 @@ static const struct setting_word progress_words[] = {{"auto", CONF_PROGRESS_AUTO
 static const struct setting_word auto_words[] = {{"auto", -1}, {NULL, 0}};
 
 #define AT(field) offsetof(struct conf_settings, field)
-#define FLAG(word, about)                                                                                    \
-    {                                                                                                        \
-        .name = #word, .type = SETTING_FLAG, .offset = AT(word), .text = about                               \
+#define FLAG(word, about)                                                                                                   \
+    {                                                                                                                       \
+        .name = #word, .type = SETTING_FLAG, .offset = AT(word), .text = about                                              \
     }
 
 static const struct setting rows[] = {

@@ -30,11 +30,10 @@ struct setting {
     int64_t value;            /* default; a FLAG's too */
     const char *default_text; /* STRING: default */
     int64_t min, max;
-    const struct setting_word
-        *words;           /* CHOICE; or for TIME and NUMBER words beside the numbers; ends with word NULL */
-    bool needs_restart;   /* a reload leaves it as it is */
-    const char *argument; /* the manual's name for the argument */
-    const char *text;     /* what it does, mdoc */
+    const struct setting_word *words; /* CHOICE; or for TIME and NUMBER words beside the numbers; ends with word NULL */
+    bool needs_restart;               /* a reload leaves it as it is */
+    const char *argument;             /* the manual's name for the argument */
+    const char *text;                 /* what it does, mdoc */
 };
 
 size_t settings_count(void);
