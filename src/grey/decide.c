@@ -174,7 +174,7 @@ static struct grey_slot *find_tuple(const struct work *w)
         return addr;
     if (own || addr)
         return own ? own : addr;
-    return w->set->crowded ? live(w, GREY_SLOT_SHARED) : NULL;
+    return live(w, GREY_SLOT_SHARED);
 }
 
 /* A first sight in the future (the clock was set back) counts as now. */
@@ -309,14 +309,15 @@ static void grant_companions(struct work *w, struct grant g)
         grant_auto(w, GREY_SLOT_LAZY, g);
 }
 
-/* The tuple has passed. It stays under the key it was found by; a shared record is used up by one tuple. */
+/*
+ * The tuple has passed. It stays under the key it was found by; from a shared record it gets one of its own, and the shared one
+ * stays for the others that were told to come back.
+ */
 static void let_in(struct work *w, struct grant g)
 {
     enum grey_slot_name name = GREY_SLOT_TUPLE;
     bool shared = w->tuple && name_of(w, w->tuple) == GREY_SLOT_SHARED;
-    if (shared && w->answer->state == GREY_DUE)
-        drop_slot(w, w->tuple);
-    else if (w->tuple && !shared)
+    if (w->tuple && !shared)
         name = name_of(w, w->tuple);
     if (w->req->autowhite_sec <= 0) {
         if (w->set->slots[name].present)
@@ -374,7 +375,9 @@ static void renew_used(struct work *w)
 static void keep_pending(struct work *w)
 {
     int64_t first = first_visit(w);
-    int64_t until = first + w->req->delay_sec + w->req->timeout_sec;
+    bool shares = w->tuple ? name_of(w, w->tuple) == GREY_SLOT_SHARED : w->set->crowded;
+    int64_t life = shares ? min64(w->req->timeout_sec, GREY_SHARED_LIFE_SEC) : w->req->timeout_sec;
+    int64_t until = first + w->req->delay_sec + life;
     if (!w->tuple) {
         enum grey_slot_name name = w->set->crowded ? GREY_SLOT_SHARED : GREY_SLOT_TUPLE;
         struct grey_record *r = open_record(w, name);

@@ -44,7 +44,13 @@ struct grey_set {
 /* An AUTO record earned by a hold is renewed to at most this many times its life (DESIGN 3). */
 enum { GREY_HOLD_RENEWALS = 8 };
 
-/* Compute the keys and which slots the request wants. SHARED is wanted only by who sets crowded, after it is loaded. */
+/*
+ * A shared record cannot tell the tuples that it stands for from new ones: behind its delay it lets in all of the client's. So it
+ * lives only as long as a mail server needs to come back, not for the whole timeout.
+ */
+enum { GREY_SHARED_LIFE_SEC = 4 * 3600 };
+
+/* Compute the keys and which slots the request wants. SHARED is to be loaded too where no record of the tuple's own is live. */
 void grey_set_init(struct grey_set *set, const struct grey_secret *secret, const struct grey_request *req);
 
 /*

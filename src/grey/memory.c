@@ -153,8 +153,8 @@ bool grey_memory_run(struct grey_memory *m, const struct grey_request *req, stru
     for (int i = 0; i < GREY_SLOTS; i++)
         if (set.slots[i].wanted)
             load(m, &set, (enum grey_slot_name)i, req);
-    if (m->crowd > 0 && count_unconfirmed(m, &req->tuple.addr) >= m->crowd) {
-        set.crowded = true;
+    if (m->crowd > 0) {
+        set.crowded = count_unconfirmed(m, &req->tuple.addr) >= m->crowd;
         load(m, &set, GREY_SLOT_SHARED, req);
     }
     grey_apply(req, &set, answer);

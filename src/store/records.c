@@ -100,9 +100,9 @@ int records_check_crowd(const struct tables *t, MDB_txn *txn, const struct grey_
         is_live(&set->slots[GREY_SLOT_TUPLE_ADDR], req->now))
         return 0;
     int rc = records_count_client(t, txn, &req->tuple.addr, &count);
-    if (rc != 0 || count < crowd_max)
+    if (rc != 0)
         return rc;
-    set->crowded = true;
+    set->crowded = count >= crowd_max;
     return records_load_slot(t, txn, req, set, GREY_SLOT_SHARED, &old[GREY_SLOT_SHARED], corrupt);
 }
 

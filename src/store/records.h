@@ -47,8 +47,8 @@ int records_load_slot(const struct tables *t, MDB_txn *txn, const struct grey_re
                       uint64_t *corrupt);
 
 /*
- * A client with crowd_max unconfirmed tuples has its new ones share a record: where the request would make one, set crowded and load
- * the shared slot. After records_load.
+ * A client with crowd_max unconfirmed tuples has its new ones share a record: where the request would make one, set crowded. The
+ * shared slot is loaded in any case: it may stand for this tuple since a time when there were more. After records_load.
  */
 int records_check_crowd(const struct tables *t, MDB_txn *txn, const struct grey_request *req,
                         struct grey_set *set, struct records_old old[GREY_SLOTS], uint32_t crowd_max,

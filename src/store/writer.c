@@ -230,6 +230,10 @@ static int attempt(struct writer *w, struct op **batch, size_t *n, bool backgrou
         return rc;
     }
     rc = r.rt.changed ? commit(w, &r, answers) : end_unchanged(w, &r);
+    if (rc == 0 && r.rt.changed && w->failing) { /* an empty transaction "succeeds" on a full disk too */
+        tell(w, LOG_LEVEL_NOTICE, "store %s: can be written again", w->directory);
+        w->failing = false;
+    }
     if (rc == 0) {
         struct op_list done = {0};
         for (size_t i = 0; i < *n; i++)
@@ -322,13 +326,9 @@ static void carry_out(struct writer *w, struct op **batch, size_t n, bool backgr
         rc = attempt(w, NULL, &none, true);
         rc = rc ? rc : attempt(w, batch, &n, false);
     }
-    if (rc == 0 && n == 0 && w->failing)
-        return; /* an empty transaction commits on a full disk too, and proves nothing */
-    if (rc == 0) {
-        if (w->failing)
-            tell(w, LOG_LEVEL_NOTICE, "store %s: can be written again", w->directory);
-        w->failing = false;
-    } else if (n > 1 && may_be_one_requests_fault(rc)) {
+    if (rc == 0)
+        return;
+    if (n > 1 && may_be_one_requests_fault(rc)) {
         carry_out(w, batch, n / 2, false);
         if (w->tables->env)
             carry_out(w, batch + n / 2, n - n / 2, false);

@@ -464,11 +464,16 @@ static void a_crowd_shares_a_record(void)
     w.req.tuple.addr = world_ip("192.0.2.8");
     CHECK(!decide(&w, 5)->shared);
     w.req.tuple.addr = world_ip("192.0.2.7");
-    /* a tuple that passes by it uses it up */
+    /* all that were told to come back pass by it, also when the client is below its bound again */
     CHECK_INT(decide(&w, DELAY + 2)->verdict, GREY_ACCEPT);
     CHECK_INT(look(&w, DELAY + 3)->state, GREY_AUTO);
+    grey_memory_set_crowd(w.memory, 100);
     w.req.tuple.recipient = slice_cstr(names[2]);
-    CHECK_INT(decide(&w, DELAY + 3)->verdict, GREY_DEFER);
+    CHECK_INT(decide(&w, DELAY + 3)->verdict, GREY_ACCEPT);
+    /* not for long: it lets in new tuples too */
+    w.req.tuple.recipient = SLICE_LIT("<5@example.net>");
+    CHECK_INT(decide(&w, DELAY + GREY_SHARED_LIFE_SEC + 3)->verdict, GREY_DEFER);
+    CHECK(!w.got.shared);
     world_free(&w);
 }
 

@@ -170,10 +170,13 @@ static void a_crowd_shares_a_record(void)
     struct store_stats stats;
     store_get_stats(r->store, &stats);
     CHECK_INT(stats.records, 12);
-    /* confirmed tuples make room for others */
+    /* confirmed tuples make room for others; those that share a record are still known */
     rig_pass(r, 30 * MINUTE, false);
     for (unsigned i = 0; i < 5; i++)
         CHECK_INT(rig_ask(r, GREY_DECIDE, i)->verdict, GREY_ACCEPT);
+    CHECK_INT(rig_ask(r, GREY_DECIDE, 13)->verdict, GREY_ACCEPT);
+    CHECK_INT(rig_ask(r, GREY_DECIDE, 14)->verdict, GREY_ACCEPT);
+    rig_pass(r, GREY_SHARED_LIFE_SEC + MINUTE, false);
     CHECK(!rig_ask(r, GREY_DECIDE, 20)->shared);
     rig_free(r);
 }
