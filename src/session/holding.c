@@ -28,8 +28,7 @@ static void ask_look(struct session *s, bool alone)
 static bool has_endpoints(const struct session *s)
 {
     const struct endpoints *e = &s->ends;
-    return e->remote.family != IP_NONE && e->local.family == e->remote.family && e->local_port &&
-           e->remote_port;
+    return e->remote.family != IP_NONE && e->local.family == e->remote.family && e->local_port && e->remote_port;
 }
 
 static bool skips_unwatched(const struct session *s)
@@ -90,8 +89,7 @@ static void first_looked(struct session *s, enum look_result result, uint64_t co
         s->watch = WATCH_UNCLEAR;
         s->unknown_looks = 1;
     } else {
-        s->watch =
-            WATCH_IMPOSSIBLE; /* other host, other network namespace, XCLIENT: counted where a line would hold */
+        s->watch = WATCH_IMPOSSIBLE; /* other host, other network namespace, XCLIENT: counted where a line would hold */
     }
     session_reply_code(s, SMFIR_CONTINUE);
 }
@@ -140,8 +138,7 @@ void holding_end(struct session *s, enum hold_end end)
             sh->stats.siblings++;
         else
             sh->stats.served++;
-        text_log_hold_end(s, s->flags & FLAG_SIBLING ? "released with another connection" : "served",
-                          waited_ms);
+        text_log_hold_end(s, s->flags & FLAG_SIBLING ? "released with another connection" : "served", waited_ms);
         break;
     case HOLD_END_LEFT:
         sh->stats.left++;

@@ -57,6 +57,8 @@ enum {
     FLAG_MAIL_MACROS = 1u << 9,
     FLAG_SIBLING = 1u << 10, /* released by another connection of the same client */
     FLAG_LOCAL = 1u << 11,   /* family L */
+    FLAG_HELO_MACROS = 1u << 12,
+    FLAG_HEADERS_LEFT_OUT = 1u << 13, /* it was said that a message has more headers to add than it may */
 };
 
 /* A policy's macro beyond those that have a field of their own. */
@@ -93,10 +95,10 @@ struct added_header {
  * What an ordinary dialogue keeps in each of its three scopes; more goes to the heap. Clients held by the ten thousand are why
  * this is counted in bytes: with it a held client needs just below 2 KiB in all.
  */
-enum { SESSION_CONN_BYTES = 192, SESSION_MAIL_BYTES = 80, SESSION_RCPT_BYTES = 288 };
+enum { SESSION_CONN_BYTES = 160, SESSION_MAIL_BYTES = 80, SESSION_RCPT_BYTES = 288 };
 enum { SESSION_INLINE_BYTES = SESSION_CONN_BYTES + SESSION_MAIL_BYTES + SESSION_RCPT_BYTES };
 
-enum { SESSION_KEEP_MAX_BYTES = 64 * 1024, SESSION_STORE_DEADLINE_MS = 5000 };
+enum { SESSION_KEEP_MAX_BYTES = 64 * 1024, SESSION_HEADERS_MAX_BYTES = 128 * 1024, SESSION_STORE_DEADLINE_MS = 5000 };
 
 /* What one arena of a session has taken from the MTA so far, so that no dialogue makes it grow without end. */
 struct scope {
@@ -126,21 +128,22 @@ struct session {
     struct endpoints ends;
     uint64_t cookie;
     struct slice host, client_ptr, helo, mta_name, if_addr; /* mta_name: {j} */
-    struct slice verify, cert_subject;
-    struct macro *conn_macros;
+    struct slice verify, cert_subject;                      /* with HELO: STARTTLS is followed by another one */
+    struct macro *conn_macros, *helo_macros;
     int64_t waited_ms, longest_ms; /* served holds */
 
     /* the message */
     struct slice sender, queue_id, auth_type, auth_authen;
     struct macro *mail_macros;
-    unsigned accepted;   /* recipients let through */
-    int64_t elapsed_sec; /* longest delay of an accepted recipient; 0: none was delayed */
-    unsigned reasons;    /* of all accepted recipients */
-    int64_t tarpit_sec;  /* of the last one that a tarpit line let in */
-    struct slice report; /* text of a line's own `report`; NONE: the usual */
-    struct slice
-        acl_in_header; /* "9": the line that "ACL 9 matched" names in X-Greylist; NONE: no such reason */
+    unsigned accepted;                 /* recipients let through */
+    int64_t elapsed_sec;               /* longest delay of an accepted recipient; 0: none was delayed */
+    unsigned reasons;                  /* of all accepted recipients */
+    int64_t tarpit_sec;                /* of the last one that a tarpit line let in */
+    struct buf report;                 /* text of the last line's own `report`; empty: the usual */
+    const struct conf_acl *header_acl; /* the line that X-Greylist names; NULL: no such reason */
+    const char *header_acl_id;         /* its id, or a continue line's; NULL: the line's number */
     struct added_header *headers;
+    uint32_t headers_bytes;
     struct slice deferred_text; /* delayedreject: the whole reply packet for DATA */
 
     /* the recipient */
@@ -149,19 +152,18 @@ struct session {
     struct grey_tuple tuple;
     struct policy_cursor *cursor; /* only during WAIT_LOOK_STORE */
     struct decision decision;
-    struct grey_answer
-        *known;             /* answer to the look at the store, in the recipient's arena; NULL: not asked */
-    struct wall first_seen; /* start of the hold, or the present */
+    struct grey_answer *known; /* answer to the look at the store, in the recipient's arena; NULL: not asked */
+    struct wall first_seen;    /* start of the hold, or the present */
     struct mono deadline, next_look, next_progress; /* of the timer's jobs; ms 0: not wanted */
 
     struct buf in; /* a packet's beginning, or what came while a reply was owed */
-    struct scope conn, mail, rcpt;
+    struct scope conn, helo_scope, mail, rcpt;
     max_align_t inline_memory[SESSION_INLINE_BYTES / sizeof(max_align_t)];
 };
 
 /* ---- session.c ---- */
 
-/* Answer the command that waits; the reply is one packet (or several in one buffer: one write). */
+/* Answer the command that waits, unless the session has been closed; one packet, or several in one buffer: one write. */
 void session_reply(struct session *s, struct slice packets);
 void session_reply_code(struct session *s, uint8_t code);
 /* 421 with this text; the MTA hangs up. */
@@ -170,6 +172,7 @@ void session_reply_gone(struct session *s, const char *text);
 void session_close(struct session *s, const char *why);
 /* Copy text into a scope; NONE and a closed session when the MTA has sent more than a scope may hold. */
 struct slice session_keep(struct session *s, struct scope *scope, struct slice text);
+void session_clear_helo(struct session *s);
 void session_clear_recipient(struct session *s);
 void session_clear_message(struct session *s);
 /* Go on with what came while a reply was owed. */
@@ -197,8 +200,8 @@ void recipient_served(struct session *s);
 void recipient_unwatchable(struct session *s);
 void recipient_committed(struct session *s, const struct grey_answer *answer);
 /* A request about the present recipient, with what its decision says. */
-void recipient_ask_store(struct session *s, enum grey_request_kind kind, enum grey_pass pass,
-                         int64_t waited_sec, bool wants_answer);
+void recipient_ask_store(struct session *s, enum grey_request_kind kind, enum grey_pass pass, int64_t waited_sec,
+                         bool wants_answer);
 
 /* ---- holding.c ---- */
 
@@ -222,10 +225,7 @@ void message_note_accepted(struct session *s, unsigned reasons, int64_t elapsed_
 
 /* A format on the present recipient's facts; control bytes of outside text cannot break a reply or a header. */
 void text_expand(const struct session *s, const struct format *format, struct buf *out);
-/* id or line of the present recipient's ACL line, kept for the message; NONE when no line matched. */
-struct slice text_acl_name(struct session *s);
-void text_refusal(struct session *s, int64_t elapsed_sec, int64_t remaining_sec, bool blacklisted,
-                  struct buf *packet);
+void text_refusal(struct session *s, int64_t elapsed_sec, int64_t remaining_sec, bool blacklisted, struct buf *packet);
 void text_log_passed(struct session *s, const struct policy_why *why);
 void text_log_accepted(struct session *s, unsigned reasons);
 void text_log_autowhite(struct session *s, const struct grey_answer *answer);

@@ -13,6 +13,30 @@ static void split_header(struct slice text, struct slice *name, struct slice *va
     *value = slice_trim(slice_from(text, colon + 1), " \t");
 }
 
+static void append_header(struct session *s, struct slice name, struct slice value, int64_t index)
+{
+    struct arena *arena = &s->mail.arena;
+    struct added_header *h = arena_zalloc(arena, sizeof(*h));
+    h->name = arena_slice(arena, name);
+    h->value = arena_slice(arena, value);
+    h->index = index;
+    struct added_header **at = &s->headers;
+    while (*at)
+        at = &(*at)->next;
+    *at = h;
+    s->headers_bytes += (uint32_t)(name.len + value.len);
+}
+
+/* A sender may write to many recipients: the mail goes on, with fewer headers. */
+static void leave_out(struct session *s)
+{
+    if (s->flags & FLAG_HEADERS_LEFT_OUT)
+        return;
+    s->flags |= FLAG_HEADERS_LEFT_OUT;
+    effects_log(s->sh->out, s->id, LOG_LEVEL_WARNING,
+                "more than %d KiB of headers to add to one message: the rest is left out", SESSION_HEADERS_MAX_BYTES / 1024);
+}
+
 static void add_header(struct session *s, const struct format *format, int64_t index)
 {
     struct buf text = {0};
@@ -21,21 +45,11 @@ static void add_header(struct session *s, const struct format *format, int64_t i
     split_header(buf_slice(&text), &name, &value);
     bool known = name.len == 0;
     for (const struct added_header *h = s->headers; h && !known; h = h->next)
-        known = slice_eq_nocase(h->name, name) &&
-                slice_eq(h->value, value); /* once a message, not once a recipient */
-    if (!known) {
-        struct added_header *h = arena_zalloc(&s->mail.arena, sizeof(*h));
-        h->name = arena_slice(&s->mail.arena, name);
-        h->value = arena_slice(&s->mail.arena, value);
-        h->index = index;
-        struct added_header **at = &s->headers;
-        while (*at)
-            at = &(*at)->next;
-        *at = h;
-        s->mail.kept_bytes += (uint32_t)text.len;
-        if (s->mail.kept_bytes > SESSION_KEEP_MAX_BYTES)
-            session_close(s, "more headers to add than a message may have");
-    }
+        known = slice_eq_nocase(h->name, name) && slice_eq(h->value, value); /* once a message, not once a recipient */
+    if (!known && s->headers_bytes + text.len > SESSION_HEADERS_MAX_BYTES)
+        leave_out(s);
+    else if (!known)
+        append_header(s, name, value, index);
     buf_fini(&text);
 }
 
@@ -48,15 +62,15 @@ void message_note_accepted(struct session *s, unsigned reasons, int64_t elapsed_
         s->elapsed_sec = elapsed_sec;
     if (reasons & REASON_TARPIT)
         s->tarpit_sec = d->tarpit_sec;
-    if (reasons & REASON_ACL || d->nolog)
-        s->acl_in_header = text_acl_name(s);
-    if (d->report) {
-        struct buf text = {0};
-        text_expand(s, d->report, &text);
-        s->report = session_keep(s, &s->mail, buf_slice(&text));
-        buf_fini(&text);
+    if (reasons & REASON_ACL || d->nolog) {
+        s->header_acl = d->acl;
+        s->header_acl_id = d->id;
     }
-    for (unsigned i = 0; i < d->n_headers && s->phase != PHASE_OVER; i++)
+    if (d->report) {
+        buf_clear(&s->report);
+        text_expand(s, d->report, &s->report);
+    }
+    for (unsigned i = 0; i < d->n_headers; i++)
         add_header(s, d->headers[i], d->header_index[i]);
 }
 

@@ -20,9 +20,8 @@ static uint32_t steps_for(unsigned needs)
 static void put_symlists(const struct session *s, struct milter_options *o, struct buf lists[SMFIM_STAGES])
 {
     unsigned needs = s->needs;
-    buf_put_cstr(&lists[SMFIM_CONNECT],
-                 "j v {client_addr} {client_port} {client_ptr} {client_resolve} {daemon_addr} "
-                 "{daemon_port} {if_addr} {stress}");
+    buf_put_cstr(&lists[SMFIM_CONNECT], "j v {client_addr} {client_port} {client_ptr} {client_resolve} {daemon_addr} "
+                                        "{daemon_port} {if_addr} {stress}");
     if (needs & POLICY_NEEDS_TLS)
         buf_put_cstr(&lists[SMFIM_HELO], "{verify} {cert_subject}");
     buf_put_cstr(&lists[SMFIM_ENVFROM], "i");
@@ -121,21 +120,18 @@ static bool take_value(struct session *s, struct slice name, struct slice value)
     return true;
 }
 
-enum scope_kind { SCOPE_CONN, SCOPE_MAIL };
-
 static const struct text_macro {
     const char *name;
-    enum scope_kind scope;
-    size_t offset;
+    size_t scope, offset; /* of the scope and of the field in struct session */
 } text_macros[] = {
-    {"j", SCOPE_CONN, offsetof(struct session, mta_name)},
-    {"{client_ptr}", SCOPE_CONN, offsetof(struct session, client_ptr)},
-    {"{if_addr}", SCOPE_CONN, offsetof(struct session, if_addr)},
-    {"{verify}", SCOPE_CONN, offsetof(struct session, verify)},
-    {"{cert_subject}", SCOPE_CONN, offsetof(struct session, cert_subject)},
-    {"i", SCOPE_MAIL, offsetof(struct session, queue_id)},
-    {"{auth_type}", SCOPE_MAIL, offsetof(struct session, auth_type)},
-    {"{auth_authen}", SCOPE_MAIL, offsetof(struct session, auth_authen)},
+    {"j", offsetof(struct session, conn), offsetof(struct session, mta_name)},
+    {"{client_ptr}", offsetof(struct session, conn), offsetof(struct session, client_ptr)},
+    {"{if_addr}", offsetof(struct session, conn), offsetof(struct session, if_addr)},
+    {"{verify}", offsetof(struct session, helo_scope), offsetof(struct session, verify)},
+    {"{cert_subject}", offsetof(struct session, helo_scope), offsetof(struct session, cert_subject)},
+    {"i", offsetof(struct session, mail), offsetof(struct session, queue_id)},
+    {"{auth_type}", offsetof(struct session, mail), offsetof(struct session, auth_type)},
+    {"{auth_authen}", offsetof(struct session, mail), offsetof(struct session, auth_authen)},
 };
 
 static bool take_text(struct session *s, struct slice name, struct slice value)
@@ -146,7 +142,7 @@ static bool take_text(struct session *s, struct slice name, struct slice value)
             continue;
         struct slice *field = (struct slice *)(void *)((char *)s + m->offset);
         if (!field->ptr || !slice_eq(*field, value)) /* {i} comes with every header again */
-            *field = session_keep(s, m->scope == SCOPE_CONN ? &s->conn : &s->mail, value);
+            *field = session_keep(s, (struct scope *)(void *)((char *)s + m->scope), value);
         if (field == &s->if_addr)
             s->flags |= FLAG_IF_ADDR;
         return true;
@@ -161,9 +157,18 @@ static void take_other(struct session *s, uint8_t for_cmd, struct slice name, st
         m++;
     if (!m || !*m)
         return;
-    bool conn = for_cmd == SMFIC_CONNECT || for_cmd == SMFIC_HELO;
-    struct macro **list = conn ? &s->conn_macros : for_cmd == SMFIC_RCPT ? &s->rcpt_macros : &s->mail_macros;
-    struct scope *scope = conn ? &s->conn : for_cmd == SMFIC_RCPT ? &s->rcpt : &s->mail;
+    struct macro **list = &s->mail_macros;
+    struct scope *scope = &s->mail;
+    if (for_cmd == SMFIC_CONNECT) {
+        list = &s->conn_macros;
+        scope = &s->conn;
+    } else if (for_cmd == SMFIC_HELO) {
+        list = &s->helo_macros;
+        scope = &s->helo_scope;
+    } else if (for_cmd == SMFIC_RCPT) {
+        list = &s->rcpt_macros;
+        scope = &s->rcpt;
+    }
     for (const struct macro *have = *list; have; have = have->next)
         if (slice_eq(have->name, name) && slice_eq(have->value, value))
             return;
@@ -186,8 +191,10 @@ static void begin_scope(struct session *s, uint8_t for_cmd)
         session_clear_recipient(s);
         s->flags |= FLAG_RCPT_MACROS;
     }
-    if (for_cmd == SMFIC_HELO)
-        s->verify = s->cert_subject = SLICE_NONE; /* a second HELO: what STARTTLS told holds now */
+    if (for_cmd == SMFIC_HELO) {
+        session_clear_helo(s); /* what STARTTLS told holds now */
+        s->flags |= FLAG_HELO_MACROS;
+    }
 }
 
 void session_macros(struct session *s, uint8_t for_cmd, struct slice pairs)

@@ -12,8 +12,8 @@
 
 static void act(struct session *s);
 
-void recipient_ask_store(struct session *s, enum grey_request_kind kind, enum grey_pass pass,
-                         int64_t waited_sec, bool wants_answer)
+void recipient_ask_store(struct session *s, enum grey_request_kind kind, enum grey_pass pass, int64_t waited_sec,
+                         bool wants_answer)
 {
     const struct conf_settings *set = s->plan->set;
     struct arena *arena = &s->sh->out->arena;
@@ -25,8 +25,7 @@ void recipient_ask_store(struct session *s, enum grey_request_kind kind, enum gr
         .first_seen = s->first_seen,
         .delay_sec = s->decision.acl || s->decision.delay_sec ? s->decision.delay_sec : set->greylist_sec,
         .timeout_sec = set->timeout_sec,
-        .autowhite_sec =
-            s->decision.acl || s->decision.autowhite_sec ? s->decision.autowhite_sec : set->autowhite_sec,
+        .autowhite_sec = s->decision.acl || s->decision.autowhite_sec ? s->decision.autowhite_sec : set->autowhite_sec,
         /* 0 stands for "as autowhite" in the request, below 0 for no memory at all */
         .patience_sec = set->tarpit_memory_sec < 0    ? 0
                         : set->tarpit_memory_sec == 0 ? -1
@@ -48,8 +47,7 @@ void recipient_ask_store(struct session *s, enum grey_request_kind kind, enum gr
     }
 }
 
-static void ask_and_wait(struct session *s, enum grey_request_kind kind, enum grey_pass pass,
-                         int64_t waited_sec)
+static void ask_and_wait(struct session *s, enum grey_request_kind kind, enum grey_pass pass, int64_t waited_sec)
 {
     session_set_wait(s, WAIT_STORE);
     recipient_ask_store(s, kind, pass, waited_sec, true);
@@ -244,8 +242,7 @@ void recipient_served(struct session *s)
 
 static void log_unstored(struct session *s)
 {
-    effects_log(s->sh->out, s->id, LOG_LEVEL_ERROR,
-                "store: the record of %.*s could not be made; the mail is let in",
+    effects_log(s->sh->out, s->id, LOG_LEVEL_ERROR, "store: the record of %.*s could not be made; the mail is let in",
                 SLICE_ARG(s->tuple.sender));
 }
 

@@ -40,9 +40,11 @@ void session_free(struct session *s)
     timer_stop(&s->sh->wheel, &s->timer);
     free(s->cursor);
     arena_fini(&s->conn.arena);
+    arena_fini(&s->helo_scope.arena);
     arena_fini(&s->mail.arena);
     arena_fini(&s->rcpt.arena);
     buf_fini(&s->in);
+    buf_fini(&s->report);
     plan_unref(s->plan);
     s->sh->stats.open--;
     s->sh->stats.held = hold_count(s->sh->holds);
@@ -84,6 +86,8 @@ void session_close(struct session *s, const char *why)
 
 void session_reply(struct session *s, struct slice packets)
 {
+    if (s->phase == PHASE_OVER)
+        return;
     session_set_wait(s, WAIT_NOTHING);
     s->owed = 0;
     effects_send(s->sh->out, s->id, packets);
@@ -121,6 +125,14 @@ static void clear_scope(struct scope *scope)
     scope->kept_bytes = 0;
 }
 
+void session_clear_helo(struct session *s)
+{
+    clear_scope(&s->helo_scope);
+    s->helo = s->verify = s->cert_subject = SLICE_NONE;
+    s->helo_macros = NULL;
+    s->flags &= (uint16_t)~FLAG_HELO_MACROS;
+}
+
 void session_clear_recipient(struct session *s)
 {
     clear_scope(&s->rcpt);
@@ -141,9 +153,13 @@ void session_clear_message(struct session *s)
     s->accepted = 0;
     s->elapsed_sec = s->tarpit_sec = 0;
     s->reasons = 0;
-    s->report = s->deferred_text = SLICE_NONE;
+    s->deferred_text = SLICE_NONE;
+    s->header_acl = NULL;
+    s->header_acl_id = NULL;
     s->headers = NULL;
-    s->flags &= (uint16_t) ~(FLAG_DEFER_AT_DATA | FLAG_MAIL_MACROS | FLAG_ASKED);
+    s->headers_bytes = 0;
+    buf_fini(&s->report);
+    s->flags &= (uint16_t) ~(FLAG_DEFER_AT_DATA | FLAG_MAIL_MACROS | FLAG_ASKED | FLAG_HEADERS_LEFT_OUT);
     if (s->phase > PHASE_CONNECTED && s->phase < PHASE_OVER)
         s->phase = PHASE_CONNECTED;
 }
@@ -164,11 +180,10 @@ void session_arm_timer(struct session *s)
 /* Old waits end here, with their timers and the answers still under way. */
 void session_set_wait(struct session *s, enum wait wait)
 {
-    static const char *const names[WAIT_MAX_] = {"nothing",  "first look", "look at store",
-                                                 "the hold", "last look",  "store"};
+    static const char *const names[WAIT_MAX_] = {"nothing", "first look", "look at store", "the hold", "last look", "store"};
     if (s->plan->set->verbose)
-        effects_log(s->sh->out, s->id, LOG_LEVEL_DEBUG, "session %u: waits for %s -> %s",
-                    session_id_slot(s->id), names[s->wait], names[wait]);
+        effects_log(s->sh->out, s->id, LOG_LEVEL_DEBUG, "session %u: waits for %s -> %s", session_id_slot(s->id),
+                    names[s->wait], names[wait]);
     s->wait = wait;
     s->store_request = s->look_request = 0;
     s->deadline.ms = s->next_look.ms = s->next_progress.ms = 0;
@@ -264,7 +279,10 @@ static void on_connect(struct session *s, const struct milter_command *c)
 
 static void on_helo(struct session *s, const struct milter_command *c)
 {
-    s->helo = session_keep(s, &s->conn, c->u.helo);
+    if (!(s->flags & FLAG_HELO_MACROS))
+        session_clear_helo(s);
+    s->flags &= (uint16_t)~FLAG_HELO_MACROS;
+    s->helo = session_keep(s, &s->helo_scope, c->u.helo);
     session_reply_code(s, SMFIR_CONTINUE);
 }
 
@@ -352,8 +370,8 @@ static void on_quit_nc(struct session *s, const struct milter_command *c)
     (void)c;
     session_clear_message(s);
     clear_scope(&s->conn);
-    s->host = s->client_ptr = s->helo = s->mta_name = s->if_addr = SLICE_NONE;
-    s->verify = s->cert_subject = SLICE_NONE;
+    session_clear_helo(s);
+    s->host = s->client_ptr = s->mta_name = s->if_addr = SLICE_NONE;
     s->conn_macros = NULL;
     s->ends = (struct endpoints){0};
     s->cookie = 0;
@@ -375,8 +393,7 @@ static void on_quit_nc(struct session *s, const struct milter_command *c)
 static const struct command_rule {
     uint8_t cmd;
     uint16_t phases;
-    uint32_t
-        no_reply; /* SMFIP_NR_*: never asked for, but an answer that nobody waits for would be the next one's */
+    uint32_t no_reply; /* SMFIP_NR_*: never asked for, but an answer that nobody waits for would be the next one's */
     void (*handle)(struct session *s, const struct milter_command *c);
 } rules[] = {
     {SMFIC_CONNECT, BIT(PHASE_OPEN), SMFIP_NR_CONN, on_connect},
@@ -388,8 +405,8 @@ static const struct command_rule {
     {SMFIC_EOH, BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), SMFIP_NR_EOH, on_content},
     {SMFIC_BODY, BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), SMFIP_NR_BODY, on_content},
     {SMFIC_BODYEOB, BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), 0, on_end},
-    {SMFIC_UNKNOWN, BIT(PHASE_CONNECTED) | BIT(PHASE_MAIL) | BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE),
-     SMFIP_NR_UNKN, on_unknown},
+    {SMFIC_UNKNOWN, BIT(PHASE_CONNECTED) | BIT(PHASE_MAIL) | BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), SMFIP_NR_UNKN,
+     on_unknown},
     {SMFIC_ABORT, (uint16_t)~BIT(PHASE_NEW), UINT32_MAX, on_abort},
     {SMFIC_QUIT, UINT16_MAX, UINT32_MAX, on_quit},
     {SMFIC_QUIT_NC, (uint16_t)~BIT(PHASE_NEW), UINT32_MAX, on_quit_nc},
@@ -564,8 +581,7 @@ void session_timer(struct session *s)
         holding_timer(s);
     } else if (s->deadline.ms != 0 && now >= s->deadline.ms) {
         static const struct grey_answer failed = {.failed = true, .left_sec = -1};
-        effects_log(s->sh->out, s->id, LOG_LEVEL_ERROR, "store: no answer within %d s",
-                    SESSION_STORE_DEADLINE_MS / 1000);
+        effects_log(s->sh->out, s->id, LOG_LEVEL_ERROR, "store: no answer within %d s", SESSION_STORE_DEADLINE_MS / 1000);
         session_store_answered(s, s->store_request, &failed);
         return;
     }

@@ -9,9 +9,9 @@ struct engine_stats {
     uint32_t open, held;                                     /* now */
     uint64_t held_all, served, left, cut, siblings;          /* holds, and how they ended */
     uint64_t unwatchable, bound_max, bound_client, stressed; /* tarpit lines that did not hold, and why */
-    uint64_t passed;                       /* sessions and messages that the filter was not asked for */
-    uint64_t accepted, deferred, rejected; /* recipients */
-    uint64_t gone;                         /* clients found gone before any hold */
+    uint64_t passed;                                         /* sessions and messages that the filter was not asked for */
+    uint64_t accepted, deferred, rejected;                   /* recipients */
+    uint64_t gone;                                           /* clients found gone before any hold */
     uint64_t store_failures, protocol_errors, regex_limits;
 };
 

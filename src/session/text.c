@@ -35,7 +35,7 @@ static struct slice macro_value(const void *ctx, struct slice name)
     for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
         if (slice_eq_cstr(name, own[i].name))
             return own[i].value;
-    const struct macro *const lists[] = {s->rcpt_macros, s->mail_macros, s->conn_macros};
+    const struct macro *const lists[] = {s->rcpt_macros, s->mail_macros, s->helo_macros, s->conn_macros};
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
         for (const struct macro *m = lists[i]; m; m = m->next)
             if (slice_eq(m->name, name))
@@ -56,21 +56,19 @@ static struct slice hostname(const struct session *s)
     return s->mta_name.len ? s->mta_name : slice_cstr(s->plan->hostname);
 }
 
-/* id or line of the ACL line; the line's digits go to room. */
-static struct slice acl_name(const struct session *s, char room[16])
+/* id or line of an ACL line; the line's digits go to room. NONE for no line. */
+static struct slice name_of_acl(const struct conf_acl *acl, const char *id, char room[16])
 {
-    const struct decision *d = &s->decision;
-    if (d->id)
-        return slice_cstr(d->id);
-    if (!d->acl)
+    if (id)
+        return slice_cstr(id);
+    if (!acl)
         return SLICE_NONE;
-    return slice_of(room, (size_t)snprintf(room, 16, "%u", d->acl->line));
+    return slice_of(room, (size_t)snprintf(room, 16, "%u", acl->line));
 }
 
-struct slice text_acl_name(struct session *s)
+static struct slice acl_name(const struct session *s, char room[16])
 {
-    char room[16];
-    return arena_slice(&s->mail.arena, acl_name(s, room));
+    return name_of_acl(s->decision.acl, s->decision.id, room);
 }
 
 static struct format_facts facts_of(const struct session *s, struct room *room)
@@ -107,8 +105,7 @@ void text_expand(const struct session *s, const struct format *format, struct bu
 
 /* ---- replies ---- */
 
-void text_refusal(struct session *s, int64_t elapsed_sec, int64_t remaining_sec, bool blacklisted,
-                  struct buf *packet)
+void text_refusal(struct session *s, int64_t elapsed_sec, int64_t remaining_sec, bool blacklisted, struct buf *packet)
 {
     const struct decision *d = &s->decision;
     struct slice code = d->code.ptr ? d->code : blacklisted ? SLICE_LIT("551") : SLICE_LIT("451");
@@ -144,17 +141,17 @@ void text_x_greylist(const struct session *s, struct buf *out)
     if (report == CONF_REPORT_NONE || (report == CONF_REPORT_DELAYS && !delayed) ||
         (report == CONF_REPORT_NODELAYS && delayed))
         return;
-    if (s->report.ptr) {
-        buf_put_slice(out, s->report);
+    if (s->report.len > 0) {
+        buf_put_slice(out, buf_slice(&s->report));
         return;
     }
-    char address[IP_TEXT_MAX];
+    char address[IP_TEXT_MAX], acl[16];
     const struct xgreylist x = {
         .reasons = s->reasons,
         .elapsed_sec = s->elapsed_sec,
         .tarpit_sec = s->tarpit_sec,
-        .acl = s->acl_in_header,
-        .with_acl = s->acl_in_header.ptr != NULL,
+        .acl = name_of_acl(s->header_acl, s->header_acl_id, acl),
+        .with_acl = s->header_acl != NULL,
         .hostname = hostname(s),
         .address = our_address(s, address),
         .now = s->sh->now.wall,
@@ -164,34 +161,25 @@ void text_x_greylist(const struct session *s, struct buf *out)
 
 /* ---- log lines ---- */
 
-/* Bytes from outside: nothing may end the line or move the cursor of who reads it. */
-static void put_outside(struct buf *out, struct slice text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.ptr[i];
-        buf_put_byte(out, c < 0x20 || c == 0x7f ? '?' : (char)c);
-    }
-}
-
 /* "4BxyZ: addr host[192.0.2.1]" */
 static void put_client(const struct session *s, struct buf *out)
 {
     char address[IP_TEXT_MAX];
     if (s->queue_id.len)
-        put_outside(out, s->queue_id);
+        buf_put_visible(out, s->queue_id);
     else
         buf_put_cstr(out, "(unknown id)"); /* Postfix has none before the first accepted recipient */
     buf_put_cstr(out, ": addr ");
-    put_outside(out, s->host);
+    buf_put_visible(out, s->host);
     buf_printf(out, "[%s]", s->flags & FLAG_LOCAL ? "local" : ip_format(&s->ends.remote, address));
 }
 
 static void put_envelope(const struct session *s, struct buf *out)
 {
     buf_put_cstr(out, " from ");
-    put_outside(out, s->sender);
+    buf_put_visible(out, s->sender);
     buf_put_cstr(out, " to ");
-    put_outside(out, s->recipient);
+    buf_put_visible(out, s->recipient);
 }
 
 static void put_acl(const struct session *s, struct buf *out)
@@ -231,7 +219,7 @@ void text_log_passed(struct session *s, const struct policy_why *why)
     put_client(s, &line);
     if (s->sender.ptr) {
         buf_put_cstr(&line, " from ");
-        put_outside(&line, s->sender);
+        buf_put_visible(&line, s->sender);
     }
     buf_put_cstr(&line, " passes (");
     put_why(&line, why);
@@ -248,17 +236,17 @@ void text_log_accepted(struct session *s, unsigned reasons)
     char address[IP_TEXT_MAX], room[16];
     struct slice acl = acl_name(s, room);
     if (s->queue_id.len)
-        put_outside(&line, s->queue_id);
+        buf_put_visible(&line, s->queue_id);
     else
         buf_put_cstr(&line, "(unknown id)");
     buf_put_cstr(&line, ": skipping greylist because ");
     xgreylist_put_reasons(&line, reasons, d->tarpit_sec, acl, false);
     buf_put_cstr(&line, ", (from=");
-    put_outside(&line, s->sender);
+    buf_put_visible(&line, s->sender);
     buf_put_cstr(&line, ", rcpt=");
-    put_outside(&line, s->recipient);
+    buf_put_visible(&line, s->recipient);
     buf_put_cstr(&line, ", addr=");
-    put_outside(&line, s->host);
+    buf_put_visible(&line, s->host);
     buf_printf(&line, "[%s])", s->flags & FLAG_LOCAL ? "local" : ip_format(&s->ends.remote, address));
     if (acl.ptr)
         buf_printf(&line, " ACL %.*s", SLICE_ARG(acl));
@@ -273,13 +261,13 @@ void text_log_autowhite(struct session *s, const struct grey_answer *answer)
         return;
     (void)answer;
     if (s->queue_id.len)
-        put_outside(&line, s->queue_id);
+        buf_put_visible(&line, s->queue_id);
     else
         buf_put_cstr(&line, "(unknown id)");
     buf_printf(&line, ": addr %s from ", ip_format(&s->ends.remote, address));
-    put_outside(&line, s->sender);
+    buf_put_visible(&line, s->sender);
     buf_put_cstr(&line, " rcpt ");
-    put_outside(&line, s->recipient);
+    buf_put_visible(&line, s->recipient);
     buf_put_cstr(&line, ": autowhitelisted for another ");
     xgreylist_put_duration(&line, s->decision.autowhite_sec);
     write_line(s, LOG_LEVEL_INFO, &line);
