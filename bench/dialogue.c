@@ -62,8 +62,7 @@ static void client_name(const struct dialogue *d, const struct dialogue_settings
 }
 
 /* The value of a macro, without its braces; false when Postfix would not have it now. */
-static bool macro_value(const struct dialogue *d, const struct dialogue_settings *s, struct slice name,
-                        char out[256])
+static bool macro_value(const struct dialogue *d, const struct dialogue_settings *s, struct slice name, char out[256])
 {
     char a[TUPLE_TEXT_MAX], b[16];
     out[0] = '\0';
@@ -111,8 +110,8 @@ static bool macro_value(const struct dialogue *d, const struct dialogue_settings
 }
 
 /* A packet for the command even when it holds no macro: Postfix sends it so. */
-static void put_macros(const struct dialogue *d, const struct dialogue_settings *s,
-                       const struct dialogue_terms *terms, uint8_t cmd, struct buf *out)
+static void put_macros(const struct dialogue *d, const struct dialogue_settings *s, const struct dialogue_terms *terms,
+                       uint8_t cmd, struct buf *out)
 {
     enum milter_stage stage = milter_stage_of_command(cmd);
     struct slice list = terms->options.symlist[stage];
@@ -228,8 +227,8 @@ static enum dialogue_next end(struct dialogue *d, bool in_mail, struct buf *out)
 }
 
 /* Put everything up to the next command that is answered. */
-static enum dialogue_next advance(struct dialogue *d, const struct dialogue_settings *s,
-                                  const struct dialogue_terms *terms, struct buf *out)
+static enum dialogue_next advance(struct dialogue *d, const struct dialogue_settings *s, const struct dialogue_terms *terms,
+                                  struct buf *out)
 {
     for (;; d->round++) {
         while (d->step < STEP_QUIT && d->round >= rounds_of(d, s))
@@ -251,13 +250,11 @@ static enum dialogue_next advance(struct dialogue *d, const struct dialogue_sett
     }
 }
 
-void dialogue_begin(struct dialogue *d, const struct dialogue_settings *s, uint64_t tuple,
-                    uint16_t client_port, struct buf *out)
+void dialogue_begin(struct dialogue *d, const struct dialogue_settings *s, uint64_t tuple, uint16_t client_port,
+                    struct buf *out)
 {
-    *d = (struct dialogue){
-        .tuple = tuple, .client = tuple_client(tuple, s->clients), .client_port = client_port};
-    const struct milter_options offer = {
-        .version = MILTER_VERSION, .actions = SMFIF_ALL, .steps = OFFERED_STEPS};
+    *d = (struct dialogue){.tuple = tuple, .client = tuple_client(tuple, s->clients), .client_port = client_port};
+    const struct milter_options offer = {.version = MILTER_VERSION, .actions = SMFIF_ALL, .steps = OFFERED_STEPS};
     milter_put_options(out, &offer);
 }
 
@@ -268,9 +265,8 @@ bool dialogue_at_rcpt(const struct dialogue *d)
 
 /* Replies. */
 
-static enum dialogue_next take_options(struct dialogue *d, const struct dialogue_settings *s,
-                                       struct dialogue_terms *terms, const struct wire_packet *p,
-                                       struct buf *out)
+static enum dialogue_next take_options(struct dialogue *d, const struct dialogue_settings *s, struct dialogue_terms *terms,
+                                       const struct wire_packet *p, struct buf *out)
 {
     if (p->cmd != SMFIC_OPTNEG)
         return DIALOGUE_BAD;
@@ -298,9 +294,7 @@ static enum dialogue_answer answer_of(const struct milter_reply *r)
     case SMFIR_SHUTDOWN:
         return ANSWER_421;
     case SMFIR_REPLYCODE:
-        return r->u.replycode.status == 421   ? ANSWER_421
-               : r->u.replycode.status == 451 ? ANSWER_451
-                                              : ANSWER_OTHER;
+        return r->u.replycode.status == 421 ? ANSWER_421 : r->u.replycode.status == 451 ? ANSWER_451 : ANSWER_OTHER;
     default:
         return ANSWER_OTHER;
     }
@@ -324,9 +318,8 @@ static bool is_edit(uint8_t code)
     }
 }
 
-enum dialogue_next dialogue_take(struct dialogue *d, const struct dialogue_settings *s,
-                                 struct dialogue_terms *terms, struct dialogue_counts *counts,
-                                 const struct wire_packet *p, struct buf *out)
+enum dialogue_next dialogue_take(struct dialogue *d, const struct dialogue_settings *s, struct dialogue_terms *terms,
+                                 struct dialogue_counts *counts, const struct wire_packet *p, struct buf *out)
 {
     if (d->step == STEP_OPTNEG)
         return take_options(d, s, terms, p, out);

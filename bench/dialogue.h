@@ -68,8 +68,8 @@ enum dialogue_next {
 };
 
 /* Begin: puts the offer. client_port names the client's end, with the settings' daemon address. */
-void dialogue_begin(struct dialogue *d, const struct dialogue_settings *s, uint64_t tuple,
-                    uint16_t client_port, struct buf *out);
+void dialogue_begin(struct dialogue *d, const struct dialogue_settings *s, uint64_t tuple, uint16_t client_port,
+                    struct buf *out);
 
 /* One packet of the filter's; puts what Postfix sends next. */
 MUST_CHECK enum dialogue_next dialogue_take(struct dialogue *d, const struct dialogue_settings *s,

@@ -204,8 +204,7 @@ static void bench_init(struct bench *b, uint32_t holds)
                                              .clients = TUPLE_CLIENTS_MAX};
     b->memory = grey_memory_new(&secret);
     b->dialogues = mem_alloc(holds * sizeof(*b->dialogues));
-    memset(b->dialogues, 0xff,
-           holds * sizeof(*b->dialogues)); /* ours, and there before the engine's memory is measured */
+    memset(b->dialogues, 0xff, holds * sizeof(*b->dialogues)); /* ours, and there before the engine's memory is measured */
     b->engine = engine_new(make_plan(), (struct siphash_key){{1}}, b->now);
 }
 
@@ -261,8 +260,8 @@ static void run(struct bench *b)
     part = part_begin(b);
     pass(b, MINUTE_MS);
     double minute_ms = part_engine_cpu_ns(b, &part) / 1e6;
-    printf("holds=%u held=%u bytes_each=%.0f open_us=%.2f minute_cpu_ms=%.1f looks=%llu progress=%llu\n",
-           b->holds, held, bytes, open_us, minute_ms, (unsigned long long)(b->looks - looks),
+    printf("holds=%u held=%u bytes_each=%.0f open_us=%.2f minute_cpu_ms=%.1f looks=%llu progress=%llu\n", b->holds, held,
+           bytes, open_us, minute_ms, (unsigned long long)(b->looks - looks),
            (unsigned long long)(b->counts.progress - progress));
 }
 
@@ -271,8 +270,7 @@ int main(int argc, char **argv)
     static const struct option options[] = {{"holds", required_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
     uint64_t holds = 100000;
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;)
-        if (c != 'h' || slice_to_u64(slice_cstr(optarg), &holds) != ERR_NONE || holds == 0 ||
-            holds > 1000000) {
+        if (c != 'h' || slice_to_u64(slice_cstr(optarg), &holds) != ERR_NONE || holds == 0 || holds > 1000000) {
             fprintf(stderr, "usage: engine [--holds N]\n");
             return 64;
         }

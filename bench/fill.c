@@ -10,10 +10,9 @@
 #include <string.h>
 #include <time.h>
 
-static const char usage[] =
-    "usage: fill --tuples N [--clients N] [--pending] > FILE\n"
-    "  --clients N   spread over N client addresses (default all of 198.18.0.0/15)\n"
-    "  --pending     tuples still to be confirmed; default: ones that have passed (AUTO)\n";
+static const char usage[] = "usage: fill --tuples N [--clients N] [--pending] > FILE\n"
+                            "  --clients N   spread over N client addresses (default all of 198.18.0.0/15)\n"
+                            "  --pending     tuples still to be confirmed; default: ones that have passed (AUTO)\n";
 
 int main(int argc, char **argv)
 {

@@ -220,8 +220,7 @@ static bool slot_take(struct load *l, struct slot *s, const struct wire_packet *
     bool was_rcpt = dialogue_at_rcpt(&s->dialogue);
     uint64_t replies = l->counts.replies;
     buf_clear(&l->scratch);
-    enum dialogue_next next =
-        dialogue_take(&s->dialogue, &l->o.dialogue, &l->terms, &l->counts, p, &l->scratch);
+    enum dialogue_next next = dialogue_take(&s->dialogue, &l->o.dialogue, &l->terms, &l->counts, p, &l->scratch);
     if (next == DIALOGUE_BAD) {
         slot_fail(l, s, EPROTO);
         return false;
@@ -343,8 +342,8 @@ static void print_rcpt(const struct load *l)
            "errors=%llu last_error=%s\n",
            (unsigned long long)c->rcpt[ANSWER_CONTINUE], (unsigned long long)c->rcpt[ANSWER_ACCEPT],
            (unsigned long long)c->rcpt[ANSWER_451], (unsigned long long)c->rcpt[ANSWER_421],
-           (unsigned long long)c->rcpt[ANSWER_OTHER], (unsigned long long)c->progress,
-           (unsigned long long)l->errors, l->errors > 0 ? strerrorname_np(l->last_errno) : "none");
+           (unsigned long long)c->rcpt[ANSWER_OTHER], (unsigned long long)c->progress, (unsigned long long)l->errors,
+           l->errors > 0 ? strerrorname_np(l->last_errno) : "none");
     fflush(stdout);
 }
 
@@ -353,8 +352,7 @@ static double own_cpu_seconds(void)
 {
     struct rusage u;
     getrusage(RUSAGE_SELF, &u);
-    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
-           (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
 }
 
 static void print_report(const struct load *l, double seconds)
@@ -363,29 +361,25 @@ static void print_report(const struct load *l, double seconds)
     uint64_t complete = l->finished - l->errors;
     printf("sessions=%llu unfinished=%u replies=%llu seconds=%.3f sessions_per_second=%.1f "
            "replies_per_second=%.1f ",
-           (unsigned long long)complete, active(l), (unsigned long long)c->replies, seconds,
-           (double)complete / seconds, (double)c->replies / seconds);
-    printf("rcpt_p50_us=%.1f rcpt_p90_us=%.1f rcpt_p99_us=%.1f rcpt_max_us=%.1f ",
-           latency_quantile_us(&l->rcpt, 0.5), latency_quantile_us(&l->rcpt, 0.9),
-           latency_quantile_us(&l->rcpt, 0.99), (double)l->rcpt.max_ns / 1000);
-    printf("reply_p50_us=%.1f reply_p99_us=%.1f reply_max_us=%.1f load_cpu=%.2f ",
-           latency_quantile_us(&l->any, 0.5), latency_quantile_us(&l->any, 0.99),
-           (double)l->any.max_ns / 1000, own_cpu_seconds() / seconds);
+           (unsigned long long)complete, active(l), (unsigned long long)c->replies, seconds, (double)complete / seconds,
+           (double)c->replies / seconds);
+    printf("rcpt_p50_us=%.1f rcpt_p90_us=%.1f rcpt_p99_us=%.1f rcpt_max_us=%.1f ", latency_quantile_us(&l->rcpt, 0.5),
+           latency_quantile_us(&l->rcpt, 0.9), latency_quantile_us(&l->rcpt, 0.99), (double)l->rcpt.max_ns / 1000);
+    printf("reply_p50_us=%.1f reply_p99_us=%.1f reply_max_us=%.1f load_cpu=%.2f ", latency_quantile_us(&l->any, 0.5),
+           latency_quantile_us(&l->any, 0.99), (double)l->any.max_ns / 1000, own_cpu_seconds() / seconds);
     printf("continue=%llu accept=%llu 451=%llu 421=%llu other=%llu edits=%llu messages=%llu late=%llu "
            "accept_at=%s ",
            (unsigned long long)c->all[ANSWER_CONTINUE], (unsigned long long)c->all[ANSWER_ACCEPT],
            (unsigned long long)c->all[ANSWER_451], (unsigned long long)c->all[ANSWER_421],
-           (unsigned long long)c->all[ANSWER_OTHER], (unsigned long long)c->edits,
-           (unsigned long long)c->messages, (unsigned long long)l->late,
-           c->accept_at ? milter_command_name(c->accept_at) : "none");
+           (unsigned long long)c->all[ANSWER_OTHER], (unsigned long long)c->edits, (unsigned long long)c->messages,
+           (unsigned long long)l->late, c->accept_at ? milter_command_name(c->accept_at) : "none");
     print_rcpt(l);
 }
 
 static void print_terms(const struct load *l)
 {
     static const char *const stages[SMFIM_STAGES] = {"connect", "helo", "mail", "rcpt", "data", "eom", "eoh"};
-    printf("version=%u actions=%x steps=%x\n", l->terms.options.version, l->terms.options.actions,
-           l->terms.options.steps);
+    printf("version=%u actions=%x steps=%x\n", l->terms.options.version, l->terms.options.actions, l->terms.options.steps);
     for (unsigned i = 0; i < SMFIM_STAGES; i++)
         if (l->terms.options.symlist[i].ptr)
             printf("macros=%s=%.*s\n", stages[i], SLICE_ARG(l->terms.options.symlist[i]));
@@ -476,8 +470,7 @@ static bool take_option(struct options *o, int c, const char *arg)
     case OPT_CONNECT:
         return socket_parse(arg, &o->filter) == ERR_NONE;
     case OPT_KIND:
-        o->dialogue.kind =
-            slice_eq_cstr(slice_cstr(arg), "suspicious") ? DIALOGUE_SUSPICIOUS : DIALOGUE_ORDINARY;
+        o->dialogue.kind = slice_eq_cstr(slice_cstr(arg), "suspicious") ? DIALOGUE_SUSPICIOUS : DIALOGUE_ORDINARY;
         return o->dialogue.kind == DIALOGUE_SUSPICIOUS || slice_eq_cstr(slice_cstr(arg), "ordinary");
     case OPT_SESSIONS:
         o->sessions = number(arg, 1, UINT64_MAX);
@@ -559,8 +552,8 @@ static void load_init(struct load *l)
     l->slots_count = l->o.hold > 0 ? l->o.hold : l->o.concurrent;
     uint64_t files = socket_raise_files(), want = (uint64_t)l->slots_count * (l->o.real_clients ? 3 : 1) + 16;
     if (files < want) {
-        fprintf(stderr, "load: needs %llu open files, may have %llu; use several processes\n",
-                (unsigned long long)want, (unsigned long long)files);
+        fprintf(stderr, "load: needs %llu open files, may have %llu; use several processes\n", (unsigned long long)want,
+                (unsigned long long)files);
         exit(69);
     }
     if (l->o.real_clients && client_server_open(&l->server, l->o.dialogue.daemon_address) != ERR_NONE) {

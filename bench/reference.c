@@ -152,8 +152,7 @@ static bool read_connection(struct reference *r, struct connection *c)
     else
         buf_put_slice(&c->in, in);
     /* one write a reply; a peer that does not read a few bytes is no MTA */
-    if (r->answer.len > 0 &&
-        send(c->fd, r->answer.ptr, r->answer.len, MSG_NOSIGNAL) != (ssize_t)r->answer.len)
+    if (r->answer.len > 0 && send(c->fd, r->answer.ptr, r->answer.len, MSG_NOSIGNAL) != (ssize_t)r->answer.len)
         return false;
     return more;
 }
@@ -205,8 +204,7 @@ static bool take_command(uint8_t *out, const char *name)
 
 static bool take_rcpt(enum rcpt_answer *out, const char *text)
 {
-    static const char *const words[] = {
-        [RCPT_CONTINUE] = "continue", [RCPT_451] = "451", [RCPT_HOLD] = "hold"};
+    static const char *const words[] = {[RCPT_CONTINUE] = "continue", [RCPT_451] = "451", [RCPT_HOLD] = "hold"};
     for (unsigned i = 0; i < COUNT_OF(words); i++) {
         if (strcmp(words[i], text) == 0) {
             *out = (enum rcpt_answer)i;

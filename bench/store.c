@@ -105,8 +105,7 @@ static double cpu_seconds(void)
 {
     struct rusage u;
     getrusage(RUSAGE_SELF, &u);
-    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
-           (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
 }
 
 int main(int argc, char **argv)
@@ -127,12 +126,10 @@ int main(int argc, char **argv)
     double took = seconds() - start, used = cpu_seconds() - cpu;
     struct store_stats s;
     store_get_stats(b.store, &s);
-    printf("outstanding %" PRIu64 "  tuples %" PRIu64
-           "  first sights/s %.0f  cpu us each %.1f  commit p50 %.2f ms"
+    printf("outstanding %" PRIu64 "  tuples %" PRIu64 "  first sights/s %.0f  cpu us each %.1f  commit p50 %.2f ms"
            "  p99 %.2f ms  map bytes a tuple %.0f  failed %" PRIu64 "\n",
-           outstanding, s.records, (double)count / took, used / (double)count * 1e6,
-           (double)s.commit_p50_us / 1000, (double)s.commit_p99_us / 1000,
-           s.records ? (double)s.used_bytes / (double)s.records : 0, b.failed);
+           outstanding, s.records, (double)count / took, used / (double)count * 1e6, (double)s.commit_p50_us / 1000,
+           (double)s.commit_p99_us / 1000, s.records ? (double)s.used_bytes / (double)s.records : 0, b.failed);
     store_close(b.store);
     return b.failed != 0;
 }

@@ -13,8 +13,7 @@ uint32_t tuple_client(uint64_t n, uint32_t clients)
 
 void tuple_sender(uint64_t n, char out[TUPLE_TEXT_MAX])
 {
-    snprintf(out, TUPLE_TEXT_MAX, "<s%llu@d%llu.example.org>", (unsigned long long)n,
-             (unsigned long long)n % 1009);
+    snprintf(out, TUPLE_TEXT_MAX, "<s%llu@d%llu.example.org>", (unsigned long long)n, (unsigned long long)n % 1009);
 }
 
 void tuple_recipient(uint64_t n, unsigned which, char out[TUPLE_TEXT_MAX])

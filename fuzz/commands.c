@@ -27,8 +27,8 @@ static void check_options(struct slice body)
     struct buf b = {0};
     milter_put_options(&b, &o);
     struct wire_packet p = only_packet(&b);
-    if (milter_parse_options(p.body, &back) != ERR_NONE || back.version != o.version ||
-        back.actions != o.actions || back.steps != o.steps)
+    if (milter_parse_options(p.body, &back) != ERR_NONE || back.version != o.version || back.actions != o.actions ||
+        back.steps != o.steps)
         PANIC("options changed");
     for (unsigned i = 0; i < SMFIM_STAGES; i++)
         same(o.symlist[i], back.symlist[i]);

@@ -22,8 +22,8 @@ static void check_line(const struct dump_line *line)
         dump_put_line(&text, &again);
         if (dump_parse_line(slice_upto(buf_slice(&text), text.len - 1), &again, &why) != ERR_NONE)
             abort();
-        if (again.kind != line->kind || again.waited_sec != line->waited_sec ||
-            !slice_eq(again.sender, record.sender) || !slice_eq(again.recipient, record.recipient))
+        if (again.kind != line->kind || again.waited_sec != line->waited_sec || !slice_eq(again.sender, record.sender) ||
+            !slice_eq(again.recipient, record.recipient))
             abort();
     }
     buf_fini(&text);

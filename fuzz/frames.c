@@ -45,8 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (whole.len > 0 && memcmp(whole.ptr, data, whole.len) != 0)
         PANIC("built packets differ from those that came");
     size_t step = size > 0 ? data[size - 1] % 7u + 1 : 1;
-    if (size < 4096 &&
-        (cut_in_steps(in, step, &steps) != r || !slice_eq(buf_slice(&whole), buf_slice(&steps))))
+    if (size < 4096 && (cut_in_steps(in, step, &steps) != r || !slice_eq(buf_slice(&whole), buf_slice(&steps))))
         PANIC("packets depend on how the bytes arrive");
     buf_fini(&whole);
     buf_fini(&steps);

@@ -75,8 +75,8 @@ static void check_verdict(const struct policy_verdict *v, const struct policy_fa
     expect(v->n_headers <= POLICY_HEADERS_MAX);
     for (size_t i = 0; i < REGEX_GROUPS_MAX; i++) {
         struct slice g = v->groups[i];
-        expect(!g.ptr || lies_in(g, f->host) || lies_in(g, f->helo) || lies_in(g, f->sender) ||
-               lies_in(g, f->recipient) || g.len == 0);
+        expect(!g.ptr || lies_in(g, f->host) || lies_in(g, f->helo) || lies_in(g, f->sender) || lies_in(g, f->recipient) ||
+               g.len == 0);
     }
 }
 

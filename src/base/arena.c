@@ -21,10 +21,8 @@ void arena_init(struct arena *a)
 
 void arena_init_inline(struct arena *a, void *memory, size_t bytes)
 {
-    *a = (struct arena){.at = memory,
-                        .end = (char *)memory + bytes,
-                        .inline_at = memory,
-                        .inline_end = (char *)memory + bytes};
+    *a = (struct arena){
+        .at = memory, .end = (char *)memory + bytes, .inline_at = memory, .inline_end = (char *)memory + bytes};
 }
 
 void arena_clear(struct arena *a)

@@ -32,8 +32,7 @@ struct plan *cli_plan(const char *path)
 static const struct {
     const char *name;
     enum policy_resolve resolve;
-} resolves[] = {
-    {"ok", RESOLVE_OK}, {"forged", RESOLVE_FORGED}, {"temp", RESOLVE_TEMP}, {"fail", RESOLVE_FAIL}};
+} resolves[] = {{"ok", RESOLVE_OK}, {"forged", RESOLVE_FORGED}, {"temp", RESOLVE_TEMP}, {"fail", RESOLVE_FAIL}};
 
 static bool read_resolve(const char *word, enum policy_resolve *out)
 {
@@ -125,8 +124,8 @@ int cli_explain(const struct command *c, int argc, char **argv)
     if (explain(plan, &facts, &text, &error) == ERR_NONE) {
         fputs(buf_cstr(&text), stdout);
     } else {
-        fprintf(stderr, "tarsier explain: --state \"%.*s\" cannot be read; it understands %s\n",
-                SLICE_ARG(facts.state), error);
+        fprintf(stderr, "tarsier explain: --state \"%.*s\" cannot be read; it understands %s\n", SLICE_ARG(facts.state),
+                error);
         status = CLI_USAGE;
     }
     buf_fini(&text);

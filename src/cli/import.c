@@ -41,12 +41,10 @@ static bool drop_rights(const struct conf_settings *set)
 static struct store *open_store(const struct conf_settings *set)
 {
     struct store *store = NULL;
-    const struct store_config config = {
-        .directory = set->store, .max_records = set->store_max, .bulk = true, .log = say};
+    const struct store_config config = {.directory = set->store, .max_records = set->store_max, .bulk = true, .log = say};
     enum err e = store_open(&config, &store);
     if (e == ERR_BUSY)
-        fprintf(stderr, "tarsier import: %s is in use: stop tarsierd first (systemctl stop tarsierd)\n",
-                set->store);
+        fprintf(stderr, "tarsier import: %s is in use: stop tarsierd first (systemctl stop tarsierd)\n", set->store);
     else if (e != ERR_NONE)
         fprintf(stderr, "tarsier import: %s: %s\n", set->store, err_text(e));
     return e == ERR_NONE ? store : NULL;
@@ -88,8 +86,7 @@ int cli_import(const struct command *c, int argc, char **argv)
     bool done = false;
     enum err e = file_read(path, DUMP_MAX_BYTES, &text); /* before the rights to read it are given up */
     if (e != ERR_NONE)
-        fprintf(stderr, "tarsier import: %s: %s\n", path,
-                e == ERR_IO || e == ERR_NOT_FOUND ? strerror(errno) : err_text(e));
+        fprintf(stderr, "tarsier import: %s: %s\n", path, e == ERR_IO || e == ERR_NOT_FOUND ? strerror(errno) : err_text(e));
     else if (drop_rights(plan->set))
         done = import_text(plan->set, path, buf_slice(&text));
     buf_fini(&text);

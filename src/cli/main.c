@@ -18,8 +18,7 @@ static void usage(FILE *out)
 {
     fprintf(out, "usage: tarsier COMMAND [ARGUMENTS]\n\n");
     for (size_t i = 0; i < N_COMMANDS; i++)
-        fprintf(out, "  tarsier %s %s\n      %s\n", commands[i].name, commands[i].arguments,
-                commands[i].text);
+        fprintf(out, "  tarsier %s %s\n      %s\n", commands[i].name, commands[i].arguments, commands[i].text);
     fprintf(out, "  tarsier help | --help\n  tarsier version | --version\n\nMore: man tarsier\n");
 }
 

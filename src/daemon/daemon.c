@@ -16,10 +16,10 @@
 #include <sys/stat.h>
 
 enum {
-    SURPLUS_TELL_MS = 60000, /* too many sessions: said once a minute */
-    WANTED_FILES = 65536,    /* what root raises the limit of open files to, where it is lower */
-    STOP_LIMIT_MS = 600,     /* for replies to get out; with store and log the end comes within a second */
-    LOG_LIMIT_MS = 200,      /* for a stalled reader of the log */
+    SURPLUS_TELL_MS = 60000,     /* too many sessions: said once a minute */
+    WANTED_FILES = 65536,        /* what root raises the limit of open files to, where it is lower */
+    STOP_LIMIT_MS = 600,         /* for replies to get out; with store and log the end comes within a second */
+    LOG_LIMIT_MS = 200,          /* for a stalled reader of the log */
     DUMP_MAX_BYTES = 1024 << 20, /* a dump of ten million records */
 };
 
@@ -48,8 +48,7 @@ static void hook_surplus(void *ctx, const struct event *event, struct effects *o
     if (event->kind == EVENT_OPEN && tell) {
         d->surplus_told_ms = event->now.mono.ms;
         log_printf(d->log, LOG_LEVEL_WARNING,
-                   "more than %u sessions at once: those beyond are let go with the default, accept",
-                   d->sessions_max);
+                   "more than %u sessions at once: those beyond are let go with the default, accept", d->sessions_max);
     }
     surplus_step(event, out);
 }
@@ -66,8 +65,7 @@ static void hook_store(void *ctx, const struct effect *e)
     store_submit(d->store, e->session, e->request, e->u.store);
 }
 
-static void look_found(void *ctx, session_id session, uint32_t request, enum look_result result,
-                       uint64_t cookie)
+static void look_found(void *ctx, session_id session, uint32_t request, enum look_result result, uint64_t cookie)
 {
     struct daemon *d = ctx;
     struct event e = {.kind = EVENT_LOOK, .session = session, .request = request};
@@ -199,10 +197,9 @@ static enum err start_watch(struct daemon *d, struct buf *why)
 {
     (void)why;
     if (watch_open(&d->watch) != ERR_NONE)
-        log_printf(
-            d->log, LOG_LEVEL_WARNING,
-            "clients' connections cannot be watched (NETLINK_SOCK_DIAG: %s); `holds unwatched` decides",
-            strerror(errno));
+        log_printf(d->log, LOG_LEVEL_WARNING,
+                   "clients' connections cannot be watched (NETLINK_SOCK_DIAG: %s); `holds unwatched` decides",
+                   strerror(errno));
     return ERR_NONE;
 }
 
@@ -224,8 +221,7 @@ static enum err start_store(struct daemon *d, struct buf *why)
     errno = 0;
     enum err e = store_open(&config, &d->store);
     if (e != ERR_NONE)
-        buf_printf(why, "the store %s: %s%s%s", set->store, err_text(e), errno ? ": " : "",
-                   errno ? strerror(errno) : "");
+        buf_printf(why, "the store %s: %s%s%s", set->store, err_text(e), errno ? ": " : "", errno ? strerror(errno) : "");
     return e;
 }
 
@@ -245,8 +241,7 @@ static enum err start_import(struct daemon *d, struct buf *why)
         log_printf(d->log, LOG_LEVEL_NOTICE, "the store is new: %s is imported: %s", path, buf_cstr(&told));
     }
     if (e != ERR_NONE && e != ERR_NOT_FOUND)
-        log_printf(d->log, LOG_LEVEL_ERROR, "cannot import %s: %s (`tarsier import` does it later)", path,
-                   err_text(e));
+        log_printf(d->log, LOG_LEVEL_ERROR, "cannot import %s: %s (`tarsier import` does it later)", path, err_text(e));
     buf_fini(&text);
     buf_fini(&told);
     return ERR_NONE;
@@ -275,8 +270,7 @@ static void tell_start(struct daemon *d)
     struct store_stats stats;
     struct buf line = {0};
     store_get_stats(d->store, &stats);
-    buf_printf(&line, "tarsierd %s: %s, generation %u, listening at ", TARSIER_VERSION, d->conf_file,
-               d->plan->generation);
+    buf_printf(&line, "tarsierd %s: %s, generation %u, listening at ", TARSIER_VERSION, d->conf_file, d->plan->generation);
     io_describe_listeners(d->io, &line);
     buf_printf(&line, "; store %s with %llu records; up to %u sessions", d->plan->set->store,
                (unsigned long long)stats.records, d->sessions_max);
@@ -321,13 +315,12 @@ static bool start(struct daemon *d)
 static void tell_end(struct daemon *d)
 {
     struct engine_stats s = engine_stats(d->engine);
-    log_printf(
-        d->log, LOG_LEVEL_NOTICE,
-        "stopped after %llu sessions: %llu recipients accepted, %llu deferred, %llu rejected; %llu holds, "
-        "%llu served, %llu left, %llu cut",
-        (unsigned long long)s.sessions, (unsigned long long)s.accepted, (unsigned long long)s.deferred,
-        (unsigned long long)s.rejected, (unsigned long long)s.held_all, (unsigned long long)s.served,
-        (unsigned long long)s.left, (unsigned long long)s.cut);
+    log_printf(d->log, LOG_LEVEL_NOTICE,
+               "stopped after %llu sessions: %llu recipients accepted, %llu deferred, %llu rejected; %llu holds, "
+               "%llu served, %llu left, %llu cut",
+               (unsigned long long)s.sessions, (unsigned long long)s.accepted, (unsigned long long)s.deferred,
+               (unsigned long long)s.rejected, (unsigned long long)s.held_all, (unsigned long long)s.served,
+               (unsigned long long)s.left, (unsigned long long)s.cut);
 }
 
 /* The store first: its threads wake the loop and write to the log. */

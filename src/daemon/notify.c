@@ -34,7 +34,6 @@ void notify_reloading(void)
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     char state[80];
-    snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%lld",
-             (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+    snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
     notify_send(state);
 }

@@ -53,22 +53,21 @@ bool options_parse(int argc, char **argv, struct options *out)
 
 void options_print_help(void)
 {
-    fputs(
-        "usage: tarsierd [-f FILE] [--check | --show-config] [--postfix DIR]\n"
-        "\n"
-        "A milter that holds, greylists and passes. Runs in the foreground; SIGHUP reads the configuration\n"
-        "again, SIGTERM ends it.\n"
-        "\n"
-        "  -f, --file FILE    the configuration; without it /etc/tarsier/tarsier.conf, else the shipped "
-        "one.\n"
-        "                     A greylist.conf as it stands will do\n"
-        "      --check        read the configuration, say what is wrong with it, and end\n"
-        "      --show-config  print all that is in force, with where each part comes from, and end\n"
-        "      --postfix DIR  where Postfix's main.cf and master.cf are, for its process limit "
-        "(/etc/postfix)\n"
-        "  -V, --version      print the version, and end\n"
-        "  -h, --help         print this, and end\n"
-        "\n"
-        "Exit status: 0 fine, 1 an error in the configuration or at the start, 2 wrong usage.\n",
-        stdout);
+    fputs("usage: tarsierd [-f FILE] [--check | --show-config] [--postfix DIR]\n"
+          "\n"
+          "A milter that holds, greylists and passes. Runs in the foreground; SIGHUP reads the configuration\n"
+          "again, SIGTERM ends it.\n"
+          "\n"
+          "  -f, --file FILE    the configuration; without it /etc/tarsier/tarsier.conf, else the shipped "
+          "one.\n"
+          "                     A greylist.conf as it stands will do\n"
+          "      --check        read the configuration, say what is wrong with it, and end\n"
+          "      --show-config  print all that is in force, with where each part comes from, and end\n"
+          "      --postfix DIR  where Postfix's main.cf and master.cf are, for its process limit "
+          "(/etc/postfix)\n"
+          "  -V, --version      print the version, and end\n"
+          "  -h, --help         print this, and end\n"
+          "\n"
+          "Exit status: 0 fine, 1 an error in the configuration or at the start, 2 wrong usage.\n",
+          stdout);
 }

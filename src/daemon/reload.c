@@ -44,8 +44,7 @@ static void tell_restart(struct daemon *d, const struct plan *plan)
     for (size_t i = 0; i < settings_count(); i++) {
         const struct setting *row = settings_row(i);
         if (row->needs_restart && !settings_equal(d->started->set, plan->set, row))
-            log_printf(d->log, LOG_LEVEL_WARNING, "reload: `%s` is not what it was: it needs a restart",
-                       row->name);
+            log_printf(d->log, LOG_LEVEL_WARNING, "reload: `%s` is not what it was: it needs a restart", row->name);
     }
     if (!listens_equal(d->started->conf, plan->conf))
         log_printf(d->log, LOG_LEVEL_WARNING, "reload: `listen` is not what it was: it needs a restart");
@@ -61,12 +60,11 @@ static void put_in_force(struct daemon *d, struct loaded *l)
     d->plan = plan_ref(plan);
     io_feed(d->io, &(struct event){.kind = EVENT_PLAN, .u.plan = plan});
     if (l->mta_sessions != d->mta_sessions)
-        log_printf(d->log, LOG_LEVEL_NOTICE, "the MTA's limit is now %u sessions (0: not known), it was %u",
-                   l->mta_sessions, d->mta_sessions);
+        log_printf(d->log, LOG_LEVEL_NOTICE, "the MTA's limit is now %u sessions (0: not known), it was %u", l->mta_sessions,
+                   d->mta_sessions);
     d->mta_sessions = l->mta_sessions;
     io_feed(d->io, &(struct event){.kind = EVENT_LIMITS, .u.limits.mta_sessions = l->mta_sessions});
-    log_printf(d->log, LOG_LEVEL_NOTICE, "reload: %s is in force, generation %u", d->conf_file,
-               plan->generation);
+    log_printf(d->log, LOG_LEVEL_NOTICE, "reload: %s is in force, generation %u", d->conf_file, plan->generation);
 }
 
 static void reload_done(void *ctx)
@@ -80,8 +78,8 @@ static void reload_done(void *ctx)
             put_in_force(d, &r->loaded);
         else
             log_printf(d->log, LOG_LEVEL_ERROR,
-                       "reload: %s has %zu errors; generation %u stays in force, nothing is changed",
-                       d->conf_file, r->loaded.diags.errors, d->plan->generation);
+                       "reload: %s has %zu errors; generation %u stays in force, nothing is changed", d->conf_file,
+                       r->loaded.diags.errors, d->plan->generation);
         notify_send("READY=1");
     }
     loaded_fini(&r->loaded);

@@ -50,8 +50,7 @@ void surplus_step(const struct event *event, struct effects *out)
     bool hopeless = false;
     while (in.len > 0 && !hopeless) {
         struct wire_packet packet;
-        hopeless = wire_next(&in, WIRE_PACKET_MAX_BYTES, &packet) != WIRE_OK ||
-                   answer_packet(&packet, &reply) == HOPELESS;
+        hopeless = wire_next(&in, WIRE_PACKET_MAX_BYTES, &packet) != WIRE_OK || answer_packet(&packet, &reply) == HOPELESS;
     }
     if (reply.len > 0)
         effects_send(out, event->session, buf_slice(&reply));

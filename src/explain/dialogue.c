@@ -105,8 +105,8 @@ static uint8_t read_reply(struct dialogue *d, const char *stage)
         if (milter_parse_reply(&p, &r) != ERR_NONE)
             continue;
         if (r.code == SMFIR_ADDHEADER || r.code == SMFIR_INSHEADER) {
-            buf_printf(&d->out->header, "%s%.*s: %.*s", d->out->header.len ? "\n" : "",
-                       SLICE_ARG(r.u.header.name), SLICE_ARG(r.u.header.value));
+            buf_printf(&d->out->header, "%s%.*s: %.*s", d->out->header.len ? "\n" : "", SLICE_ARG(r.u.header.name),
+                       SLICE_ARG(r.u.header.value));
             continue;
         }
         verdict = r.code;
@@ -208,8 +208,7 @@ static uint8_t sit_out(struct dialogue *d, bool leaves)
     uint8_t verdict = 0;
     d->out->held = true;
     d->gone = leaves;
-    while (verdict == 0 && !d->closed && engine_wants_ticks(d->engine) &&
-           d->now.mono.ms - start_ms < HOLD_MAX_MS) {
+    while (verdict == 0 && !d->closed && engine_wants_ticks(d->engine) && d->now.mono.ms - start_ms < HOLD_MAX_MS) {
         d->now.mono.ms += 1000;
         d->now.wall.sec += 1;
         step(d, &tick);
@@ -253,15 +252,13 @@ static void play(struct dialogue *d, bool leaves)
     buf_fini(&packet);
 }
 
-void dialogue_play(struct plan *plan, const struct explain_facts *facts, struct grey_memory *memory,
-                   bool leaves, struct outcome *out)
+void dialogue_play(struct plan *plan, const struct explain_facts *facts, struct grey_memory *memory, bool leaves,
+                   struct outcome *out)
 {
     *out = (struct outcome){.stage = "RCPT"};
-    struct dialogue d = {
-        .memory = memory, .facts = facts, .out = out, .now = {.mono = {1000}, .wall = facts->now}};
+    struct dialogue d = {.memory = memory, .facts = facts, .out = out, .now = {.mono = {1000}, .wall = facts->now}};
     d.engine = engine_new(plan_ref(plan), (struct siphash_key){{0}}, d.now);
-    struct event open = {.kind = EVENT_OPEN, .session = session},
-                 end = {.kind = EVENT_EOF, .session = session};
+    struct event open = {.kind = EVENT_OPEN, .session = session}, end = {.kind = EVENT_EOF, .session = session};
     step(&d, &open);
     play(&d, leaves);
     if (!d.closed)

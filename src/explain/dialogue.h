@@ -21,7 +21,7 @@ void outcome_fini(struct outcome *o);
  * Play one mail from CONNECT to its end at facts->now. leaves: when it is held, the client hangs up at once.
  * The memory keeps what the mail changed.
  */
-void dialogue_play(struct plan *plan, const struct explain_facts *facts, struct grey_memory *memory,
-                   bool leaves, struct outcome *out);
+void dialogue_play(struct plan *plan, const struct explain_facts *facts, struct grey_memory *memory, bool leaves,
+                   struct outcome *out);
 
 #endif

@@ -8,8 +8,7 @@
 
 #include <string.h>
 
-static const char *const truths[] = {
-    [POLICY_NO] = "no", [POLICY_YES] = "yes", [POLICY_LATER] = "not known yet"};
+static const char *const truths[] = {[POLICY_NO] = "no", [POLICY_YES] = "yes", [POLICY_LATER] = "not known yet"};
 
 static struct policy_facts policy_facts_of(const struct explain_facts *f, struct arena *arena)
 {
@@ -31,8 +30,7 @@ static struct policy_facts policy_facts_of(const struct explain_facts *f, struct
     const struct slice in[2] = {f->sender, f->recipient};
     struct slice *const out[2] = {&p.sender, &p.recipient};
     for (int i = 0; i < 2; i++)
-        *out[i] = slice_has_prefix(in[i], "<") ? in[i]
-                                               : slice_cstr(arena_printf(arena, "<%.*s>", SLICE_ARG(in[i])));
+        *out[i] = slice_has_prefix(in[i], "<") ? in[i] : slice_cstr(arena_printf(arena, "<%.*s>", SLICE_ARG(in[i])));
     return p;
 }
 
@@ -43,16 +41,15 @@ static void put_where(struct buf *out, struct conf_where where)
     buf_put_byte(out, '\n');
 }
 
-static void put_facts(const struct explain_facts *f, const struct policy_facts *p,
-                      const struct grey_tuple *tuple, struct buf *out)
+static void put_facts(const struct explain_facts *f, const struct policy_facts *p, const struct grey_tuple *tuple,
+                      struct buf *out)
 {
     static const char *const names[] = {[RESOLVE_OK] = "name verified",
                                         [RESOLVE_FORGED] = "its name does not lead back to it",
                                         [RESOLVE_TEMP] = "the reverse look-up failed for now",
                                         [RESOLVE_FAIL] = "no reverse name"};
     char address[IP_TEXT_MAX];
-    buf_printf(out, "client      %.*s [%s]   (%s)\n", SLICE_ARG(p->host), ip_format(&f->client, address),
-               names[f->resolve]);
+    buf_printf(out, "client      %.*s [%s]   (%s)\n", SLICE_ARG(p->host), ip_format(&f->client, address), names[f->resolve]);
     buf_printf(out, "sender      %.*s\n", SLICE_ARG(p->sender));
     buf_printf(out, "recipient   %.*s\n", SLICE_ARG(p->recipient));
     buf_printf(out, "tuple       ");
@@ -110,8 +107,8 @@ static void put_conditions(const struct plan *plan, const struct policy_facts *f
     }
 }
 
-static void put_line(const struct plan *plan, const struct policy_facts *facts,
-                     const struct grey_tuple *tuple, const struct grey_memory *memory, struct buf *out)
+static void put_line(const struct plan *plan, const struct policy_facts *facts, const struct grey_tuple *tuple,
+                     const struct grey_memory *memory, struct buf *out)
 {
     static const char *const no_hold[] = {[HOLD_POSSIBLE] = "",
                                           [HOLD_UNWATCHABLE] = "the client's connection cannot be watched",
@@ -181,8 +178,8 @@ static void put_outcome(const char *who, const struct outcome *o, struct buf *ou
     put_indented("log", buf_slice(&o->log), out);
 }
 
-static void put_what_happens(struct plan *plan, const struct explain_facts *facts,
-                             const struct grey_memory *memory, struct buf *out)
+static void put_what_happens(struct plan *plan, const struct explain_facts *facts, const struct grey_memory *memory,
+                             struct buf *out)
 {
     struct grey_memory *mine = grey_memory_copy(memory);
     struct outcome o;
@@ -214,8 +211,7 @@ enum err explain(struct plan *plan, const struct explain_facts *given, struct bu
         f.resolve = f.name.len ? RESOLVE_OK : f.ptr.len ? RESOLVE_FORGED : RESOLVE_FAIL;
     struct grey_memory *memory = grey_memory_new(&(struct grey_secret){.text = {{1}}, .tail = {{2}}});
     struct policy_facts facts = policy_facts_of(&f, &arena);
-    facts.no_hold =
-        f.unwatched && plan->set->holds_unwatched == CONF_UNWATCHED_SKIP ? HOLD_UNWATCHABLE : HOLD_POSSIBLE;
+    facts.no_hold = f.unwatched && plan->set->holds_unwatched == CONF_UNWATCHED_SKIP ? HOLD_UNWATCHABLE : HOLD_POSSIBLE;
     struct grey_tuple tuple = plan_tuple(plan, &facts, &arena);
     facts.sender_seen = tuple.sender;
     enum err e = f.state.len ? explain_state_apply(f.state, plan, &tuple, f.now, memory) : ERR_NONE;

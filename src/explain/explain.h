@@ -27,7 +27,6 @@ struct explain_facts {
  *
  * Append the whole explanation. Errors: ERR_SYNTAX, the state cannot be read: error (static text) says what would be understood.
  */
-MUST_CHECK enum err explain(struct plan *plan, const struct explain_facts *facts, struct buf *out,
-                            const char **error);
+MUST_CHECK enum err explain(struct plan *plan, const struct explain_facts *facts, struct buf *out, const char **error);
 
 #endif

@@ -1,9 +1,8 @@
 /* state.c - "held 40 s and left", "first seen 31 min ago" made into records. */
 #include "explain/state.h"
 
-const char explain_state_help[] =
-    "\"held 40 s and left\", \"held 40 s and left 5 min ago\", \"first seen 31 min ago\", "
-    "\"waited 2 d ago\" or \"let in 3 d ago\"";
+const char explain_state_help[] = "\"held 40 s and left\", \"held 40 s and left 5 min ago\", \"first seen 31 min ago\", "
+                                  "\"waited 2 d ago\" or \"let in 3 d ago\"";
 
 /* The next word; commas are blanks. */
 static struct slice next_word(struct slice *rest)
@@ -72,8 +71,8 @@ static enum err take_ago(struct slice *rest, bool optional, int64_t *sec)
     return take_words(rest, ago) && slice_trim(*rest, " \t,").len == 0 ? ERR_NONE : ERR_SYNTAX;
 }
 
-enum err explain_state_apply(struct slice text, const struct plan *plan, const struct grey_tuple *tuple,
-                             struct wall now, struct grey_memory *memory)
+enum err explain_state_apply(struct slice text, const struct plan *plan, const struct grey_tuple *tuple, struct wall now,
+                             struct grey_memory *memory)
 {
     static const char *const held[] = {"held", NULL}, *const left[] = {"and", "left", NULL},
                              *const seen[] = {"first", "seen", NULL}, *const waited[] = {"waited", NULL},

@@ -9,8 +9,7 @@
 extern const char explain_state_help[];
 
 /* tuple: of the mail that is explained. Errors: ERR_SYNTAX, ERR_RANGE. */
-MUST_CHECK enum err explain_state_apply(struct slice text, const struct plan *plan,
-                                        const struct grey_tuple *tuple, struct wall now,
-                                        struct grey_memory *memory);
+MUST_CHECK enum err explain_state_apply(struct slice text, const struct plan *plan, const struct grey_tuple *tuple,
+                                        struct wall now, struct grey_memory *memory);
 
 #endif

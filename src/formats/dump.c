@@ -120,8 +120,8 @@ enum err dump_next(struct dump_reader *r, struct dump_line *out)
  * A TARPIT line is somebody who hung up: a pending record with a left mark. The peer writes it beside the grey line of the same tuple;
  * grey_record_merge puts the two together.
  */
-enum err dump_to_record(struct arena *arena, const struct dump_line *line, const struct dump_rules *rules,
-                        struct wall now, struct grey_tuple *tuple, struct grey_record *record)
+enum err dump_to_record(struct arena *arena, const struct dump_line *line, const struct dump_rules *rules, struct wall now,
+                        struct grey_tuple *tuple, struct grey_record *record)
 {
     int64_t end = line->kind == DUMP_AUTO ? line->date.sec : line->date.sec + rules->timeout_sec;
     if (end < now.sec)
@@ -154,8 +154,7 @@ enum err dump_to_record(struct arena *arena, const struct dump_line *line, const
     return ERR_NONE;
 }
 
-enum err dump_from_record(const struct grey_record *record, const struct dump_rules *rules,
-                          struct dump_line *out)
+enum err dump_from_record(const struct grey_record *record, const struct dump_rules *rules, struct dump_line *out)
 {
     if (record->type != GREY_RECORD_TUPLE)
         return ERR_UNSUPPORTED;
@@ -204,7 +203,6 @@ void dump_summary_add(struct dump_summary *s, const struct dump_line *line)
 void dump_put_summary(struct buf *out, const struct dump_summary *s)
 {
     buf_printf(out,
-               "#\n# Summary: %" PRIu64 " records, %" PRIu64 " greylisted, %" PRIu64 " whitelisted, %" PRIu64
-               " tarpitted\n",
+               "#\n# Summary: %" PRIu64 " records, %" PRIu64 " greylisted, %" PRIu64 " whitelisted, %" PRIu64 " tarpitted\n",
                s->grey + s->autos + s->tarpit, s->grey, s->autos, s->tarpit);
 }

@@ -51,9 +51,8 @@ struct dump_rules {
  * The tuple and the record that a line stands for. Errors: ERR_NOT_FOUND its life is over at now.
  * Owner: texts lie in the arena.
  */
-MUST_CHECK enum err dump_to_record(struct arena *arena, const struct dump_line *line,
-                                   const struct dump_rules *rules, struct wall now, struct grey_tuple *tuple,
-                                   struct grey_record *record);
+MUST_CHECK enum err dump_to_record(struct arena *arena, const struct dump_line *line, const struct dump_rules *rules,
+                                   struct wall now, struct grey_tuple *tuple, struct grey_record *record);
 
 /* The other way: ERR_UNSUPPORTED when the record is nothing that a dump can hold (a pair, a client). Texts are borrowed. */
 MUST_CHECK enum err dump_from_record(const struct grey_record *record, const struct dump_rules *rules,

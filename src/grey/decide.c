@@ -14,9 +14,8 @@ struct work {
     const struct grey_request *req;
     struct grey_set *set;
     struct grey_answer *answer;
-    struct grey_slot
-        *tuple; /* the live record that decides: tuple by either key, or the shared one; or NULL */
-    struct grey_slot *used; /* AUTO: the record that made it so */
+    struct grey_slot *tuple; /* the live record that decides: tuple by either key, or the shared one; or NULL */
+    struct grey_slot *used;  /* AUTO: the record that made it so */
 };
 
 static int64_t min64(int64_t a, int64_t b)
@@ -93,14 +92,11 @@ static void shape(struct grey_record *r, enum grey_slot_name name, const struct 
     const struct grey_tuple *t = &req->tuple;
     r->type = shapes[name].type;
     r->domain = shapes[name].domain ? t->client_domain : SLICE_NONE;
-    r->sender = shapes[name].sender          ? t->sender
-                : shapes[name].sender_domain ? grey_address_domain(t->sender)
-                                             : SLICE_NONE;
+    r->sender = shapes[name].sender ? t->sender : shapes[name].sender_domain ? grey_address_domain(t->sender) : SLICE_NONE;
     r->recipient = shapes[name].recipient ? t->recipient : SLICE_NONE;
 }
 
-enum err grey_set_load(struct grey_set *set, enum grey_slot_name name, const struct grey_request *req,
-                       struct slice bytes)
+enum err grey_set_load(struct grey_set *set, enum grey_slot_name name, const struct grey_request *req, struct slice bytes)
 {
     struct grey_record got, want = {0};
     struct grey_slot *slot = &set->slots[name];
@@ -141,8 +137,7 @@ static struct grey_record *open_record(struct work *w, enum grey_slot_name name)
 {
     struct grey_slot *s = &w->set->slots[name];
     if (!is_live(w, name)) {
-        s->record =
-            (struct grey_record){.first_seen = w->req->now, .left_sec = -1, .addr = w->req->tuple.addr};
+        s->record = (struct grey_record){.first_seen = w->req->now, .left_sec = -1, .addr = w->req->tuple.addr};
         shape(&s->record, name, w->req);
     }
     s->present = true;
@@ -193,16 +188,14 @@ static int64_t remaining(const struct work *w, int64_t first_seen)
 
 static int64_t left_in_force(const struct work *w, const struct grey_slot *s)
 {
-    bool in_force =
-        s && s->record.left_sec >= 0 && (w->set->keep_expired || w->req->now.sec <= s->record.left_until.sec);
+    bool in_force = s && s->record.left_sec >= 0 && (w->set->keep_expired || w->req->now.sec <= s->record.left_until.sec);
     return in_force ? s->record.left_sec : -1;
 }
 
 static bool is_patient(const struct work *w)
 {
     const struct grey_slot *c = live(w, GREY_SLOT_CLIENT);
-    return c && c->record.patient_until.sec > 0 &&
-           (w->set->keep_expired || w->req->now.sec <= c->record.patient_until.sec);
+    return c && c->record.patient_until.sec > 0 && (w->set->keep_expired || w->req->now.sec <= c->record.patient_until.sec);
 }
 
 static struct grey_slot *find_pair(const struct work *w)

@@ -18,8 +18,8 @@ enum grey_slot_name {
     GREY_SLOT_TUPLE,      /* by the configured key */
     GREY_SLOT_TUPLE_ADDR, /* by the address, where the configured key is a domain: imports, a changed setting */
     GREY_SLOT_PAIR,       /* client as configured, sender's domain */
-    GREY_SLOT_PAIR_ADDR, /* address, sender's domain: what a hold earned never frees a whole domain */
-    GREY_SLOT_CLIENT,    /* patience and left mark, by ip_client() */
+    GREY_SLOT_PAIR_ADDR,  /* address, sender's domain: what a hold earned never frees a whole domain */
+    GREY_SLOT_CLIENT,     /* patience and left mark, by ip_client() */
     GREY_SLOT_LAZY,
     GREY_SLOT_SHARED,
     GREY_SLOTS
@@ -57,8 +57,8 @@ void grey_set_init(struct grey_set *set, const struct grey_secret *secret, const
  * Take a stored record into its slot. Errors: as grey_record_decode, and ERR_NOT_FOUND when the record is another tuple's of
  * the same hash or of another kind; the slot counts as empty then. Owner: bytes may die after the call.
  */
-MUST_CHECK enum err grey_set_load(struct grey_set *set, enum grey_slot_name name,
-                                  const struct grey_request *req, struct slice bytes);
+MUST_CHECK enum err grey_set_load(struct grey_set *set, enum grey_slot_name name, const struct grey_request *req,
+                                  struct slice bytes);
 
 /* The decision. Every field of the answer is set, `failed` to false. The set's records borrow the request's texts. */
 void grey_apply(const struct grey_request *req, struct grey_set *set, struct grey_answer *answer);

@@ -38,8 +38,7 @@ static void tail(const struct grey_secret *secret, char kind, struct slice a, st
     siphash128(&secret->tail, slice_of(block, sizeof(block)), out);
 }
 
-void grey_tail_tuple(const struct grey_secret *secret, struct slice sender, struct slice recipient,
-                     uint8_t out[16])
+void grey_tail_tuple(const struct grey_secret *secret, struct slice sender, struct slice recipient, uint8_t out[16])
 {
     tail(secret, 'T', sender, recipient, out);
 }

@@ -29,8 +29,7 @@ void grey_client_address(const struct ip *addr, unsigned bits, uint8_t out[16]);
 void grey_client_domain(const struct grey_secret *secret, struct slice domain, uint8_t out[16]);
 bool grey_client_is_domain(const uint8_t client[16]);
 
-void grey_tail_tuple(const struct grey_secret *secret, struct slice sender, struct slice recipient,
-                     uint8_t out[16]);
+void grey_tail_tuple(const struct grey_secret *secret, struct slice sender, struct slice recipient, uint8_t out[16]);
 void grey_tail_pair(const struct grey_secret *secret, struct slice sender_domain, uint8_t out[16]);
 void grey_tail_own(enum grey_own which, uint8_t out[16]);
 

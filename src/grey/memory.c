@@ -137,8 +137,7 @@ static size_t count_unconfirmed(const struct grey_memory *m, const struct ip *ad
     return n;
 }
 
-static void load(struct grey_memory *m, struct grey_set *set, enum grey_slot_name name,
-                 const struct grey_request *req)
+static void load(struct grey_memory *m, struct grey_set *set, enum grey_slot_name name, const struct grey_request *req)
 {
     const struct entry *e = &m->entries[place(m, &set->slots[name].key)];
     /* An error leaves the slot empty: what cannot be read is not there. */

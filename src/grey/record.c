@@ -24,9 +24,9 @@ enum flag {
 
 static unsigned flags_of(const struct grey_record *r)
 {
-    return (r->is_auto ? FLAG_AUTO : 0u) | (r->by_hold ? FLAG_BY_HOLD : 0u) |
-           (r->auto_since.sec > 0 ? FLAG_SINCE : 0u) | (r->patient_until.sec > 0 ? FLAG_PATIENT : 0u) |
-           (r->left_sec >= 0 ? FLAG_LEFT : 0u) | (r->domain.ptr ? FLAG_DOMAIN : 0u);
+    return (r->is_auto ? FLAG_AUTO : 0u) | (r->by_hold ? FLAG_BY_HOLD : 0u) | (r->auto_since.sec > 0 ? FLAG_SINCE : 0u) |
+           (r->patient_until.sec > 0 ? FLAG_PATIENT : 0u) | (r->left_sec >= 0 ? FLAG_LEFT : 0u) |
+           (r->domain.ptr ? FLAG_DOMAIN : 0u);
 }
 
 static size_t address_bytes(unsigned family)

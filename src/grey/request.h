@@ -31,7 +31,7 @@ enum grey_request_kind {
 };
 
 enum grey_pass {
-    GREY_PASS_SERVED, /* waited to the end: patience of the client is remembered, left marks are cleared */
+    GREY_PASS_SERVED,  /* waited to the end: patience of the client is remembered, left marks are cleared */
     GREY_PASS_PATIENT, /* known as patient, or the wait was served earlier in this connection: the tuple becomes AUTO */
 };
 
@@ -63,8 +63,7 @@ enum grey_via { GREY_VIA_TUPLE, GREY_VIA_PAIR, GREY_VIA_CLIENT };
 enum grey_verdict { GREY_DEFER, GREY_ACCEPT };
 
 struct grey_answer {
-    bool
-        failed; /* the store could not do it: full, broken or too slow; the rest is not valid (DESIGN 4, 7) */
+    bool failed;               /* the store could not do it: full, broken or too slow; the rest is not valid (DESIGN 4, 7) */
     enum grey_state state;     /* before this request changed anything */
     enum grey_via via;         /* GREY_AUTO: what made it so */
     bool patient;              /* the client is remembered as patient */

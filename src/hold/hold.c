@@ -113,8 +113,7 @@ unsigned hold_count_client(const struct hold_table *t, const struct ip *client)
     return g ? g->count : 0;
 }
 
-void hold_begin(struct hold_table *t, struct hold *h, const struct ip *client, struct instant now,
-                int64_t duration_ms)
+void hold_begin(struct hold_table *t, struct hold *h, const struct ip *client, struct instant now, int64_t duration_ms)
 {
     if (h->group)
         PANIC("held twice");

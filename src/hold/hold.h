@@ -34,8 +34,7 @@ unsigned hold_count(const struct hold_table *t);
 unsigned hold_count_client(const struct hold_table *t, const struct ip *client);
 
 /* h must not be held. duration_ms > 0. */
-void hold_begin(struct hold_table *t, struct hold *h, const struct ip *client, struct instant now,
-                int64_t duration_ms);
+void hold_begin(struct hold_table *t, struct hold *h, const struct ip *client, struct instant now, int64_t duration_ms);
 /* Harmless when h is not held. */
 void hold_end(struct hold_table *t, struct hold *h);
 

@@ -47,9 +47,8 @@ uint32_t io_raise_files(uint32_t want);
 struct io_listen {
     const char *address; /* "unix:/path", "inet:port[@host]", "inet6:port[@host]" */
     int mode;            /* unix: permission bits; -1: 0660 */
-    const char
-        *group;  /* unix: name or number of the socket's and a new directory's group; NULL: as it comes */
-    uid_t owner; /* unix: owner of the socket and of a new directory; (uid_t)-1: as it comes */
+    const char *group;   /* unix: name or number of the socket's and a new directory's group; NULL: as it comes */
+    uid_t owner;         /* unix: owner of the socket and of a new directory; (uid_t)-1: as it comes */
 };
 
 /*

@@ -118,8 +118,7 @@ static enum err socket_claim(struct listener *l, const struct io_listen *spec, g
     l->dev = st.st_dev;
     l->ino = st.st_ino;
     enum err e = ERR_NONE;
-    if ((gid != (gid_t)-1 || spec->owner != (uid_t)-1) &&
-        fchownat(fd, "", spec->owner, gid, AT_EMPTY_PATH) < 0)
+    if ((gid != (gid_t)-1 || spec->owner != (uid_t)-1) && fchownat(fd, "", spec->owner, gid, AT_EMPTY_PATH) < 0)
         e = fail(why, ERR_IO, "cannot give away the socket", l->path);
     close(fd);
     return e;
@@ -129,8 +128,8 @@ static enum err unix_bind(struct listener *l, const struct io_listen *spec, int 
 {
     struct sockaddr_un at = {.sun_family = AF_UNIX};
     if (strlen(l->path) >= sizeof(at.sun_path)) {
-        buf_printf(why, "the path has %zu bytes, a socket's address holds %zu: %s", strlen(l->path),
-                   sizeof(at.sun_path) - 1, l->path);
+        buf_printf(why, "the path has %zu bytes, a socket's address holds %zu: %s", strlen(l->path), sizeof(at.sun_path) - 1,
+                   l->path);
         return ERR_LIMIT;
     }
     memcpy(at.sun_path, l->path, strlen(l->path));
@@ -211,8 +210,8 @@ static char *inet_text(int fd)
     char host[NI_MAXHOST], port[NI_MAXSERV];
     struct buf b = {0};
     if (getsockname(fd, (struct sockaddr *)&at, &len) < 0 ||
-        getnameinfo((struct sockaddr *)&at, len, host, sizeof(host), port, sizeof(port),
-                    NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+        getnameinfo((struct sockaddr *)&at, len, host, sizeof(host), port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV) !=
+            0)
         return mem_strdup("inet");
     buf_printf(&b, at.ss_family == AF_INET6 ? "inet6:%s@[%s]" : "inet:%s@%s", port, host);
     char *text = mem_strdup(buf_cstr(&b));

@@ -17,8 +17,7 @@ struct instant io_now(void)
     struct timespec mono, wall;
     clock_gettime(CLOCK_MONOTONIC, &mono);
     clock_gettime(CLOCK_REALTIME_COARSE, &wall);
-    return (struct instant){.mono = {(int64_t)mono.tv_sec * 1000 + mono.tv_nsec / 1000000},
-                            .wall = {(int64_t)wall.tv_sec}};
+    return (struct instant){.mono = {(int64_t)mono.tv_sec * 1000 + mono.tv_nsec / 1000000}, .wall = {(int64_t)wall.tv_sec}};
 }
 
 /* ---- steps ---- */

@@ -23,8 +23,7 @@ struct log;
  * waits to be written, LOG_BUFFER_BYTES normally. debug: whether lines of LOG_LEVEL_DEBUG are written.
  * Errors: ERR_IO (no thread; errno tells). Owner: free with log_close.
  */
-MUST_CHECK enum err log_open(struct log **out, enum log_target target, const char *name, size_t buffer_bytes,
-                             bool debug);
+MUST_CHECK enum err log_open(struct log **out, enum log_target target, const char *name, size_t buffer_bytes, bool debug);
 
 /*
  * One line without its newline, from any thread; never waits for whoever reads. Control bytes become '?', so that nothing a

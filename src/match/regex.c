@@ -62,10 +62,10 @@ static pcre2_code *compile(pcre2_general_context *general, struct slice pattern,
     if (pcre2_set_newline(context, PCRE2_NEWLINE_LF) != 0)
         PANIC("PCRE2 newline");
     PCRE2_SIZE offset;
-    pcre2_code *re = pcre2_compile((PCRE2_SPTR)pattern.ptr, pattern.len,
-                                   PCRE2_CASELESS | PCRE2_MULTILINE | PCRE2_ALT_CIRCUMFLEX | PCRE2_NEVER_UTF |
-                                       PCRE2_NEVER_BACKSLASH_C,
-                                   code, &offset, context);
+    pcre2_code *re =
+        pcre2_compile((PCRE2_SPTR)pattern.ptr, pattern.len,
+                      PCRE2_CASELESS | PCRE2_MULTILINE | PCRE2_ALT_CIRCUMFLEX | PCRE2_NEVER_UTF | PCRE2_NEVER_BACKSLASH_C,
+                      code, &offset, context);
     pcre2_compile_context_free(context);
     return re;
 }

@@ -22,13 +22,11 @@ enum { REGEX_SOURCE_MAX_BYTES = 1024, REGEX_SUBJECT_MAX_BYTES = 65536, REGEX_GRO
  * translated), ERR_LIMIT (too long, or too large compiled); *error says where and why. On ERR_NONE error->message is NULL, or a
  * warning about what is valid but surely not meant. Owner: regex_free.
  */
-MUST_CHECK enum err regex_compile(struct slice source, bool extended, struct regex **out,
-                                  struct regex_error *error);
+MUST_CHECK enum err regex_compile(struct slice source, bool extended, struct regex **out, struct regex_error *error);
 void regex_free(struct regex *re);
 
 /* Translate only: the PCRE2 pattern, for tests and fuzzing. Same errors but those of PCRE2's compiler. */
-MUST_CHECK enum err regex_translate(struct slice source, bool extended, struct buf *out,
-                                    struct regex_error *error);
+MUST_CHECK enum err regex_translate(struct slice source, bool extended, struct buf *out, struct regex_error *error);
 
 /*
  * Whether re matches somewhere in subject. groups (may be NULL) gets REGEX_GROUPS_MAX slices of subject, SLICE_NONE where a

@@ -291,8 +291,7 @@ static enum err parse_symbol(struct translator *t, char kind, struct element *ou
     return fail(t, ERR_SYNTAX, out->at, "name in brackets is too long");
 }
 
-static enum err parse_element(struct translator *t, struct bracket_token token, bool accept_hyphen,
-                              struct element *out)
+static enum err parse_element(struct translator *t, struct bracket_token token, bool accept_hyphen, struct element *out)
 {
     *out = (struct element){.type = ELEMENT_CHAR, .c = upper(token.c), .at = t->pos};
     t->pos += token.len;
@@ -355,8 +354,7 @@ static enum err check_collating(struct translator *t, const struct element *e)
     return fail(t, ERR_SYNTAX, e->at, t->error->text);
 }
 
-static enum err add_range(struct translator *t, const struct element *from, const struct element *to,
-                          bool set[256])
+static enum err add_range(struct translator *t, const struct element *from, const struct element *to, bool set[256])
 {
     if (from->type == ELEMENT_EQUIV || to->type == ELEMENT_EQUIV || to->type == ELEMENT_CLASS)
         return fail(t, ERR_SYNTAX, to->at, "a class cannot end a range");
@@ -367,8 +365,7 @@ static enum err add_range(struct translator *t, const struct element *from, cons
         return e;
     /* Folded to upper case first, as regcomp does: `[_-z]` runs from _ to Z and is empty. */
     if (from->c > to->c)
-        return fail(t, ERR_SYNTAX, from->at,
-                    "range runs backwards (letters count as upper case, since case is ignored)");
+        return fail(t, ERR_SYNTAX, from->at, "range runs backwards (letters count as upper case, since case is ignored)");
     for (unsigned c = from->c; c <= to->c; c++)
         set[c] = true;
     return ERR_NONE;
@@ -482,8 +479,7 @@ static enum err parse_interval(struct translator *t, struct repeat *out)
     if (out->min != NUMBER_BAD && t->token.type != TOKEN_CLOSE_DUP)
         out->max = comma ? fetch_number(t) : NUMBER_BAD;
     if (out->min == NUMBER_BAD || out->max == NUMBER_BAD)
-        return fail(t, ERR_SYNTAX, at,
-                    t->token.type == TOKEN_END ? "`{` without its `}`" : "not a number in a repetition");
+        return fail(t, ERR_SYNTAX, at, t->token.type == TOKEN_END ? "`{` without its `}`" : "not a number in a repetition");
     if (t->token.type != TOKEN_CLOSE_DUP)
         return fail(t, ERR_SYNTAX, at, "more than two numbers in a repetition");
     if (out->max != NUMBER_NONE && out->min > out->max)
@@ -680,8 +676,7 @@ static enum err parse_expression(struct translator *t)
 
 static bool ends_branch(const struct translator *t)
 {
-    return t->token.type == TOKEN_ALT || t->token.type == TOKEN_END ||
-           (t->depth > 0 && t->token.type == TOKEN_CLOSE);
+    return t->token.type == TOKEN_ALT || t->token.type == TOKEN_END || (t->depth > 0 && t->token.type == TOKEN_CLOSE);
 }
 
 static enum err parse_branch(struct translator *t)

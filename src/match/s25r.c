@@ -101,14 +101,13 @@ static bool digit_first_above_three(struct slice name, const struct shape *s, un
 
 static bool rule_3(struct slice name, const struct shape *s)
 {
-    return digit_first_above_three(name, s, 0) ||
-           (is_filled(&s->labels[0]) && digit_first_above_three(name, s, 1));
+    return digit_first_above_three(name, s, 0) || (is_filled(&s->labels[0]) && digit_first_above_three(name, s, 1));
 }
 
 static bool rule_5(struct slice name, const struct shape *s)
 {
-    return ends_in_digit(name, &s->labels[0]) && ends_in_digit(name, &s->labels[1]) &&
-           is_filled(&s->labels[2]) && s->last_dot >= s->labels[2].end + 2;
+    return ends_in_digit(name, &s->labels[0]) && ends_in_digit(name, &s->labels[1]) && is_filled(&s->labels[2]) &&
+           s->last_dot >= s->labels[2].end + 2;
 }
 
 /* Length of the line-like word that the name begins with, 0: none. */

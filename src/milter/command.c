@@ -87,8 +87,7 @@ bool milter_next_macro(struct slice *rest, struct slice *name, struct slice *val
 enum err milter_parse_options(struct slice body, struct milter_options *out)
 {
     *out = (struct milter_options){0};
-    if (!wire_take_u32(&body, &out->version) || !wire_take_u32(&body, &out->actions) ||
-        !wire_take_u32(&body, &out->steps))
+    if (!wire_take_u32(&body, &out->version) || !wire_take_u32(&body, &out->actions) || !wire_take_u32(&body, &out->steps))
         return ERR_SYNTAX;
     while (body.len > 0) {
         uint32_t stage;
@@ -170,9 +169,8 @@ static enum err parse_macro(struct slice body, struct milter_command *out)
 
 static enum err parse_header(struct slice body, struct milter_command *out)
 {
-    return milter_next_string(&body, &out->u.header.name) && milter_next_string(&body, &out->u.header.value)
-               ? ERR_NONE
-               : ERR_SYNTAX;
+    return milter_next_string(&body, &out->u.header.name) && milter_next_string(&body, &out->u.header.value) ? ERR_NONE
+                                                                                                             : ERR_SYNTAX;
 }
 
 enum err milter_parse_command(const struct wire_packet *p, struct milter_command *out)
@@ -188,8 +186,7 @@ enum err milter_parse_command(const struct wire_packet *p, struct milter_command
     case FORM_CONNECT:
         return parse_connect(body, out);
     case FORM_STRING:
-        return milter_next_string(&body, p->cmd == SMFIC_HELO ? &out->u.helo : &out->u.unknown) ? ERR_NONE
-                                                                                                : ERR_SYNTAX;
+        return milter_next_string(&body, p->cmd == SMFIC_HELO ? &out->u.helo : &out->u.unknown) ? ERR_NONE : ERR_SYNTAX;
     case FORM_ENVELOPE:
         return parse_envelope(body, out);
     case FORM_MACRO:

@@ -11,8 +11,7 @@
 /* OPTNEG, both ways: the MTA offers, the filter asks. */
 struct milter_options {
     uint32_t version, actions, steps;
-    struct slice symlist
-        [SMFIM_STAGES]; /* names with blanks between; SLICE_NONE: not named, the MTA keeps its own list */
+    struct slice symlist[SMFIM_STAGES]; /* names with blanks between; SLICE_NONE: not named, the MTA keeps its own list */
 };
 
 /*

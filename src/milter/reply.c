@@ -122,8 +122,7 @@ static enum err parse_replycode(struct slice body, struct milter_reply *out)
             line.len--;
         }
         int status = line_status(line, last);
-        if (status == 0 || (lines > 0 && status != out->u.replycode.status) ||
-            slice_find(line, '\r') < line.len)
+        if (status == 0 || (lines > 0 && status != out->u.replycode.status) || slice_find(line, '\r') < line.len)
             return ERR_SYNTAX;
         if (line.len > LINE_MAX_BYTES)
             return ERR_LIMIT;
@@ -157,8 +156,7 @@ enum err milter_parse_reply(const struct wire_packet *p, struct milter_reply *ou
     case FORM_REASON:
         return take_last_string(body, &out->u.reason);
     case FORM_SYMLIST:
-        return wire_take_u32(&body, &out->u.symlist.stage) ? take_last_string(body, &out->u.symlist.names)
-                                                           : ERR_SYNTAX;
+        return wire_take_u32(&body, &out->u.symlist.stage) ? take_last_string(body, &out->u.symlist.names) : ERR_SYNTAX;
     }
     return ERR_UNSUPPORTED;
 }

@@ -11,9 +11,8 @@ struct milter_reply {
     uint8_t code; /* SMFIR_* */
     union {
         struct {
-            int status; /* 400..599 */
-            struct slice
-                text; /* as it goes out: "451-4.7.1 a\r\n451 4.7.1 b", without the last CRLF, `%` doubled still */
+            int status;        /* 400..599 */
+            struct slice text; /* as it goes out: "451-4.7.1 a\r\n451 4.7.1 b", without the last CRLF, `%` doubled still */
         } replycode;
         struct {
             uint32_t index; /* INSHEADER, CHGHEADER */

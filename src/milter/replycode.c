@@ -6,8 +6,7 @@
 
 static bool is_status(struct slice s)
 {
-    return s.len == 3 && (s.ptr[0] == '4' || s.ptr[0] == '5') && ascii_is_digit(s.ptr[1]) &&
-           ascii_is_digit(s.ptr[2]);
+    return s.len == 3 && (s.ptr[0] == '4' || s.ptr[0] == '5') && ascii_is_digit(s.ptr[1]) && ascii_is_digit(s.ptr[2]);
 }
 
 /* One to three digits. */

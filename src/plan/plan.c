@@ -28,8 +28,7 @@ static struct domain_list *open_domains(const struct conf *conf, struct diags *d
     return domains;
 }
 
-struct plan *plan_build(const struct conf_source *source, const char *path, const char *hostname,
-                        struct diags *diags)
+struct plan *plan_build(const struct conf_source *source, const char *path, const char *hostname, struct diags *diags)
 {
     size_t errors_before = diags->errors;
     struct plan *p = mem_zalloc(sizeof(*p));

@@ -15,8 +15,8 @@ struct plan {
     struct conf *conf;
     const struct conf_settings *set; /* conf's */
     struct policy *policy;
-    struct domain_list *
-        domains; /* NULL: not wanted (hostkey address), or no Public Suffix List to be had: then the address */
+    struct domain_list
+        *domains;   /* NULL: not wanted (hostkey address), or no Public Suffix List to be had: then the address */
     char *hostname; /* ours, for %V when {j} is absent */
 };
 
@@ -24,8 +24,7 @@ struct plan {
  * Read, check and compile the file at path. NULL when diags has an error; warnings and notes stand there in any case.
  * hostname is copied. Owner: the caller has one reference.
  */
-struct plan *plan_build(const struct conf_source *source, const char *path, const char *hostname,
-                        struct diags *diags);
+struct plan *plan_build(const struct conf_source *source, const char *path, const char *hostname, struct diags *diags);
 
 struct plan *plan_ref(struct plan *p);
 void plan_unref(struct plan *p); /* NULL is harmless */

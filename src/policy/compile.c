@@ -54,8 +54,8 @@ static void regex_diag(struct compiler *c, enum diag_level level, const struct c
     diags_add(c->diags, level, where, NULL, "regular expression: %s", error->message);
 }
 
-static void add_regex(struct compiler *c, const struct conf_regex *regex, struct policy_regex **regexes,
-                      size_t *n, size_t *cap)
+static void add_regex(struct compiler *c, const struct conf_regex *regex, struct policy_regex **regexes, size_t *n,
+                      size_t *cap)
 {
     struct regex_error error = {0};
     struct regex *re;
@@ -142,8 +142,7 @@ static void add_item(struct compiler *c, struct policy_items *items, const struc
             const struct format *format = compile_format(c, arena_cstr(&c->p->arena, item->text), where);
             if (!format)
                 return;
-            items->formats =
-                mem_grow(items->formats, &items->formats_cap, items->n_formats + 1, sizeof(*items->formats));
+            items->formats = mem_grow(items->formats, &items->formats_cap, items->n_formats + 1, sizeof(*items->formats));
             items->formats[items->n_formats++] = format;
             return;
         }
@@ -249,10 +248,9 @@ static void check_headers(struct compiler *c, const struct conf_acl *acl, size_t
 {
     size_t all = *before + acl->n_headers;
     if (all > POLICY_HEADERS_MAX && acl->n_headers > 0)
-        diags_add(
-            c->diags, DIAG_ERROR, acl->headers[acl->n_headers - 1].where, NULL,
-            "more than %d headers could be added to one message, counting those of the continue lines before",
-            POLICY_HEADERS_MAX);
+        diags_add(c->diags, DIAG_ERROR, acl->headers[acl->n_headers - 1].where, NULL,
+                  "more than %d headers could be added to one message, counting those of the continue lines before",
+                  POLICY_HEADERS_MAX);
     if (acl->action == CONF_CONTINUE)
         *before = all;
 }
@@ -293,8 +291,7 @@ static const struct cond *compile_expr(struct compiler *c, const struct conf_exp
 {
     struct cond *cond = arena_zalloc(&c->p->arena, sizeof(*cond));
     if (depth >= COND_DEPTH_MAX) {
-        diags_add(c->diags, DIAG_ERROR, expr->where, NULL, "a condition of more than %d levels",
-                  COND_DEPTH_MAX);
+        diags_add(c->diags, DIAG_ERROR, expr->where, NULL, "a condition of more than %d levels", COND_DEPTH_MAX);
         return cond;
     }
     switch (expr->op) {
@@ -334,16 +331,14 @@ static void compile_filters(struct compiler *c)
     }
 }
 
-static void compile_s25r(struct compiler *c, const struct conf_s25r_entry *entries, size_t n,
-                         struct s25r_list *to)
+static void compile_s25r(struct compiler *c, const struct conf_s25r_entry *entries, size_t n, struct s25r_list *to)
 {
     for (size_t i = 0; i < n; i++) {
         if (entries[i].is_regex) {
             add_regex(c, &entries[i].regex, &to->regexes, &to->n_regexes, &to->regexes_cap);
             continue;
         }
-        struct slice text =
-            arena_slice(&c->p->arena, entries[i].text); /* NUL-terminated: policy_why shows it */
+        struct slice text = arena_slice(&c->p->arena, entries[i].text); /* NUL-terminated: policy_why shows it */
         textset_add(slice_has_prefix(text, ".") ? &to->suffixes : &to->names, text);
     }
 }

@@ -66,8 +66,7 @@ struct slice policy_client_name(const struct policy_facts *f)
  * The look-up failed for now. The reverse name may be there all the same (Postfix: PTR found, its A not): nobody has verified
  * it, so it earns no whitelisting, but nobody would claim falsely to be an end user's line either.
  */
-static enum policy_truth judge_temp(const struct policy *p, const struct policy_facts *f,
-                                    struct policy_why *why)
+static enum policy_truth judge_temp(const struct policy *p, const struct policy_facts *f, struct policy_why *why)
 {
     why->s25r_temp = true;
     if (is_unknown(f->client_ptr)) {
@@ -82,8 +81,7 @@ static enum policy_truth judge_temp(const struct policy *p, const struct policy_
     return rule > 0 ? hit_rule(rule, why) : POLICY_NO;
 }
 
-static enum policy_truth judge_s25r(const struct policy *p, const struct policy_facts *f,
-                                    struct policy_why *why)
+static enum policy_truth judge_s25r(const struct policy *p, const struct policy_facts *f, struct policy_why *why)
 {
     if (f->client_is_local)
         return POLICY_NO;
@@ -113,9 +111,8 @@ struct local_net {
 
 /* Loopback, RFC 1918, RFC 3927; RFC 4291 loopback and link-local, RFC 4193 unique local addresses. */
 static const struct local_net local_nets[] = {
-    {{IP_V4, {127}}, 8},         {{IP_V4, {10}}, 8},        {{IP_V4, {172, 16}}, 12},
-    {{IP_V4, {192, 168}}, 16},   {{IP_V4, {169, 254}}, 16}, {{IP_V6, {[15] = 1}}, 128},
-    {{IP_V6, {0xfe, 0x80}}, 10}, {{IP_V6, {0xfc}}, 7},
+    {{IP_V4, {127}}, 8},       {{IP_V4, {10}}, 8},         {{IP_V4, {172, 16}}, 12},    {{IP_V4, {192, 168}}, 16},
+    {{IP_V4, {169, 254}}, 16}, {{IP_V6, {[15] = 1}}, 128}, {{IP_V6, {0xfe, 0x80}}, 10}, {{IP_V6, {0xfc}}, 7},
 };
 
 static enum policy_truth judge_remote(const struct policy_facts *f)
@@ -141,8 +138,8 @@ static enum policy_truth judge_auth(const struct policy_facts *f, bool wanted)
 
 /* ---- expressions ---- */
 
-static enum policy_truth judge_named(const struct policy *p, enum cond_kind kind,
-                                     const struct policy_facts *f, struct policy_why *why)
+static enum policy_truth judge_named(const struct policy *p, enum cond_kind kind, const struct policy_facts *f,
+                                     struct policy_why *why)
 {
     why->condition = condition_names[kind];
     switch (kind) {
@@ -166,8 +163,8 @@ static enum policy_truth judge(const struct policy *p, const struct cond *cond, 
  * `and`, `or`: one side may settle it alone (no, yes), whatever the other will be; only where none does is the answer LATER.
  * So both sides are asked even if the left one says LATER.
  */
-static enum policy_truth judge_pair(const struct policy *p, const struct cond *cond,
-                                    const struct policy_facts *f, struct policy_why *why)
+static enum policy_truth judge_pair(const struct policy *p, const struct cond *cond, const struct policy_facts *f,
+                                    struct policy_why *why)
 {
     enum policy_truth settles = cond->kind == COND_AND ? POLICY_NO : POLICY_YES;
     enum policy_truth left = judge(p, cond->left, f, why);
@@ -210,8 +207,8 @@ enum policy_truth policy_when(const struct policy *p, const struct policy_facts 
     return p->when ? judge(p, p->when, f, why) : POLICY_YES;
 }
 
-enum err policy_condition(const struct policy *p, const char *name, const struct policy_facts *f,
-                          enum policy_truth *truth, struct policy_why *why)
+enum err policy_condition(const struct policy *p, const char *name, const struct policy_facts *f, enum policy_truth *truth,
+                          struct policy_why *why)
 {
     enum cond_kind kind;
     *why = (struct policy_why){.s25r_rule = -1};

@@ -219,8 +219,7 @@ static enum clause_truth settle_tarpit(struct policy_verdict *v, enum policy_tar
 }
 
 /* In the order of DESIGN 3, "At a tarpit line". */
-static enum clause_truth judge_tarpit(struct evaluation *e, const struct policy_acl *acl,
-                                      const struct policy_clause *clause)
+static enum clause_truth judge_tarpit(struct evaluation *e, const struct policy_acl *acl, const struct policy_clause *clause)
 {
     const struct policy_facts *f = e->f;
     struct policy_verdict *v = e->v;
@@ -265,15 +264,13 @@ static void begin_line(struct policy_verdict *v)
     memset(v->groups, 0, sizeof(v->groups));
 }
 
-static enum clause_truth judge_line(struct evaluation *e, const struct policy_acl *acl,
-                                    struct policy_cursor *c)
+static enum clause_truth judge_line(struct evaluation *e, const struct policy_acl *acl, struct policy_cursor *c)
 {
     if (c->clause == 0)
         begin_line(e->v);
     for (; c->clause < acl->n_clauses; c->clause++) {
         const struct policy_clause *clause = &acl->clauses[c->clause];
-        enum clause_truth truth =
-            clause->kind == CONF_CLAUSE_TARPIT ? judge_tarpit(e, acl, clause) : judge_items(e, clause);
+        enum clause_truth truth = clause->kind == CONF_CLAUSE_TARPIT ? judge_tarpit(e, acl, clause) : judge_items(e, clause);
         if (truth != CLAUSE_YES)
             return truth;
     }
@@ -349,8 +346,7 @@ static bool is_whitelisted_anyway(const struct policy *p, const struct policy_fa
     return true;
 }
 
-static void decide_without_line(const struct policy *p, enum conf_action action, unsigned reasons,
-                                struct policy_verdict *v)
+static void decide_without_line(const struct policy *p, enum conf_action action, unsigned reasons, struct policy_verdict *v)
 {
     begin_line(v);
     v->action = action;

@@ -54,11 +54,11 @@ static void fill_literal(const struct piece *p, const struct format_facts *f, st
     buf_put_slice(out, p->text);
 }
 
-#define FILL_OUTSIDE(name, expression)                                                                       \
-    static void name(const struct piece *p, const struct format_facts *f, struct buf *out)                   \
-    {                                                                                                        \
-        (void)p;                                                                                             \
-        buf_put_visible(out, (expression));                                                                  \
+#define FILL_OUTSIDE(name, expression)                                                                                      \
+    static void name(const struct piece *p, const struct format_facts *f, struct buf *out)                                  \
+    {                                                                                                                       \
+        (void)p;                                                                                                            \
+        buf_put_visible(out, (expression));                                                                                 \
     }
 
 FILL_OUTSIDE(fill_rcpt, bare(f->recipient))
@@ -89,8 +89,7 @@ static void fill_reversed(const struct piece *p, const struct format_facts *f, s
 {
     (void)p;
     if (f->client.family == IP_V4)
-        buf_printf(out, "%u.%u.%u.%u", f->client.bytes[3], f->client.bytes[2], f->client.bytes[1],
-                   f->client.bytes[0]);
+        buf_printf(out, "%u.%u.%u.%u", f->client.bytes[3], f->client.bytes[2], f->client.bytes[1], f->client.bytes[0]);
     for (int i = 15; i >= 0 && f->client.family == IP_V6; i--)
         buf_printf(out, "%x.%x%s", f->client.bytes[i] & 15, f->client.bytes[i] >> 4, i ? "." : "");
 }
@@ -140,8 +139,7 @@ static void put_time_format(struct buf *out, struct slice format, struct wall no
 }
 
 #pragma GCC diagnostic push
-#pragma GCC diagnostic ignored                                                                               \
-    "-Wformat-nonliteral" /* the format is the administrator's, and strftime reads no arguments */
+#pragma GCC diagnostic ignored "-Wformat-nonliteral" /* the format is the administrator's, and strftime reads no arguments */
 static void fill_time(const struct piece *p, const struct format_facts *f, struct buf *out)
 {
     time_t t = (time_t)f->now.sec;
@@ -306,8 +304,7 @@ static enum err take_mask(struct compiler *c, struct piece *p)
     enum err e = take_braced(c, &braced);
     if (e != ERR_NONE)
         return e;
-    if (!slice_has_prefix(braced, "/") || slice_to_u64(slice_from(braced, 1), &bits) != ERR_NONE ||
-        bits > 128)
+    if (!slice_has_prefix(braced, "/") || slice_to_u64(slice_from(braced, 1), &bits) != ERR_NONE || bits > 128)
         return fail(c, start, ERR_SYNTAX, "a mask is written {/24}");
     p->number = (unsigned)bits;
     return ERR_NONE;
@@ -356,8 +353,7 @@ static enum err take_group(struct compiler *c, struct piece *p)
     enum err e = take_braced(c, &braced);
     if (e != ERR_NONE)
         return e;
-    if (!slice_has_prefix(braced, "\\") || slice_to_u64(slice_from(braced, 1), &n) != ERR_NONE ||
-        n > GROUP_MAX)
+    if (!slice_has_prefix(braced, "\\") || slice_to_u64(slice_from(braced, 1), &n) != ERR_NONE || n > GROUP_MAX)
         return fail(c, start, ERR_SYNTAX, "a group is written {\\1}, from \\0 to \\9");
     p->number = (unsigned)n;
     return ERR_NONE;
@@ -436,8 +432,7 @@ static enum err take_name(struct compiler *c)
     return ERR_NONE;
 }
 
-enum err format_compile(struct slice text, struct arena *arena, struct format **out,
-                        struct format_error *error)
+enum err format_compile(struct slice text, struct arena *arena, struct format **out, struct format_error *error)
 {
     size_t percents = 0;
     for (size_t i = 0; i < text.len; i++)

@@ -36,8 +36,7 @@ struct format_facts {
 };
 
 /* Errors: ERR_SYNTAX, ERR_UNSUPPORTED; *error says where and why. Owner: *out lies in the arena. */
-MUST_CHECK enum err format_compile(struct slice text, struct arena *arena, struct format **out,
-                                   struct format_error *error);
+MUST_CHECK enum err format_compile(struct slice text, struct arena *arena, struct format **out, struct format_error *error);
 
 /* Whether the HELO is named. */
 bool format_names_helo(const struct format *f);

@@ -37,13 +37,7 @@ const char *const *policy_macros(const struct policy *p);
 
 /* ---- facts ---- */
 
-enum policy_resolve {
-    RESOLVE_ABSENT,
-    RESOLVE_OK,
-    RESOLVE_FORGED,
-    RESOLVE_TEMP,
-    RESOLVE_FAIL
-}; /* {client_resolve} */
+enum policy_resolve { RESOLVE_ABSENT, RESOLVE_OK, RESOLVE_FORGED, RESOLVE_TEMP, RESOLVE_FAIL }; /* {client_resolve} */
 
 /* Why a tarpit line cannot hold now; checked in this order (DESIGN 3). */
 enum policy_no_hold { HOLD_POSSIBLE, HOLD_UNWATCHABLE, HOLD_BOUND_MAX, HOLD_BOUND_CLIENT, HOLD_STRESS };
@@ -120,7 +114,7 @@ struct policy_acl; /* a compiled line */
 struct policy_verdict {
     enum conf_action action; /* never CONF_CONTINUE */
     const struct conf_acl
-        *acl; /* the line; NULL: no line matched (greylist, or whitelist in testmode) or an implicit rule */
+        *acl;         /* the line; NULL: no line matched (greylist, or whitelist in testmode) or an implicit rule */
     unsigned reasons; /* REASON_*, for a whitelisting */
     enum policy_tarpit tarpit;
     int64_t tarpit_sec;                /* N of the line; also when nothing is held */
@@ -134,7 +128,7 @@ struct policy_verdict {
     int64_t header_index[POLICY_HEADERS_MAX];
     unsigned n_headers;
     enum policy_no_hold skipped; /* a tarpit line before did not match because of this; HOLD_POSSIBLE: none */
-    int64_t left_sec; /* a tarpit line before did not match because the client left after so long; -1: none */
+    int64_t left_sec;            /* a tarpit line before did not match because the client left after so long; -1: none */
     struct slice groups[REGEX_GROUPS_MAX]; /* %g: of the matched line; into the facts' text */
 };
 
@@ -150,8 +144,7 @@ void policy_begin(const struct policy *p, struct policy_cursor *c);
  * Evaluate one recipient's racl lines from where the cursor stands. No clause runs twice. A regex that hits its limit does not
  * match; *regex_limits counts those (may be NULL). On POLICY_VERDICT *out is filled.
  */
-MUST_CHECK enum policy_result policy_step(const struct policy *p, struct policy_cursor *c,
-                                          const struct policy_facts *f, unsigned *regex_limits,
-                                          struct policy_verdict *out);
+MUST_CHECK enum policy_result policy_step(const struct policy *p, struct policy_cursor *c, const struct policy_facts *f,
+                                          unsigned *regex_limits, struct policy_verdict *out);
 
 #endif

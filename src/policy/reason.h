@@ -4,18 +4,18 @@
 
 /* In the order in which the peer names them (reference: milter-greylist 4.6.2). */
 enum policy_reason {
-    REASON_DOMAIN = 1u << 0,     /* domain clause */
-    REASON_ADDR = 1u << 1,       /* addr clause */
-    REASON_FROM = 1u << 2,       /* from clause */
-    REASON_AUTH = 1u << 3,       /* SMTP AUTH, implicit */
-    REASON_NONIP = 1u << 4,      /* client is no IP host, implicit */
-    REASON_STARTTLS = 1u << 5,   /* verified client certificate, implicit */
-    REASON_RCPT = 1u << 6,       /* rcpt clause */
-    REASON_AUTOWHITE = 1u << 7,  /* the tuple (or its pair, or lazyaw's client) is AUTO */
-    REASON_DEFAULT = 1u << 8,    /* default line, or nothing matched in testmode */
-    REASON_TARPIT = 1u << 9,     /* waited to the end of a tarpit, now or earlier (patience) */
-    REASON_ACL = 1u << 10,       /* a line matched for none of the reasons above (helo, a negation, …) */
-    REASON_UNSTORED = 1u << 11,  /* ours: a first sight that could not be stored was let in */
+    REASON_DOMAIN = 1u << 0,    /* domain clause */
+    REASON_ADDR = 1u << 1,      /* addr clause */
+    REASON_FROM = 1u << 2,      /* from clause */
+    REASON_AUTH = 1u << 3,      /* SMTP AUTH, implicit */
+    REASON_NONIP = 1u << 4,     /* client is no IP host, implicit */
+    REASON_STARTTLS = 1u << 5,  /* verified client certificate, implicit */
+    REASON_RCPT = 1u << 6,      /* rcpt clause */
+    REASON_AUTOWHITE = 1u << 7, /* the tuple (or its pair, or lazyaw's client) is AUTO */
+    REASON_DEFAULT = 1u << 8,   /* default line, or nothing matched in testmode */
+    REASON_TARPIT = 1u << 9,    /* waited to the end of a tarpit, now or earlier (patience) */
+    REASON_ACL = 1u << 10,      /* a line matched for none of the reasons above (helo, a negation, …) */
+    REASON_UNSTORED = 1u << 11, /* ours: a first sight that could not be stored was let in */
 };
 
 #endif

@@ -18,14 +18,13 @@ void xgreylist_put_duration(struct buf *out, int64_t sec)
 static void put_date(struct buf *out, struct wall now)
 {
     static const char days[][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-    static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                     "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
     time_t t = (time_t)now.sec;
     struct tm tm;
     if (!gmtime_r(&t, &tm))
         return;
-    buf_printf(out, "%s, %02d %s %d %02d:%02d:%02d +0000 (UTC)", days[tm.tm_wday], tm.tm_mday,
-               months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+    buf_printf(out, "%s, %02d %s %d %02d:%02d:%02d +0000 (UTC)", days[tm.tm_wday], tm.tm_mday, months[tm.tm_mon],
+               tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
 }
 
 void xgreylist_put_version(struct buf *out, struct slice hostname, struct slice address, struct wall now)
@@ -55,8 +54,7 @@ static const struct {
     {REASON_UNSTORED, "Greylisting could not be stored"},
 };
 
-void xgreylist_put_reasons(struct buf *out, unsigned reasons, int64_t tarpit_sec, struct slice acl,
-                           bool with_acl)
+void xgreylist_put_reasons(struct buf *out, unsigned reasons, int64_t tarpit_sec, struct slice acl, bool with_acl)
 {
     size_t before = out->len;
     for (size_t i = 0; i < sizeof(reasons_in_order) / sizeof(reasons_in_order[0]); i++) {

@@ -19,8 +19,7 @@ void xgreylist_put_version(struct buf *out, struct slice hostname, struct slice 
  * The reasons of a whitelisting in the peer's order, joined by ", ". tarpit_sec: for "Message whitelisted by tarpit 125s";
  * acl: id or line for "ACL 9 matched", which is added for REASON_ACL, or when with_acl is set, or when nothing else is known.
  */
-void xgreylist_put_reasons(struct buf *out, unsigned reasons, int64_t tarpit_sec, struct slice acl,
-                           bool with_acl);
+void xgreylist_put_reasons(struct buf *out, unsigned reasons, int64_t tarpit_sec, struct slice acl, bool with_acl);
 
 struct xgreylist {
     unsigned reasons;    /* of all accepted recipients; 0: not known */

@@ -20,13 +20,7 @@ enum effect_kind {
 };
 
 /* As syslog(3) numbers them. */
-enum log_level {
-    LOG_LEVEL_ERROR = 3,
-    LOG_LEVEL_WARNING = 4,
-    LOG_LEVEL_NOTICE = 5,
-    LOG_LEVEL_INFO = 6,
-    LOG_LEVEL_DEBUG = 7
-};
+enum log_level { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARNING = 4, LOG_LEVEL_NOTICE = 5, LOG_LEVEL_INFO = 6, LOG_LEVEL_DEBUG = 7 };
 
 /* One end-to-end name of a TCP connection. */
 struct endpoints {
@@ -65,7 +59,6 @@ void effects_clear(struct effects *q);
 struct effect *effects_add(struct effects *q, enum effect_kind kind, session_id session);
 /* bytes are copied. */
 void effects_send(struct effects *q, session_id session, struct slice bytes);
-void effects_log(struct effects *q, session_id session, enum log_level level, const char *fmt, ...)
-    PRINTF_LIKE(4, 5);
+void effects_log(struct effects *q, session_id session, enum log_level level, const char *fmt, ...) PRINTF_LIKE(4, 5);
 
 #endif

@@ -24,8 +24,8 @@ static enum err slice_commit(struct store *s, const struct conf_settings *set, s
     return e;
 }
 
-static void line_take(struct slice_of_items *part, const struct dump_line *line,
-                      const struct dump_rules *rules, struct wall now, struct import_result *out)
+static void line_take(struct slice_of_items *part, const struct dump_line *line, const struct dump_rules *rules,
+                      struct wall now, struct import_result *out)
 {
     struct store_item *item = &part->items[part->count];
     dump_summary_add(&out->read, line);
@@ -67,13 +67,12 @@ enum err import_dump(struct store *s, const struct conf_settings *set, struct sl
 
 void import_put_result(struct buf *out, const struct import_result *r)
 {
-    buf_printf(
-        out, "%llu greylisted, %llu auto-whitelisted, %llu tarpitted; %llu records added, %llu changed",
-        (unsigned long long)r->read.grey, (unsigned long long)r->read.autos,
-        (unsigned long long)r->read.tarpit, (unsigned long long)r->added, (unsigned long long)r->changed);
+    buf_printf(out, "%llu greylisted, %llu auto-whitelisted, %llu tarpitted; %llu records added, %llu changed",
+               (unsigned long long)r->read.grey, (unsigned long long)r->read.autos, (unsigned long long)r->read.tarpit,
+               (unsigned long long)r->added, (unsigned long long)r->changed);
     if (r->expired)
         buf_printf(out, ", %llu expired", (unsigned long long)r->expired);
     if (r->bad)
-        buf_printf(out, ", %llu lines passed over (the first is line %u: %s)", (unsigned long long)r->bad,
-                   r->first_bad_line, r->first_bad_reason ? r->first_bad_reason : "not readable");
+        buf_printf(out, ", %llu lines passed over (the first is line %u: %s)", (unsigned long long)r->bad, r->first_bad_line,
+                   r->first_bad_reason ? r->first_bad_reason : "not readable");
 }

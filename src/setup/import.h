@@ -20,8 +20,8 @@ struct import_result {
 /*
  * Errors: store_import's; what was counted until then is in. A line that cannot be read is counted and passed over.
  */
-MUST_CHECK enum err import_dump(struct store *s, const struct conf_settings *set, struct slice text,
-                                struct wall now, struct import_result *out);
+MUST_CHECK enum err import_dump(struct store *s, const struct conf_settings *set, struct slice text, struct wall now,
+                                struct import_result *out);
 
 /* "12 grey, 3 auto, 1 tarpit lines; 14 records added, …" */
 void import_put_result(struct buf *out, const struct import_result *r);

@@ -30,8 +30,8 @@ enum err identity_find(const char *user, struct identity *out, struct buf *why)
     buf_put_slice(&name, login);
     const struct passwd *pw = getpwnam(buf_cstr(&name));
     if (!pw) {
-        buf_printf(why, "no such user: %s (make it: useradd --system --user-group --no-create-home %s)",
-                   buf_cstr(&name), buf_cstr(&name));
+        buf_printf(why, "no such user: %s (make it: useradd --system --user-group --no-create-home %s)", buf_cstr(&name),
+                   buf_cstr(&name));
         buf_fini(&name);
         return ERR_NOT_FOUND;
     }

@@ -49,8 +49,8 @@ static int get_count(const struct tables *t, MDB_txn *txn, const uint8_t key[COU
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-static int change_count(struct records_txn *rt, const uint8_t key[COUNT_KEY_BYTES], int change,
-                        uint32_t *before, uint32_t *after)
+static int change_count(struct records_txn *rt, const uint8_t key[COUNT_KEY_BYTES], int change, uint32_t *before,
+                        uint32_t *after)
 {
     int rc = get_count(rt->tables, rt->txn, key, before);
     if (rc != 0)
@@ -59,8 +59,7 @@ static int change_count(struct records_txn *rt, const uint8_t key[COUNT_KEY_BYTE
     *after = n < 0 ? 0 : n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
     if (*after == 0)
         return tables_delete(rt->tables, rt->txn, TABLE_COUNTS, key, COUNT_KEY_BYTES);
-    uint8_t v[4] = {(uint8_t)(*after >> 24), (uint8_t)(*after >> 16), (uint8_t)(*after >> 8),
-                    (uint8_t)*after};
+    uint8_t v[4] = {(uint8_t)(*after >> 24), (uint8_t)(*after >> 16), (uint8_t)(*after >> 8), (uint8_t)*after};
     return tables_put(rt->tables, rt->txn, TABLE_COUNTS, key, COUNT_KEY_BYTES, v, sizeof(v));
 }
 
@@ -185,8 +184,8 @@ static int next_key(struct records_txn *rt, enum table table, uint8_t *at, size_
 }
 
 /* Evict in a table all along the keys that begin with the prefix. *ended: the range holds no more; else the steps were used up. */
-static int evict_range(struct records_txn *rt, enum table table, struct slice prefix, unsigned max,
-                       unsigned *done, bool *ended)
+static int evict_range(struct records_txn *rt, enum table table, struct slice prefix, unsigned max, unsigned *done,
+                       bool *ended)
 {
     uint8_t at[RECORDS_EXPIRY_SKIP + sizeof(struct grey_key)] = {0};
     size_t skip = table == TABLE_EXPIRY ? RECORDS_EXPIRY_SKIP : 0, len = skip + sizeof(struct grey_key);
@@ -224,8 +223,7 @@ int records_evict(struct records_txn *rt, unsigned max, unsigned *done)
         /* A little at a time, so that the largest stays the largest. */
         unsigned part = *done + 10 < max ? *done + 10 : max;
         if (rc == 0)
-            rc = evict_range(rt, TABLE_RECORDS, slice_of(crowd + 1, network_bytes(crowd + 1)), part, done,
-                             &ended);
+            rc = evict_range(rt, TABLE_RECORDS, slice_of(crowd + 1, network_bytes(crowd + 1)), part, done, &ended);
         if (rc == 0 && *done == before && ended) /* its count is of records that cannot be read any more */
             rc = tables_delete(rt->tables, rt->txn, TABLE_CROWDS, crowd, sizeof(crowd));
         else if (rc == 0 && *done == before)

@@ -130,8 +130,7 @@ static bool give_back(struct queue *q, struct op *op)
     return first;
 }
 
-void queue_submit(struct queue *q, session_id session, uint32_t number, const struct grey_request *req,
-                  int64_t now_ms)
+void queue_submit(struct queue *q, session_id session, uint32_t number, const struct grey_request *req, int64_t now_ms)
 {
     bool wake = false;
     pthread_mutex_lock(&q->lock);
@@ -189,8 +188,7 @@ void queue_finish(struct queue *q, struct op_list *ops)
 }
 
 size_t queue_take_answers(struct queue *q,
-                          void (*answer)(void *ctx, session_id session, uint32_t number,
-                                         const struct grey_answer *answer),
+                          void (*answer)(void *ctx, session_id session, uint32_t number, const struct grey_answer *answer),
                           void *ctx)
 {
     struct op_list got = {0}, large = {0};

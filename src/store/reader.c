@@ -20,8 +20,7 @@ static int look(struct reader *r, MDB_txn *txn, struct op *op, bool keep_expired
 }
 
 /* Answer from *todo into *done until the transaction is old enough. What the database cannot read is answered with failed. */
-static void run_txn(struct reader *r, struct op_list *todo, struct op_list *done, bool keep_expired,
-                    uint64_t *corrupt)
+static void run_txn(struct reader *r, struct op_list *todo, struct op_list *done, bool keep_expired, uint64_t *corrupt)
 {
     MDB_txn *txn = NULL;
     pthread_mutex_lock(r->env_lock);

@@ -15,8 +15,7 @@ static uint8_t *put_be(uint8_t *p, uint64_t n, unsigned bytes)
     return p + bytes;
 }
 
-static void expiry_key(uint8_t out[EXPIRY_BYTES], struct wall expires, uint32_t sequence,
-                       const struct grey_key *key)
+static void expiry_key(uint8_t out[EXPIRY_BYTES], struct wall expires, uint32_t sequence, const struct grey_key *key)
 {
     uint8_t *p = put_be(out, expires.sec < 0 ? 0 : (uint64_t)expires.sec, 8);
     memcpy(put_be(p, sequence, SEQUENCE_BYTES), key, sizeof(*key));
@@ -57,9 +56,8 @@ int records_read(const struct tables *t, MDB_txn *txn, const struct grey_key *ke
     return 0;
 }
 
-int records_load_slot(const struct tables *t, MDB_txn *txn, const struct grey_request *req,
-                      struct grey_set *set, enum grey_slot_name name, struct records_old *old,
-                      uint64_t *corrupt)
+int records_load_slot(const struct tables *t, MDB_txn *txn, const struct grey_request *req, struct grey_set *set,
+                      enum grey_slot_name name, struct records_old *old, uint64_t *corrupt)
 {
     struct slice bytes;
     int rc = records_read(t, txn, &set->slots[name].key, old, &bytes);
@@ -91,9 +89,8 @@ static bool is_live(const struct grey_slot *s, struct wall now)
     return s->present && now.sec <= s->record.expires.sec;
 }
 
-int records_check_crowd(const struct tables *t, MDB_txn *txn, const struct grey_request *req,
-                        struct grey_set *set, struct records_old old[GREY_SLOTS], uint32_t crowd_max,
-                        uint64_t *corrupt)
+int records_check_crowd(const struct tables *t, MDB_txn *txn, const struct grey_request *req, struct grey_set *set,
+                        struct records_old old[GREY_SLOTS], uint32_t crowd_max, uint64_t *corrupt)
 {
     uint32_t count;
     if (req->kind == GREY_RENEW || is_live(&set->slots[GREY_SLOT_TUPLE], req->now) ||

@@ -19,9 +19,9 @@ struct records_txn {
     const struct tables *tables;
     MDB_txn *txn;
     int64_t unconfirmed; /* of the whole store, as it stands in this transaction */
-    uint32_t sequence; /* last number given; may wrap: it only has to tell apart what expires in one second */
-    int64_t added;     /* records made less records removed */
-    bool changed;      /* something is to be committed */
+    uint32_t sequence;   /* last number given; may wrap: it only has to tell apart what expires in one second */
+    int64_t added;       /* records made less records removed */
+    bool changed;        /* something is to be committed */
     uint64_t expired, evicted, corrupt;
 };
 
@@ -42,17 +42,15 @@ struct records_old {
 int records_load(const struct tables *t, MDB_txn *txn, const struct grey_request *req, struct grey_set *set,
                  struct records_old old[GREY_SLOTS], uint64_t *corrupt);
 /* The same for one slot. */
-int records_load_slot(const struct tables *t, MDB_txn *txn, const struct grey_request *req,
-                      struct grey_set *set, enum grey_slot_name name, struct records_old *old,
-                      uint64_t *corrupt);
+int records_load_slot(const struct tables *t, MDB_txn *txn, const struct grey_request *req, struct grey_set *set,
+                      enum grey_slot_name name, struct records_old *old, uint64_t *corrupt);
 
 /*
  * A client with crowd_max unconfirmed tuples has its new ones share a record: where the request would make one, set crowded. The
  * shared slot is loaded in any case: it may stand for this tuple since a time when there were more. After records_load.
  */
-int records_check_crowd(const struct tables *t, MDB_txn *txn, const struct grey_request *req,
-                        struct grey_set *set, struct records_old old[GREY_SLOTS], uint32_t crowd_max,
-                        uint64_t *corrupt);
+int records_check_crowd(const struct tables *t, MDB_txn *txn, const struct grey_request *req, struct grey_set *set,
+                        struct records_old old[GREY_SLOTS], uint32_t crowd_max, uint64_t *corrupt);
 
 /* What lies under a key: *old, and bytes (valid until the next change). MDB_NOTFOUND is no error. */
 int records_read(const struct tables *t, MDB_txn *txn, const struct grey_key *key, struct records_old *old,

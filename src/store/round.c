@@ -8,9 +8,8 @@ enum {
     BULK_RECORDS = 5000,
     BULK_US = 250000,
     EVICT_PERCENT = 90, /* of the map or of store max: eviction begins */
-    FULL_PERCENT =
-        97,       /* of the map: a new record must push out another; the rest is for the tree's own copies */
-    RECOUNT = 32, /* records made until the fill is measured again */
+    FULL_PERCENT = 97,  /* of the map: a new record must push out another; the rest is for the tree's own copies */
+    RECOUNT = 32,       /* records made until the fill is measured again */
 };
 
 /* What a small map keeps free all the same: copies of pages live until the transaction after the next. */
@@ -86,15 +85,12 @@ static int write_slots(struct round *r, const struct grey_set *set, const struct
     return rc;
 }
 
-static int load(struct round *r, const struct grey_request *req, struct grey_set *set,
-                struct records_old old[GREY_SLOTS])
+static int load(struct round *r, const struct grey_request *req, struct grey_set *set, struct records_old old[GREY_SLOTS])
 {
     grey_set_init(set, &r->rt.tables->secret, req);
     set->keep_expired = r->keep_expired;
     int rc = records_load(r->rt.tables, r->rt.txn, req, set, old, &r->rt.corrupt);
-    return rc ? rc
-              : records_check_crowd(r->rt.tables, r->rt.txn, req, set, old, r->config->crowd_max,
-                                    &r->rt.corrupt);
+    return rc ? rc : records_check_crowd(r->rt.tables, r->rt.txn, req, set, old, r->config->crowd_max, &r->rt.corrupt);
 }
 
 static unsigned count_new(const struct grey_set *set, const struct records_old old[GREY_SLOTS])
@@ -171,8 +167,7 @@ static int import_item(struct round *r, const struct store_item *item)
         tuple->dirty = true;
         r->import_added++;
     }
-    if (req.lazy && tuple->record.is_auto &&
-        (!lazy->present || lazy->record.expires.sec < tuple->record.expires.sec)) {
+    if (req.lazy && tuple->record.is_auto && (!lazy->present || lazy->record.expires.sec < tuple->record.expires.sec)) {
         lazy->record = tuple->record;
         lazy->record.type = GREY_RECORD_LAZY;
         lazy->record.domain = lazy->record.sender = lazy->record.recipient = SLICE_NONE;
@@ -204,13 +199,11 @@ int round_run_slices(struct round *r, struct wall now)
     int64_t until_us = monotonic_us() + (r->bulk ? BULK_US : SLICE_US);
     size_t surplus;
     int rc = 0;
-    for (unsigned n = 0; r->more_to_expire && rc == 0 && n < SLICE_RECORDS && monotonic_us() < until_us;
-         n += 10)
+    for (unsigned n = 0; r->more_to_expire && rc == 0 && n < SLICE_RECORDS && monotonic_us() < until_us; n += 10)
         rc = records_expire(&r->rt, now, 10, &r->more_to_expire);
     if (rc == 0 && records_fill(r, &surplus)) {
         unsigned done = 0;
-        for (unsigned n = 0; rc == 0 && n < SLICE_RECORDS && n < surplus && monotonic_us() < until_us;
-             n += 10) {
+        for (unsigned n = 0; rc == 0 && n < SLICE_RECORDS && n < surplus && monotonic_us() < until_us; n += 10) {
             rc = records_evict(&r->rt, surplus - n < 10 ? (unsigned)(surplus - n) : 10, &done);
             if (done == 0)
                 break;

@@ -210,8 +210,7 @@ void store_submit(struct store *s, session_id session, uint32_t number, const st
 }
 
 size_t store_take_answers(struct store *s,
-                          void (*answer)(void *ctx, session_id session, uint32_t number,
-                                         const struct grey_answer *answer),
+                          void (*answer)(void *ctx, session_id session, uint32_t number, const struct grey_answer *answer),
                           void *ctx)
 {
     return queue_take_answers(&s->queue, answer, ctx);
@@ -312,8 +311,7 @@ static int read_page(struct store *s, struct page *p)
 }
 
 static bool tell_page(const struct page *p,
-                      bool (*each)(void *ctx, const struct grey_key *key, const struct grey_record *record),
-                      void *ctx)
+                      bool (*each)(void *ctx, const struct grey_key *key, const struct grey_record *record), void *ctx)
 {
     for (size_t at = 0; at < p->bytes.len;) {
         struct grey_key key;
@@ -322,16 +320,14 @@ static bool tell_page(const struct page *p,
         memcpy(&key, p->bytes.ptr + at, sizeof(key));
         memcpy(&len, p->bytes.ptr + at + sizeof(key), sizeof(len));
         at += sizeof(key) + sizeof(len);
-        if (grey_record_decode(slice_of(p->bytes.ptr + at, len), &record) == ERR_NONE &&
-            !each(ctx, &key, &record))
+        if (grey_record_decode(slice_of(p->bytes.ptr + at, len), &record) == ERR_NONE && !each(ctx, &key, &record))
             return false;
         at += len;
     }
     return true;
 }
 
-enum err store_each(struct store *s,
-                    bool (*each)(void *ctx, const struct grey_key *key, const struct grey_record *record),
+enum err store_each(struct store *s, bool (*each)(void *ctx, const struct grey_key *key, const struct grey_record *record),
                     void *ctx)
 {
     struct page p = {0};

@@ -57,8 +57,7 @@ void store_submit(struct store *s, session_id session, uint32_t number, const st
 
 /* Run the callback for every answer that is there, on the caller's thread. Returns their number. */
 size_t store_take_answers(struct store *s,
-                          void (*answer)(void *ctx, session_id session, uint32_t number,
-                                         const struct grey_answer *answer),
+                          void (*answer)(void *ctx, session_id session, uint32_t number, const struct grey_answer *answer),
                           void *ctx);
 
 struct store_stats {
@@ -104,8 +103,8 @@ MUST_CHECK enum err store_open_reader(const char *directory, struct store **out)
  * Every record, in the order of the keys; what changes meanwhile is seen or not. No read transaction is open while the callback runs, and
  * none for longer than 50 ms. The callback returns false to stop. Unreadable records are passed over. Errors: ERR_IO, ERR_CORRUPT.
  */
-MUST_CHECK enum err
-store_each(struct store *s,
-           bool (*each)(void *ctx, const struct grey_key *key, const struct grey_record *record), void *ctx);
+MUST_CHECK enum err store_each(struct store *s,
+                               bool (*each)(void *ctx, const struct grey_key *key, const struct grey_record *record),
+                               void *ctx);
 
 #endif

@@ -104,8 +104,8 @@ static enum err check_file_length(const struct tables *t, struct buf *why)
     if (mdb_env_get_fd(t->env, &fd) != 0 || fstat(fd, &st) != 0)
         return refuse(why, "data.mdb", errno);
     if (info.me_last_pgno > 1 && (uint64_t)st.st_size < (info.me_last_pgno + 1) * (uint64_t)t->page_bytes) {
-        buf_printf(why, "data.mdb is cut off: %zu pages of %u bytes expected, %lld bytes found",
-                   info.me_last_pgno + 1, t->page_bytes, (long long)st.st_size);
+        buf_printf(why, "data.mdb is cut off: %zu pages of %u bytes expected, %lld bytes found", info.me_last_pgno + 1,
+                   t->page_bytes, (long long)st.st_size);
         return ERR_CORRUPT;
     }
     return ERR_NONE;
@@ -152,15 +152,14 @@ static int open_env_somehow(struct tables *t, const char *directory, size_t map_
     return 0;
 }
 
-int tables_get(const struct tables *t, MDB_txn *txn, enum table table, const void *key, size_t len,
-               MDB_val *out)
+int tables_get(const struct tables *t, MDB_txn *txn, enum table table, const void *key, size_t len, MDB_val *out)
 {
     MDB_val k = {len, (void *)(uintptr_t)key};
     return mdb_get(txn, t->dbi[table], &k, out);
 }
 
-int tables_put(const struct tables *t, MDB_txn *txn, enum table table, const void *key, size_t key_len,
-               const void *value, size_t len)
+int tables_put(const struct tables *t, MDB_txn *txn, enum table table, const void *key, size_t key_len, const void *value,
+               size_t len)
 {
     MDB_val k = {key_len, (void *)(uintptr_t)key}, v = {len, (void *)(uintptr_t)value};
     return mdb_put(txn, t->dbi[table], &k, &v, 0);
@@ -277,8 +276,7 @@ static enum err open_all(struct tables *t, const char *directory, size_t map_byt
     return rc == 0 ? ERR_NONE : refuse(why, directory, rc);
 }
 
-enum err tables_open(struct tables *t, const char *directory, size_t map_bytes, bool read_only,
-                     struct buf *why)
+enum err tables_open(struct tables *t, const char *directory, size_t map_bytes, bool read_only, struct buf *why)
 {
     *t = (struct tables){.lock_fd = -1, .read_only = read_only};
     enum err e = ERR_NONE;

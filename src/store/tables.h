@@ -46,17 +46,15 @@ struct tables {
  * Make the directory if need be, lock it, open the environment and its tables. Errors as store_open's, with a sentence in *why (for a log
  * line). On error nothing stays open.
  */
-MUST_CHECK enum err tables_open(struct tables *t, const char *directory, size_t map_bytes, bool read_only,
-                                struct buf *why);
+MUST_CHECK enum err tables_open(struct tables *t, const char *directory, size_t map_bytes, bool read_only, struct buf *why);
 void tables_close(struct tables *t);
 
 /* Close and open the environment again, keeping the lock: after MDB_PANIC. */
 MUST_CHECK enum err tables_reopen(struct tables *t, const char *directory, struct buf *why);
 
-int tables_get(const struct tables *t, MDB_txn *txn, enum table table, const void *key, size_t len,
-               MDB_val *out);
-int tables_put(const struct tables *t, MDB_txn *txn, enum table table, const void *key, size_t key_len,
-               const void *value, size_t len);
+int tables_get(const struct tables *t, MDB_txn *txn, enum table table, const void *key, size_t len, MDB_val *out);
+int tables_put(const struct tables *t, MDB_txn *txn, enum table table, const void *key, size_t key_len, const void *value,
+               size_t len);
 /* 0 also when there was nothing. */
 int tables_delete(const struct tables *t, MDB_txn *txn, enum table table, const void *key, size_t len);
 

@@ -82,8 +82,8 @@ static void complain(struct writer *w, const char *what, int rc)
     w->complaints++;
     if (now < w->next_complaint_ms)
         return;
-    tell(w, LOG_LEVEL_ERROR, "store %s: %s: %s (%" PRIu64 " since the last such line)", w->directory, what,
-         mdb_strerror(rc), w->complaints);
+    tell(w, LOG_LEVEL_ERROR, "store %s: %s: %s (%" PRIu64 " since the last such line)", w->directory, what, mdb_strerror(rc),
+         w->complaints);
     w->complaints = 0;
     w->next_complaint_ms = now + COMPLAINT_MS;
 }
@@ -148,8 +148,7 @@ static void answer_early(struct writer *w, struct op **batch, size_t *n)
 
 static int commit(struct writer *w, const struct round *r, size_t answers)
 {
-    struct tables_state state = {read_clocks(w).wall, r->rt.unconfirmed < 0 ? 0 : r->rt.unconfirmed,
-                                 r->rt.sequence};
+    struct tables_state state = {read_clocks(w).wall, r->rt.unconfirmed < 0 ? 0 : r->rt.unconfirmed, r->rt.sequence};
     int rc = tables_put_state(w->tables, r->rt.txn, &state);
     if (rc != 0) {
         mdb_txn_abort(r->rt.txn);
@@ -382,8 +381,7 @@ static int64_t next_work_ms(const struct writer *w)
 static size_t batch_max(const struct writer *w)
 {
     size_t used = w->used_bytes, map = w->tables->map_bytes;
-    size_t ops =
-        used < map && w->tables->page_bytes ? (map - used) / w->tables->page_bytes / PAGES_PER_OP : 1;
+    size_t ops = used < map && w->tables->page_bytes ? (map - used) / w->tables->page_bytes / PAGES_PER_OP : 1;
     return ops > BATCH_MAX ? BATCH_MAX : ops < 1 ? 1 : ops;
 }
 

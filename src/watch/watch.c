@@ -168,8 +168,7 @@ static void answer_take(struct watch_look *looks, size_t n, uint32_t first, cons
 }
 
 /* Read until n looks are answered or nothing is left. */
-static void answers_read(struct watch *w, struct watch_look *looks, size_t n, uint32_t first,
-                         watch_found *found, void *ctx)
+static void answers_read(struct watch *w, struct watch_look *looks, size_t n, uint32_t first, watch_found *found, void *ctx)
 {
     struct iovec iov[WATCH_BATCH];
     struct mmsghdr messages[WATCH_BATCH] = {0};

@@ -103,15 +103,13 @@ static bool has_header(struct world *w, const struct conn *c, const char *patter
 static void on_header(struct world *w, struct conn *c, const char *arg)
 {
     if (!has_header(w, c, arg))
-        world_fail(w, "%s: wanted the header \"%s\", got:\n%.*s", c->name, arg,
-                   SLICE_ARG(buf_slice(&c->headers)));
+        world_fail(w, "%s: wanted the header \"%s\", got:\n%.*s", c->name, arg, SLICE_ARG(buf_slice(&c->headers)));
 }
 
 static void on_no_header(struct world *w, struct conn *c, const char *arg)
 {
     if (has_header(w, c, *arg ? arg : "*"))
-        world_fail(w, "%s: wanted no header \"%s\", got:\n%.*s", c->name, arg,
-                   SLICE_ARG(buf_slice(&c->headers)));
+        world_fail(w, "%s: wanted no header \"%s\", got:\n%.*s", c->name, arg, SLICE_ARG(buf_slice(&c->headers)));
 }
 
 /* ---- counts of the present recipient ---- */
@@ -153,9 +151,9 @@ static void on_steps(struct world *w, struct conn *c, const char *arg)
     static const struct {
         uint32_t bit;
         const char *name;
-    } steps[] = {{SMFIP_NOCONNECT, "connect"}, {SMFIP_NOHELO, "helo"},  {SMFIP_NOMAIL, "mail"},
-                 {SMFIP_NORCPT, "rcpt"},       {SMFIP_NODATA, "data"},  {SMFIP_NOHDRS, "header"},
-                 {SMFIP_NOEOH, "eoh"},         {SMFIP_NOBODY, "body"},  {SMFIP_NOUNKNOWN, "unknown"}};
+    } steps[] = {{SMFIP_NOCONNECT, "connect"}, {SMFIP_NOHELO, "helo"}, {SMFIP_NOMAIL, "mail"},
+                 {SMFIP_NORCPT, "rcpt"},       {SMFIP_NODATA, "data"}, {SMFIP_NOHDRS, "header"},
+                 {SMFIP_NOEOH, "eoh"},         {SMFIP_NOBODY, "body"}, {SMFIP_NOUNKNOWN, "unknown"}};
     struct buf b = {0};
     for (size_t i = 0; i < COUNT_OF(steps); i++)
         if (!(c->steps & steps[i].bit))
@@ -299,11 +297,10 @@ static void want_store(struct world *w, const struct script_line *l, unsigned at
         struct grey_answer a = outside_known(w, &t, delay_sec);
         static const char *const states[] = {"new", "pending", "due", "auto"};
         if (!store_fact(w, &a, fact))
-            world_fail(w,
-                       "wanted %s of the store, which knows: %s%s left=%" PRId64 " remaining=%" PRId64
-                       " expires-in=%" PRId64,
-                       fact, states[a.state], a.patient ? " patient" : "", a.left_sec, a.remaining_sec,
-                       a.expires.sec - world_now(w).wall.sec);
+            world_fail(
+                w, "wanted %s of the store, which knows: %s%s left=%" PRId64 " remaining=%" PRId64 " expires-in=%" PRId64,
+                fact, states[a.state], a.patient ? " patient" : "", a.left_sec, a.remaining_sec,
+                a.expires.sec - world_now(w).wall.sec);
     }
 }
 
@@ -312,12 +309,10 @@ static void want_store(struct world *w, const struct script_line *l, unsigned at
 static const struct {
     const char *word;
     void (*check)(struct world *w, struct conn *c, const char *arg);
-} wants[] = {{"reply", on_reply},       {"continue", on_continue}, {"accept", on_accept},
-             {"held", on_held},         {"waiting", on_waiting},   {"nothing", on_nothing},
-             {"closed", on_closed},     {"open", on_open},         {"header", on_header},
-             {"no-header", on_no_header}, {"progress", on_progress}, {"looks", on_looks},
-             {"alone", on_alone},       {"asked", on_asked},       {"steps", on_steps},
-             {"macros", on_macros}};
+} wants[] = {{"reply", on_reply},     {"continue", on_continue},   {"accept", on_accept},     {"held", on_held},
+             {"waiting", on_waiting}, {"nothing", on_nothing},     {"closed", on_closed},     {"open", on_open},
+             {"header", on_header},   {"no-header", on_no_header}, {"progress", on_progress}, {"looks", on_looks},
+             {"alone", on_alone},     {"asked", on_asked},         {"steps", on_steps},       {"macros", on_macros}};
 
 static bool want_of_conn(struct world *w, const struct script_line *l, const char *name, unsigned at)
 {

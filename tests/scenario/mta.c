@@ -35,14 +35,11 @@ static void send_bytes(struct world *w, struct conn *c, struct slice bytes)
     if (bytes.len == 0)
         return;
     unsigned how = world_random(w, 4);
-    size_t piece = how == 0   ? 1 + world_random(w, 3)
-                   : how == 1 ? 1 + world_random(w, (unsigned)bytes.len)
-                              : bytes.len;
+    size_t piece = how == 0 ? 1 + world_random(w, 3) : how == 1 ? 1 + world_random(w, (unsigned)bytes.len) : bytes.len;
     if (bytes.len / piece > 2000)
         piece = bytes.len / 2000 + 1;
     while (bytes.len > 0 && c->open) {
-        world_step(w, &(struct event){
-                          .kind = EVENT_BYTES, .session = c->id, .u.bytes = slice_upto(bytes, piece)});
+        world_step(w, &(struct event){.kind = EVENT_BYTES, .session = c->id, .u.bytes = slice_upto(bytes, piece)});
         bytes = slice_from(bytes, piece);
     }
 }
@@ -70,8 +67,7 @@ static const char *macro_value(struct world *w, struct conn *c, uint8_t for_cmd,
         {"v", option_or(c, "v", "Postfix 3.7.11")},
         {"_", c->host},
         {"{daemon_name}", "smtpd"},
-        {"{client_addr}",
-         known && six ? arena_printf(&w->arena, "IPv6:%s", c->address) : c->address},
+        {"{client_addr}", known && six ? arena_printf(&w->arena, "IPv6:%s", c->address) : c->address},
         {"{client_name}", c->host[0] == '[' ? "unknown" : c->host},
         {"{client_port}", option_or(c, "port", "40000")},
         {"{client_ptr}", option_or(c, "ptr", c->host[0] == '[' ? "unknown" : c->host)},
@@ -499,8 +495,7 @@ static void begin(struct world *w, const char *name, const struct mta_step *s)
     c->n_options = s->n_args - 2;
     c->version = (uint32_t)strtoul(option_or(c, "version", "6"), NULL, 10);
     c->offer = option(c, "nosymlist") ? 0xff : 0x1ff;
-    c->timeout_ms =
-        option(c, "timeout") ? strtol(option(c, "timeout"), NULL, 10) * 1000 : COMMAND_TIMEOUT_MS;
+    c->timeout_ms = option(c, "timeout") ? strtol(option(c, "timeout"), NULL, 10) * 1000 : COMMAND_TIMEOUT_MS;
     const char *client = option_or(c, "client", "alive");
     c->lies_gone = strcmp(client, "lies") == 0;
     if (!c->lies_gone && !outside_client_state(client, &c->state))
@@ -553,8 +548,7 @@ void mta_check_timeouts(struct world *w)
     for (size_t i = 0; i < w->n_conns && !w->failed; i++) {
         struct conn *c = w->conns[i];
         if (c->open && c->owed && c->timeout_ms && w->now_ms - c->heard_ms > c->timeout_ms)
-            world_fail(w, "%s: the MTA has heard nothing for %d s, its time-out", c->name,
-                       (int)(c->timeout_ms / 1000));
+            world_fail(w, "%s: the MTA has heard nothing for %d s, its time-out", c->name, (int)(c->timeout_ms / 1000));
     }
 }
 
@@ -664,8 +658,7 @@ static void on_accept(struct world *w, struct conn *c)
 
 static void on_reply(struct world *w, struct conn *c, const struct milter_reply *r)
 {
-    const char *text = r->code == SMFIR_REPLYCODE ? arena_cstr(&w->arena, r->u.replycode.text)
-                                                  : name_code(r->code);
+    const char *text = r->code == SMFIR_REPLYCODE ? arena_cstr(&w->arena, r->u.replycode.text) : name_code(r->code);
     world_tell(w, "%s < %s", c->name, text);
     c->reply = text;
     c->unseen = r->code != SMFIR_CONTINUE;
@@ -716,8 +709,7 @@ static void on_packet(struct world *w, struct conn *c, const struct wire_packet 
         if (r.code == SMFIR_INSHEADER)
             buf_printf(&c->headers, "@%u ", r.u.header.index);
         buf_printf(&c->headers, "%.*s: %.*s\n", SLICE_ARG(r.u.header.name), SLICE_ARG(r.u.header.value));
-        world_tell(w, "%s < header %.*s: %.*s", c->name, SLICE_ARG(r.u.header.name),
-                   SLICE_ARG(r.u.header.value));
+        world_tell(w, "%s < header %.*s: %.*s", c->name, SLICE_ARG(r.u.header.name), SLICE_ARG(r.u.header.value));
         break;
     default:
         on_reply(w, c, &r);

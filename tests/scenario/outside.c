@@ -39,8 +39,7 @@ struct tuple_copy *outside_copy_tuple(struct world *w, const struct grey_tuple *
 
 /* ---- deliveries ---- */
 
-static struct delivery *deliver(struct world *w, enum delivery_kind kind, int64_t due_ms,
-                                const struct effect *e)
+static struct delivery *deliver(struct world *w, enum delivery_kind kind, int64_t due_ms, const struct effect *e)
 {
     struct delivery *d = mem_zalloc(sizeof(*d));
     d->kind = kind;
@@ -50,8 +49,7 @@ static struct delivery *deliver(struct world *w, enum delivery_kind kind, int64_
         d->session = e->session;
         d->request = e->request;
     }
-    w->deliveries =
-        mem_grow(w->deliveries, &w->cap_deliveries, w->n_deliveries + 1, sizeof(struct delivery *));
+    w->deliveries = mem_grow(w->deliveries, &w->cap_deliveries, w->n_deliveries + 1, sizeof(struct delivery *));
     w->deliveries[w->n_deliveries++] = d;
     return d;
 }
@@ -207,10 +205,8 @@ static void answer_store(struct world *w, struct delivery *d)
     world_tell(w, "%s store answers #%u: %s%s%s", c ? c->name : "(nobody)", d->request,
                d->answer.failed ? "failed" : states[d->answer.state], d->answer.patient ? " patient" : "",
                d->answer.left_sec >= 0 ? " left" : "");
-    world_step(w, &(struct event){.kind = EVENT_STORE,
-                                  .session = d->session,
-                                  .request = d->request,
-                                  .u.answer = &d->answer});
+    world_step(w,
+               &(struct event){.kind = EVENT_STORE, .session = d->session, .request = d->request, .u.answer = &d->answer});
 }
 
 static void commit(struct world *w, struct delivery *d)
@@ -230,8 +226,8 @@ static void commit(struct world *w, struct delivery *d)
 static const struct {
     const char *word;
     enum client_state state;
-} client_words[] = {{"alive", CLIENT_ALIVE},   {"gone", CLIENT_GONE},     {"rst", CLIENT_RST},
-                    {"listen", CLIENT_LISTEN}, {"absent", CLIENT_ABSENT}, {"unwatchable", CLIENT_ABSENT},
+} client_words[] = {{"alive", CLIENT_ALIVE},     {"gone", CLIENT_GONE},     {"rst", CLIENT_RST},
+                    {"listen", CLIENT_LISTEN},   {"absent", CLIENT_ABSENT}, {"unwatchable", CLIENT_ABSENT},
                     {"unknown", CLIENT_UNKNOWN}, {"silent", CLIENT_SILENT}, {"reused", CLIENT_REUSED}};
 
 bool outside_client_state(const char *word, enum client_state *state)

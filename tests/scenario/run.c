@@ -156,10 +156,9 @@ static const struct {
     const char *word;
     void (*run)(struct world *w, struct script_line *l);
     unsigned min_words;
-} verbs[] = {{"conf", do_conf, 2},     {"reload", do_reload, 2},   {"mta", mta_line, 2},
-             {"want", do_want, 2},     {"pass", do_pass, 2},       {"wall", do_wall, 2},
-             {"client", do_client, 2}, {"store", do_store, 2},     {"stop", do_stop, 1},
-             {"crash", do_restart, 1}, {"restart", do_restart, 1}, {"limits", do_limits, 2},
+} verbs[] = {{"conf", do_conf, 2},  {"reload", do_reload, 2}, {"mta", mta_line, 2},       {"want", do_want, 2},
+             {"pass", do_pass, 2},  {"wall", do_wall, 2},     {"client", do_client, 2},   {"store", do_store, 2},
+             {"stop", do_stop, 1},  {"crash", do_restart, 1}, {"restart", do_restart, 1}, {"limits", do_limits, 2},
              {"crowd", do_crowd, 2}};
 
 static void run_line(struct world *w, struct script_line *l)
@@ -210,8 +209,8 @@ static void check_end(struct world *w)
 }
 
 /* Returns the number of effects; *ok is cleared by a failure. */
-static uint64_t play(const struct script *script, const struct script_scenario *sc, struct plan_cache *plans,
-                     uint64_t seed, uint64_t crash_at, bool *ok)
+static uint64_t play(const struct script *script, const struct script_scenario *sc, struct plan_cache *plans, uint64_t seed,
+                     uint64_t crash_at, bool *ok)
 {
     struct world w;
     world_init(&w, script, sc, plans, seed);

@@ -21,7 +21,7 @@ struct plan_cache {
     struct cached {
         char *text;
         struct plan *plan;
-    } *items;
+    } * items;
     size_t n, cap;
 };
 
@@ -93,8 +93,7 @@ struct plan *world_plan(struct world *w, const char *text)
         const struct conf_acl *acl = &plan->conf->acls[i];
         w->may_blacklist |= acl->action == CONF_BLACKLIST;
         for (size_t k = 0; k < acl->n_clauses; k++)
-            if (acl->clauses[k].kind == CONF_CLAUSE_TARPIT &&
-                acl->clauses[k].tarpit_sec > w->longest_tarpit_sec)
+            if (acl->clauses[k].kind == CONF_CLAUSE_TARPIT && acl->clauses[k].tarpit_sec > w->longest_tarpit_sec)
                 w->longest_tarpit_sec = acl->clauses[k].tarpit_sec;
     }
     return plan_ref(plan);
@@ -324,8 +323,7 @@ static void check_answered(struct world *w)
 {
     for (struct tuple_copy *t = w->answered; t; t = t->next) {
         struct wall now = world_now(w).wall;
-        if (t->answered.sec == 0 || now.sec < t->answered.sec ||
-            now.sec > t->answered.sec + w->plan->set->timeout_sec)
+        if (t->answered.sec == 0 || now.sec < t->answered.sec || now.sec > t->answered.sec + w->plan->set->timeout_sec)
             continue;
         struct grey_answer a = outside_known(w, &t->tuple, w->plan->set->greylist_sec);
         if (a.state == GREY_NEW)

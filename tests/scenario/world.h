@@ -21,10 +21,10 @@
 /* What a client's own TCP connection looks like from here. */
 enum client_state {
     CLIENT_ALIVE,
-    CLIENT_GONE,   /* it has sent its FIN */
-    CLIENT_RST,    /* it has reset: the kernel falls back to the listening socket, or with a cookie finds nothing */
-    CLIENT_LISTEN, /* cannot be watched: XCLIENT */
-    CLIENT_ABSENT, /* cannot be watched: other host */
+    CLIENT_GONE,    /* it has sent its FIN */
+    CLIENT_RST,     /* it has reset: the kernel falls back to the listening socket, or with a cookie finds nothing */
+    CLIENT_LISTEN,  /* cannot be watched: XCLIENT */
+    CLIENT_ABSENT,  /* cannot be watched: other host */
     CLIENT_UNKNOWN, /* looks end in an error */
     CLIENT_SILENT,  /* looks are not answered */
     CLIENT_REUSED   /* reset, and a new connection from the same port */
@@ -63,9 +63,9 @@ struct conn {
     unsigned owed;
     uint8_t owed_cmds[OWED_MAX]; /* oldest first */
     uint8_t owed_cmd;            /* the one that was answered last */
-    int64_t heard_ms;   /* when the engine spoke last, or a command was sent */
-    int64_t timeout_ms; /* milter_command_timeout; 0: patient */
-    char **options;     /* key=value of the connect step */
+    int64_t heard_ms;            /* when the engine spoke last, or a command was sent */
+    int64_t timeout_ms;          /* milter_command_timeout; 0: patient */
+    char **options;              /* key=value of the connect step */
     unsigned n_options;
     uint32_t version, offer, steps; /* steps: as negotiated, what is left out */
     const char *symlist[SMFIM_STAGES];

@@ -44,8 +44,8 @@ static inline bool test_str(struct slice got, struct slice want, const char *wha
 {
     bool ok = slice_eq(got, want) && (!got.ptr) == (!want.ptr);
     if (!ok) {
-        printf("# %s:%d: %s is %s\"%.*s\"\n# want %s\"%.*s\"\n", file, line, what, got.ptr ? "" : "NONE ",
-               SLICE_ARG(got), want.ptr ? "" : "NONE ", SLICE_ARG(want));
+        printf("# %s:%d: %s is %s\"%.*s\"\n# want %s\"%.*s\"\n", file, line, what, got.ptr ? "" : "NONE ", SLICE_ARG(got),
+               want.ptr ? "" : "NONE ", SLICE_ARG(want));
         test_case_ok = false;
     }
     return ok;

@@ -5,8 +5,7 @@
 
 #include <stdlib.h>
 
-static const struct dump_rules rules = {
-    .delay_sec = 1800, .timeout_sec = 432000, .bits_v4 = 24, .bits_v6 = 64};
+static const struct dump_rules rules = {.delay_sec = 1800, .timeout_sec = 432000, .bits_v4 = 24, .bits_v6 = 64};
 
 static void reads_lines(void)
 {
@@ -15,23 +14,21 @@ static void reads_lines(void)
         enum dump_kind kind;
         int64_t date, waited;
     } rows[] = {
-        {"198.51.100.7\t<a@s.example>\t<b@r.example>\t1795485418 # 2026-11-24 01:56:58", "198.51.100.7",
-         "<a@s.example>", "<b@r.example>", DUMP_GREY, 1795485418, 0},
+        {"198.51.100.7\t<a@s.example>\t<b@r.example>\t1795485418 # 2026-11-24 01:56:58", "198.51.100.7", "<a@s.example>",
+         "<b@r.example>", DUMP_GREY, 1795485418, 0},
         {"198.51.100.7\t<a@s.example>\t<b@r.example>\t1795489018 AUTO # 2026-11-24 02:56:58", "198.51.100.7",
          "<a@s.example>", "<b@r.example>", DUMP_AUTO, 1795489018, 0},
-        {"198.51.100.9\t<a@s.example>\t<c@r.example>\t1795485465\t0 TARPIT # 2026-11-24 01:57:45",
-         "198.51.100.9", "<a@s.example>", "<c@r.example>", DUMP_TARPIT, 1795485465, 0},
+        {"198.51.100.9\t<a@s.example>\t<c@r.example>\t1795485465\t0 TARPIT # 2026-11-24 01:57:45", "198.51.100.9",
+         "<a@s.example>", "<c@r.example>", DUMP_TARPIT, 1795485465, 0},
         {"198.51.100.9\t<a@s.example>\t<c@r.example>\t1795485465\t40 TARPIT", "198.51.100.9", "<a@s.example>",
          "<c@r.example>", DUMP_TARPIT, 1795485465, 40},
-        {"2001:db8::1 a@s.example b@r.example 17", "2001:db8::1", "a@s.example", "b@r.example", DUMP_GREY, 17,
-         0},
-        {"  198.51.100.9  <>  <c@r.example>  17  auto  \r", "198.51.100.9", "<>", "<c@r.example>", DUMP_AUTO,
-         17, 0},
-        {"198.51.100.9\t<\"a b\"@s.example>\t<c@r.example>\t17", "198.51.100.9", "<\"a b\"@s.example>",
-         "<c@r.example>", DUMP_GREY, 17, 0},
+        {"2001:db8::1 a@s.example b@r.example 17", "2001:db8::1", "a@s.example", "b@r.example", DUMP_GREY, 17, 0},
+        {"  198.51.100.9  <>  <c@r.example>  17  auto  \r", "198.51.100.9", "<>", "<c@r.example>", DUMP_AUTO, 17, 0},
+        {"198.51.100.9\t<\"a b\"@s.example>\t<c@r.example>\t17", "198.51.100.9", "<\"a b\"@s.example>", "<c@r.example>",
+         DUMP_GREY, 17, 0},
         {"198.51.100.9\t#odd,:()[]\\@s.example\t<@x,@y:c@r.example>\t17# x", "", "", "", DUMP_GREY, -1, 0},
-        {"198.51.100.9\t#odd,:()[]\\@s.example\t<@x,@y:c@r.example>\t17 # x", "198.51.100.9",
-         "#odd,:()[]\\@s.example", "<@x,@y:c@r.example>", DUMP_GREY, 17, 0},
+        {"198.51.100.9\t#odd,:()[]\\@s.example\t<@x,@y:c@r.example>\t17 # x", "198.51.100.9", "#odd,:()[]\\@s.example",
+         "<@x,@y:c@r.example>", DUMP_GREY, 17, 0},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct dump_line line;
@@ -89,8 +86,7 @@ static void tells_what_is_wrong(void)
 
 static void numbers_its_lines(void)
 {
-    struct dump_reader r = {.text =
-                                SLICE_LIT("# head\n\n192.0.2.1\t<a>\t<b>\t5\nbad\n192.0.2.2\t<a>\t<b>\t6")};
+    struct dump_reader r = {.text = SLICE_LIT("# head\n\n192.0.2.1\t<a>\t<b>\t5\nbad\n192.0.2.2\t<a>\t<b>\t6")};
     struct dump_line line;
     CHECK_INT(dump_next(&r, &line), ERR_NONE);
     CHECK_INT(r.line, 3);
@@ -118,8 +114,7 @@ static void becomes_records(void)
     struct arena arena = {0};
     struct grey_tuple t;
     struct grey_record r;
-    CHECK_INT(convert(&arena, "192.0.2.1\tPRVS=1=A@s.example\t<B@r.example>\t1000000", 999000, &t, &r),
-              ERR_NONE);
+    CHECK_INT(convert(&arena, "192.0.2.1\tPRVS=1=A@s.example\t<B@r.example>\t1000000", 999000, &t, &r), ERR_NONE);
     CHECK_SLICE(t.sender, "<a@s.example>");
     CHECK_SLICE(t.recipient, "<b@r.example>");
     CHECK_INT(t.addr_bits, 24);

@@ -516,8 +516,7 @@ static void nothing_expires_while_the_clock_is_not_trusted(void)
     for (int keep = 0; keep < 2; keep++) {
         grey_set_init(&set, &secret, &w.req);
         set.keep_expired = keep;
-        CHECK_INT(grey_set_load(&set, GREY_SLOT_TUPLE, &w.req, slice_of(bytes, grey_record_size(&r))),
-                  ERR_NONE);
+        CHECK_INT(grey_set_load(&set, GREY_SLOT_TUPLE, &w.req, slice_of(bytes, grey_record_size(&r))), ERR_NONE);
         grey_apply(&w.req, &set, &w.got);
         CHECK_INT(w.got.state, keep ? GREY_AUTO : GREY_NEW);
     }

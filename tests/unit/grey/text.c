@@ -224,10 +224,7 @@ static void refuses_what_it_has_not_written(void)
 
 static void merges_to_the_better(void)
 {
-    struct grey_record pending = {.type = GREY_RECORD_TUPLE,
-                                  .first_seen = {100},
-                                  .expires = {500},
-                                  .left_sec = -1},
+    struct grey_record pending = {.type = GREY_RECORD_TUPLE, .first_seen = {100}, .expires = {500}, .left_sec = -1},
                        earlier = pending, autos = pending, r;
     earlier.first_seen.sec = 90;
     earlier.left_sec = 7;

@@ -43,8 +43,7 @@ static inline void world_free(struct world *w)
 }
 
 /* Ask at T0 + at. A first visit earlier than that is given by `waited`. */
-static inline const struct grey_answer *world_ask(struct world *w, enum grey_request_kind kind, int64_t at,
-                                                  int64_t waited)
+static inline const struct grey_answer *world_ask(struct world *w, enum grey_request_kind kind, int64_t at, int64_t waited)
 {
     w->req.kind = kind;
     w->req.now.sec = T0 + at;

@@ -50,8 +50,7 @@ static void a_v6_client_is_its_64(void)
 {
     struct hold_table *t = hold_table_new((struct siphash_key){{2}});
     struct hold a = {0}, b = {0}, c = {0};
-    struct ip x = client("2001:db8:0:1::1"), y = client("2001:db8:0:1:ffff::2"),
-              z = client("2001:db8:0:2::1");
+    struct ip x = client("2001:db8:0:1::1"), y = client("2001:db8:0:1:ffff::2"), z = client("2001:db8:0:2::1");
     hold_begin(t, &a, &x, at(0), 1);
     hold_begin(t, &b, &y, at(0), 1);
     hold_begin(t, &c, &z, at(0), 1);
@@ -75,8 +74,7 @@ static void many_clients(void)
     CHECK_INT(hold_count(t), N);
     for (unsigned i = 0; i < N; i += 2)
         hold_end(t, &h[i]);
-    struct ip odd = {.family = IP_V4, .bytes = {192, 0, 0, 7}},
-              even = {.family = IP_V4, .bytes = {192, 0, 0, 8}};
+    struct ip odd = {.family = IP_V4, .bytes = {192, 0, 0, 7}}, even = {.family = IP_V4, .bytes = {192, 0, 0, 8}};
     CHECK(hold_first(t, &odd) == &h[7]);
     CHECK(!hold_first(t, &even));
     for (unsigned i = 1; i < N; i += 2)

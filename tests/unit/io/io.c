@@ -249,12 +249,12 @@ struct client {
     bool failed; /* told to the test when the thread has ended */
 };
 
-#define EXPECT(c, cond)                                                                                      \
-    do {                                                                                                     \
-        if (!(cond)) {                                                                                       \
-            printf("# %s:%d: client: not so: %s\n", __FILE__, __LINE__, #cond);                              \
-            (c)->failed = true;                                                                              \
-        }                                                                                                    \
+#define EXPECT(c, cond)                                                                                                     \
+    do {                                                                                                                    \
+        if (!(cond)) {                                                                                                      \
+            printf("# %s:%d: client: not so: %s\n", __FILE__, __LINE__, #cond);                                             \
+            (c)->failed = true;                                                                                             \
+        }                                                                                                                   \
     } while (0)
 
 static void *client_main(void *arg)

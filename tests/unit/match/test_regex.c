@@ -151,10 +151,9 @@ static void agrees_on_the_table(void)
 
 static void put_random_set(struct buf *b)
 {
-    static const char *const items[] = {"a",         "b",     "C",     "-",         "]",         "^",
-                                        "a-c",       "A-b",   "+-a",   "[:alpha:]", "[:upper:]", "[:digit:]",
-                                        "[:punct:]", "[.a.]", "[=b=]", "[.-.]",     "\\",        ".",
-                                        "\n",        "_",     "[",     "[.a.]-c",   "0-9",       "\xe9"};
+    static const char *const items[] = {
+        "a",         "b",     "C",     "-",     "]",  "^", "a-c", "A-b", "+-a", "[:alpha:]", "[:upper:]", "[:digit:]",
+        "[:punct:]", "[.a.]", "[=b=]", "[.-.]", "\\", ".", "\n",  "_",   "[",   "[.a.]-c",   "0-9",       "\xe9"};
     buf_put_cstr(b, random_below(3) ? "[" : "[^");
     unsigned n = 1 + random_below(3);
     while (n--)
@@ -285,20 +284,16 @@ static void tells_where_it_went_wrong(void)
         enum err err;
         size_t offset;
     } rows[] = {
-        {"ab(cd", true, ERR_SYNTAX, 2},    {"ab\\(cd", false, ERR_SYNTAX, 2},
-        {"ab\\)", false, ERR_SYNTAX, 2},   {"ab|*c", true, ERR_SYNTAX, 3},
-        {"a{2,1}", true, ERR_SYNTAX, 1},   {"ab{", true, ERR_SYNTAX, 2},
-        {"ab[cd", true, ERR_SYNTAX, 2},    {"a[[:al:]]", true, ERR_SYNTAX, 2},
-        {"a[b-a]", true, ERR_SYNTAX, 2},   {"[a-c-e]", true, ERR_SYNTAX, 4},
-        {"a\\", true, ERR_SYNTAX, 1},      {"(a)\\2", true, ERR_SYNTAX, 3},
-        {"a**", false, ERR_SYNTAX, 2},     {"x[[.ab.]]", true, ERR_SYNTAX, 2},
-        {"a{40000}", true, ERR_SYNTAX, 1},
+        {"ab(cd", true, ERR_SYNTAX, 2},   {"ab\\(cd", false, ERR_SYNTAX, 2},  {"ab\\)", false, ERR_SYNTAX, 2},
+        {"ab|*c", true, ERR_SYNTAX, 3},   {"a{2,1}", true, ERR_SYNTAX, 1},    {"ab{", true, ERR_SYNTAX, 2},
+        {"ab[cd", true, ERR_SYNTAX, 2},   {"a[[:al:]]", true, ERR_SYNTAX, 2}, {"a[b-a]", true, ERR_SYNTAX, 2},
+        {"[a-c-e]", true, ERR_SYNTAX, 4}, {"a\\", true, ERR_SYNTAX, 1},       {"(a)\\2", true, ERR_SYNTAX, 3},
+        {"a**", false, ERR_SYNTAX, 2},    {"x[[.ab.]]", true, ERR_SYNTAX, 2}, {"a{40000}", true, ERR_SYNTAX, 1},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct regex *re;
         struct regex_error error;
-        if (!CHECK_INT(regex_compile(slice_cstr(rows[i].pattern), rows[i].extended, &re, &error),
-                       rows[i].err) ||
+        if (!CHECK_INT(regex_compile(slice_cstr(rows[i].pattern), rows[i].extended, &re, &error), rows[i].err) ||
             !CHECK_INT(error.offset, rows[i].offset))
             printf("# on %s\n", rows[i].pattern);
         CHECK(re == NULL);
@@ -480,12 +475,8 @@ static void counts_groups(void)
         bool extended;
         unsigned want;
     } rows[] = {
-        {"a", true, 0},
-        {"(a)|(b)", true, 2},
-        {"(a(b))\\(", true, 2},
-        {"(a)", false, 0},
-        {"\\(a\\)[\\(]", false, 1},
-        {"((((((((((((a))))))))))))", true, REGEX_GROUPS_MAX - 1},
+        {"a", true, 0},    {"(a)|(b)", true, 2},       {"(a(b))\\(", true, 2},
+        {"(a)", false, 0}, {"\\(a\\)[\\(]", false, 1}, {"((((((((((((a))))))))))))", true, REGEX_GROUPS_MAX - 1},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct regex *re;

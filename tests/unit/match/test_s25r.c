@@ -121,9 +121,8 @@ static bool agrees(const char *name)
 
 static void put_piece(struct buf *b)
 {
-    static const char *const pieces[] = {"dhcp", "DialUp", "ppp",   "dsl", "XDSL",  "a",   "Z", "-",
-                                         "_",    ".a",     "12345", "1.2", "..",    "1-2", "3", "mx1",
-                                         ".x",   "com",    "x1.",   "1",   "7.b-1", "adsl"};
+    static const char *const pieces[] = {"dhcp", "DialUp", "ppp", "dsl", "XDSL", "a",  "Z",   "-",   "_", ".a",    "12345",
+                                         "1.2",  "..",     "1-2", "3",   "mx1",  ".x", "com", "x1.", "1", "7.b-1", "adsl"};
     unsigned r = random_below(100);
     if (r < 35)
         buf_put_cstr(b, pieces[random_below(COUNT_OF(pieces))]);
@@ -157,8 +156,8 @@ static void agrees_on_random_names(void)
             break;
         hits[s25r_match(buf_slice(&b))]++;
     }
-    printf("# rules 0-6: %u %u %u %u %u %u %u, longest %u\n", hits[0], hits[1], hits[2], hits[3], hits[4],
-           hits[5], hits[6], longest);
+    printf("# rules 0-6: %u %u %u %u %u %u %u, longest %u\n", hits[0], hits[1], hits[2], hits[3], hits[4], hits[5], hits[6],
+           longest);
     /* a test that hits nothing would prove nothing */
     for (int rule = 0; rule <= 6; rule++)
         CHECK(hits[rule] > 500);

@@ -21,8 +21,7 @@ static inline void print_bytes(const char *label, struct slice s)
     printf("\n");
 }
 
-static inline bool test_bytes(struct slice got, struct slice want, const char *what, const char *file,
-                              int line)
+static inline bool test_bytes(struct slice got, struct slice want, const char *what, const char *file, int line)
 {
     bool ok = slice_eq(got, want);
     if (!ok) {

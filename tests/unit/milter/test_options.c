@@ -25,14 +25,12 @@ static void the_offer_of_postfix(void)
 static void every_flag_has_its_bit(void)
 {
     static const uint32_t steps[] = {
-        SMFIP_NOCONNECT, SMFIP_NOHELO,  SMFIP_NOMAIL,      SMFIP_NORCPT,  SMFIP_NOBODY,  SMFIP_NOHDRS,
-        SMFIP_NOEOH,     SMFIP_NR_HDR,  SMFIP_NOUNKNOWN,   SMFIP_NODATA,  SMFIP_SKIP,    SMFIP_RCPT_REJ,
-        SMFIP_NR_CONN,   SMFIP_NR_HELO, SMFIP_NR_MAIL,     SMFIP_NR_RCPT, SMFIP_NR_DATA, SMFIP_NR_UNKN,
-        SMFIP_NR_EOH,    SMFIP_NR_BODY, SMFIP_HDR_LEADSPC,
+        SMFIP_NOCONNECT, SMFIP_NOHELO,    SMFIP_NOMAIL,  SMFIP_NORCPT,  SMFIP_NOBODY,   SMFIP_NOHDRS,  SMFIP_NOEOH,
+        SMFIP_NR_HDR,    SMFIP_NOUNKNOWN, SMFIP_NODATA,  SMFIP_SKIP,    SMFIP_RCPT_REJ, SMFIP_NR_CONN, SMFIP_NR_HELO,
+        SMFIP_NR_MAIL,   SMFIP_NR_RCPT,   SMFIP_NR_DATA, SMFIP_NR_UNKN, SMFIP_NR_EOH,   SMFIP_NR_BODY, SMFIP_HDR_LEADSPC,
     };
-    static const uint32_t actions[] = {SMFIF_ADDHDRS, SMFIF_CHGBODY,     SMFIF_ADDRCPT,
-                                       SMFIF_DELRCPT, SMFIF_CHGHDRS,     SMFIF_QUARANTINE,
-                                       SMFIF_CHGFROM, SMFIF_ADDRCPT_PAR, SMFIF_SETSYMLIST};
+    static const uint32_t actions[] = {SMFIF_ADDHDRS,    SMFIF_CHGBODY, SMFIF_ADDRCPT,     SMFIF_DELRCPT,   SMFIF_CHGHDRS,
+                                       SMFIF_QUARANTINE, SMFIF_CHGFROM, SMFIF_ADDRCPT_PAR, SMFIF_SETSYMLIST};
     uint32_t all = 0;
     for (unsigned i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
         char packet[17] = "\0\0\0\15O\0\0\0\6\0\0\0\0\0\0\0";

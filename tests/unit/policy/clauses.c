@@ -65,18 +65,14 @@ static const struct clause_row clause_rows[] = {
     {"", "addr 192.0.2.0/24 from ann@example.org", .match = false},
     {"", "addr 192.0.2.0/24 not from joe@example.org", .match = false},
     {"", "addr 192.0.2.0/24 not from ann@example.org", .match = true, .reasons = REASON_ADDR},
-    {"", "from joe@example.org from /example/ rcpt /ann/", .match = true,
-     .reasons = REASON_FROM | REASON_RCPT},
+    {"", "from joe@example.org from /example/ rcpt /ann/", .match = true, .reasons = REASON_FROM | REASON_RCPT},
     /* lists: any item */
-    {"list \"n\" addr { 198.51.100.0/24 192.0.2.0/25 }\n", "list \"n\"", .match = true,
-     .reasons = REASON_ADDR},
+    {"list \"n\" addr { 198.51.100.0/24 192.0.2.0/25 }\n", "list \"n\"", .match = true, .reasons = REASON_ADDR},
     {"list \"n\" addr { 198.51.100.0/24 192.0.2.128/25 }\n", "list \"n\"", .match = false},
-    {"list \"n\" addr { 198.51.100.0/24 192.0.2.128/25 }\n", "not list \"n\"", .match = true,
-     .reasons = REASON_ACL},
+    {"list \"n\" addr { 198.51.100.0/24 192.0.2.128/25 }\n", "not list \"n\"", .match = true, .reasons = REASON_ACL},
     {"list \"n\" domain { example.net /^mail/ }\n", "list \"n\"", .match = true, .reasons = REASON_DOMAIN},
     {"list \"n\" from { ann@example.org /^<j/ }\n", "list \"n\"", .match = true, .reasons = REASON_FROM},
-    {"list \"n\" rcpt { ann@example.net bob@example.net }\n", "list \"n\"", .match = true,
-     .reasons = REASON_RCPT},
+    {"list \"n\" rcpt { ann@example.net bob@example.net }\n", "list \"n\"", .match = true, .reasons = REASON_RCPT},
     {"list \"n\" rcpt { bob@example.net /^<c/ }\n", "list \"n\"", .match = false},
     {"list \"n\" helo { \"x\" \"%d\" /^z/ }\n", "list \"n\"", .match = true, .reasons = REASON_ACL},
     /* default */
@@ -94,8 +90,7 @@ static void each_clause(void)
     for (size_t i = 0; i < sizeof(clause_rows) / sizeof(clause_rows[0]); i++) {
         const struct clause_row *row = &clause_rows[i];
         char text[512];
-        snprintf(text, sizeof(text), "%sracl whitelist %s\nracl greylist default\n", row->settings,
-                 row->clauses);
+        snprintf(text, sizeof(text), "%sracl whitelist %s\nracl greylist default\n", row->settings, row->clauses);
         struct fixture f = fixture_new(text);
         struct policy_facts facts = facts_new();
         if (row->client)
@@ -165,8 +160,7 @@ static void behind_default_nothing_matches(void)
 
 static void no_line_matches(void)
 {
-    struct fixture f =
-        fixture_new("greylist 20m\nautowhite 2d\nracl whitelist from eve@example.org delay 5m\n");
+    struct fixture f = fixture_new("greylist 20m\nautowhite 2d\nracl whitelist from eve@example.org delay 5m\n");
     struct policy_verdict v = decide(&f, facts_new(), NULL);
     CHECK_INT(v.action, CONF_GREYLIST);
     CHECK(!v.acl);
@@ -184,10 +178,9 @@ static void no_line_matches(void)
 
 static void options_of_the_line(void)
 {
-    struct fixture f =
-        fixture_new("greylist 20m\nautowhite 2d\n"
-                    "racl \"mine\" greylist default delay 5m autowhite 3h code \"450\" ecode \"4.2.0\""
-                    " msg \"come back\" report \"text\" nolog addheader \"X-A: b\"\n");
+    struct fixture f = fixture_new("greylist 20m\nautowhite 2d\n"
+                                   "racl \"mine\" greylist default delay 5m autowhite 3h code \"450\" ecode \"4.2.0\""
+                                   " msg \"come back\" report \"text\" nolog addheader \"X-A: b\"\n");
     struct policy_verdict v = decide(&f, facts_new(), NULL);
     CHECK_INT(v.delay_sec, 300);
     CHECK_INT(v.autowhite_sec, 3 * 3600);
@@ -217,13 +210,12 @@ static void nothing_given(void)
 
 static void continue_lines_persist(void)
 {
-    struct fixture f =
-        fixture_new("racl \"first\" continue rcpt /ann/ code \"450\" msg \"one\" delay 7m autowhite 7d nolog "
-                    "addheader \"X-A: 1\"\n"
-                    "racl \"other\" continue rcpt /nobody/ code \"499\" ecode \"4.9.9\" report \"no\" "
-                    "addheader \"X-N: 1\"\n"
-                    "racl continue from /joe/ ecode \"4.3.0\" report \"two\" addheader \"X-B: 2\", 1\n"
-                    "racl greylist default msg \"three\" addheader \"X-C: 3\"\n");
+    struct fixture f = fixture_new("racl \"first\" continue rcpt /ann/ code \"450\" msg \"one\" delay 7m autowhite 7d nolog "
+                                   "addheader \"X-A: 1\"\n"
+                                   "racl \"other\" continue rcpt /nobody/ code \"499\" ecode \"4.9.9\" report \"no\" "
+                                   "addheader \"X-N: 1\"\n"
+                                   "racl continue from /joe/ ecode \"4.3.0\" report \"two\" addheader \"X-B: 2\", 1\n"
+                                   "racl greylist default msg \"three\" addheader \"X-C: 3\"\n");
     struct policy_verdict v = decide(&f, facts_new(), NULL);
     CHECK_INT(v.action, CONF_GREYLIST);
     CHECK_SLICE(v.code, "450");
@@ -373,8 +365,7 @@ static void regex_limit(void)
     CHECK_INT(decide(&next, same, NULL).action, CONF_BLACKLIST);
     fixture_free(&next);
     /* an item that is decided settles a list whatever the others say */
-    struct fixture f =
-        fixture_new("extendedregex\nlist \"l\" helo { /^(a|aa)+$/ /!$/ }\nracl whitelist list \"l\"\n");
+    struct fixture f = fixture_new("extendedregex\nlist \"l\" helo { /^(a|aa)+$/ /!$/ }\nracl whitelist list \"l\"\n");
     struct policy_facts facts = facts_new();
     facts.helo = slice_of(helo, sizeof(helo));
     CHECK_INT(decide(&f, facts, NULL).action, CONF_WHITELIST);
@@ -433,10 +424,8 @@ static void a_list_of_100000(void)
     buf_put_cstr(&b, " }\nlist \"people\" rcpt {");
     for (unsigned i = 0; i < N; i++)
         buf_printf(&b, " user%u@example.net", i);
-    buf_put_cstr(
-        &b,
-        " }\nracl blacklist list \"nets\"\nracl blacklist list \"names\"\nracl blacklist list \"people\"\n"
-        "racl greylist default\n");
+    buf_put_cstr(&b, " }\nracl blacklist list \"nets\"\nracl blacklist list \"names\"\nracl blacklist list \"people\"\n"
+                     "racl greylist default\n");
     struct fixture f = fixture_new(buf_cstr(&b));
     buf_fini(&b);
     unsigned wrong = 0;
@@ -444,8 +433,7 @@ static void a_list_of_100000(void)
         char name[64];
         struct policy_facts facts = facts_new();
         wrong += decide(&f, facts, NULL).action != CONF_GREYLIST;
-        facts.client =
-            (struct ip){IP_V4, {10, (uint8_t)(i >> 13), (uint8_t)(i >> 5), (uint8_t)((i & 31) << 3)}};
+        facts.client = (struct ip){IP_V4, {10, (uint8_t)(i >> 13), (uint8_t)(i >> 5), (uint8_t)((i & 31) << 3)}};
         wrong += decide(&f, facts, NULL).acl != &f.conf->acls[0];
         facts = facts_new();
         snprintf(name, sizeof(name), "a.HOST%u.example.net", i);

@@ -15,14 +15,12 @@ static const struct {
     {"report none\nnoauth\n", POLICY_NEEDS_STORE}, /* nothing matches: greylisted */
     {"report none\nnoauth\ntestmode\n", 0},
     {"racl whitelist addr 192.0.2.1\nreport none\nnoauth\n", POLICY_NEEDS_STORE},
-    {"racl whitelist tarpit 125s\nracl whitelist default\nreport none\nnoauth\n",
-     POLICY_NEEDS_STORE | POLICY_NEEDS_HOLD},
+    {"racl whitelist tarpit 125s\nracl whitelist default\nreport none\nnoauth\n", POLICY_NEEDS_STORE | POLICY_NEEDS_HOLD},
     {"racl whitelist not tarpit 125s\nracl whitelist default\nreport none\nnoauth\n", POLICY_NEEDS_STORE},
     {"racl greylist default\ndelayedreject\nreport none\nnoauth\n", POLICY_NEEDS_STORE | POLICY_NEEDS_DATA},
     {"racl whitelist default\ndelayedreject\nreport none\nnoauth\n", 0},
     {"racl whitelist default addheader \"X-A: 1\"\nreport none\nnoauth\n", POLICY_NEEDS_EOM},
-    {"racl continue addr 192.0.2.1 addheader \"X-A: 1\"\nracl whitelist default\nreport none\nnoauth\n",
-     POLICY_NEEDS_EOM},
+    {"racl continue addr 192.0.2.1 addheader \"X-A: 1\"\nracl whitelist default\nreport none\nnoauth\n", POLICY_NEEDS_EOM},
     {"racl whitelist helo \"x\"\nracl whitelist default\nreport none\nnoauth\n", POLICY_NEEDS_HELO},
     {"list \"h\" helo { \"x\" }\nracl whitelist list \"h\"\nracl whitelist default\nreport none\nnoauth\n",
      POLICY_NEEDS_HELO},
@@ -33,8 +31,7 @@ static const struct {
      "report none\nnoauth\n",
      0},
     /* conditions */
-    {"filter \"g\" {\nbuiltin greylist\nwhen s25r\n}\nracl whitelist default\nreport none\nnoauth\n",
-     POLICY_NEEDS_NAME},
+    {"filter \"g\" {\nbuiltin greylist\nwhen s25r\n}\nracl whitelist default\nreport none\nnoauth\n", POLICY_NEEDS_NAME},
     {"filter \"g\" {\nbuiltin greylist\nwhen not (remote or unauthenticated)\n}\nracl whitelist default\n"
      "report none\nnoauth\n",
      POLICY_NEEDS_AUTH},

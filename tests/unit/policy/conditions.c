@@ -210,8 +210,7 @@ static void authenticated(void)
         facts.stage = rows[i].stage;
         facts.auth_type = slice_cstr(rows[i].type);
         facts.auth_authen = slice_cstr(rows[i].authen);
-        enum policy_truth is = ask(&f, "authenticated", &facts, &why),
-                          not = ask(&f, "unauthenticated", &facts, &why);
+        enum policy_truth is = ask(&f, "authenticated", &facts, &why), not = ask(&f, "unauthenticated", &facts, &why);
         bool ok = CHECK_INT(is, rows[i].want);
         ok &= CHECK_INT(not, is == POLICY_LATER ? POLICY_LATER : is == POLICY_YES ? POLICY_NO : POLICY_YES);
         if (!ok)
@@ -307,8 +306,8 @@ static void s25r_temp(void)
         {"[192.0.2.7]", "dhcp12.example.org", RESOLVE_TEMP, .want = POLICY_YES, .rule = 6, .temp = true},
         /* a whitelisted name that nobody has verified is worth nothing; a blacklisted one nobody would claim */
         {"[192.0.2.7]", "a-1-2.google.com", RESOLVE_TEMP, .want = POLICY_YES, .rule = 1, .temp = true},
-        {"[192.0.2.7]", "gate.pool.example", RESOLVE_TEMP, .want = POLICY_YES, .rule = NOTHING,
-         .list = ".pool.example", .temp = true},
+        {"[192.0.2.7]", "gate.pool.example", RESOLVE_TEMP, .want = POLICY_YES, .rule = NOTHING, .list = ".pool.example",
+         .temp = true},
     };
     CHECK_S25R("s25r whitelist { \".google.com\" }\ns25r blacklist { \".pool.example\" }\n", rows);
 }
@@ -322,26 +321,23 @@ static void s25r_lists(void)
         {"MX1-2.example.net", .resolve = RESOLVE_OK, .rule = NOTHING, .list = "mx1-2.example.net"},
         {"a.mx1-2.example.net", .resolve = RESOLVE_OK, .rule = NOTHING},
         {"out1-2.example.com", .resolve = RESOLVE_OK, .rule = NOTHING, .list = "/^out[0-9]-[0-9]\\./"},
-        {"mail.pool.example", .resolve = RESOLVE_OK, .want = POLICY_YES, .rule = NOTHING,
-         .list = ".pool.example"},
+        {"mail.pool.example", .resolve = RESOLVE_OK, .want = POLICY_YES, .rule = NOTHING, .list = ".pool.example"},
         {"white.pool.example", .resolve = RESOLVE_OK, .rule = NOTHING, .list = "white.pool.example"},
         {"bad.example.org", .resolve = RESOLVE_OK, .want = POLICY_YES, .rule = NOTHING, .list = "/^bad\\./"},
         {"[192.0.2.7]", .resolve = RESOLVE_FAIL, .rule = NOTHING, .list = "[192.0.2.7]"},
         {"[192.0.2.8]", .resolve = RESOLVE_FAIL, .want = POLICY_YES, .rule = 0},
     };
-    CHECK_S25R(
-        "s25r whitelist { \".Google.com\" \"mx1-2.example.net\" /^out[0-9]-[0-9]\\./ \"white.pool.example\" "
-        "\"[192.0.2.7]\" }\n"
-        "s25r blacklist { \".pool.example\" /^bad\\./ }\n",
-        rows);
+    CHECK_S25R("s25r whitelist { \".Google.com\" \"mx1-2.example.net\" /^out[0-9]-[0-9]\\./ \"white.pool.example\" "
+               "\"[192.0.2.7]\" }\n"
+               "s25r blacklist { \".pool.example\" /^bad\\./ }\n",
+               rows);
 }
 
 static void s25r_shipped_whitelist(void)
 {
     static const struct s25r_row rows[] = {
         {"mail-ej1-f41.google.com", .resolve = RESOLVE_OK, .rule = NOTHING, .list = ".google.com"},
-        {"a1-2.smtp-out.amazonses.com", .resolve = RESOLVE_OK, .rule = NOTHING,
-         .list = ".smtp-out.amazonses.com"},
+        {"a1-2.smtp-out.amazonses.com", .resolve = RESOLVE_OK, .rule = NOTHING, .list = ".smtp-out.amazonses.com"},
     };
     CHECK_S25R("racl greylist default\n", rows);
 }

@@ -141,8 +141,7 @@ static void does_without_facts(void)
 {
     struct format_facts none = {0};
     CHECK_STR(expand_with("[%r%f%mr%sr%mf%sf%d%md%sd%h%Xc%Xe%M{x}%Mj%g{\\1}%j%a%ca]", &none), "[]");
-    CHECK_STR(expand_with("%i %I{/8} %S %A %E %R %t", &none),
-              "unknown unknown unknown 0 00:00:00 00:00:00 0");
+    CHECK_STR(expand_with("%i %I{/8} %S %A %E %R %t", &none), "unknown unknown unknown 0 00:00:00 00:00:00 0");
     CHECK_STR(expand_with("%T{%F}", &none), "1970-01-01");
     none.elapsed_sec = none.remaining_sec = -5;
     CHECK_STR(expand_with("%E %Rs %Rt", &none), "00:00:00 0 0");
@@ -247,8 +246,7 @@ static void bounds_a_time_format(void)
         for (int i = 0; i < len; i++)
             buf_put_byte(&text, 'x');
         buf_put_byte(&text, '}');
-        CHECK_INT(format_compile(buf_slice(&text), &arena, &format, &error),
-                  len == 127 ? ERR_NONE : ERR_LIMIT);
+        CHECK_INT(format_compile(buf_slice(&text), &arena, &format, &error), len == 127 ? ERR_NONE : ERR_LIMIT);
     }
     /* an absurd width gives nothing, not a flood */
     CHECK_STR(expand_with("[%T{%9999999Y}]", &facts), "[]");
@@ -261,8 +259,7 @@ static void tells_what_must_be_asked_for(void)
     struct arena arena = {0};
     struct format *format;
     struct format_error error;
-    CHECK_INT(format_compile(SLICE_LIT("%M{rcpt_host} %Mj %M{j} %Mi %M{rcpt_host}"), &arena, &format, &error),
-              ERR_NONE);
+    CHECK_INT(format_compile(SLICE_LIT("%M{rcpt_host} %Mj %M{j} %Mi %M{rcpt_host}"), &arena, &format, &error), ERR_NONE);
     const char *const *macros = format_macros(format);
     CHECK_STR(macros[0], "{rcpt_host}");
     CHECK_STR(macros[1], "j");

@@ -33,10 +33,9 @@ static void nets_of_all_lengths(void)
         const char *ip;
         bool in;
     } asked[] = {
-        {"192.0.2.0", true},     {"192.0.2.255", true},    {"192.0.3.0", false},
-        {"198.51.100.7", true},  {"198.51.100.6", false},  {"203.0.113.15", true},
-        {"203.0.113.16", false}, {"203.0.113.7", false},   {"2001:db8:1:f::", true},
-        {"2001:db8:2::1", true}, {"2001:db8:2::2", false}, {"::ffff:192.0.2.1", true},
+        {"192.0.2.0", true},      {"192.0.2.255", true},   {"192.0.3.0", false},     {"198.51.100.7", true},
+        {"198.51.100.6", false},  {"203.0.113.15", true},  {"203.0.113.16", false},  {"203.0.113.7", false},
+        {"2001:db8:1:f::", true}, {"2001:db8:2::1", true}, {"2001:db8:2::2", false}, {"::ffff:192.0.2.1", true},
         {"::192.0.2.1", false},
     };
     struct ipset s = {0};
@@ -149,8 +148,7 @@ static void texts_as_suffixes(void)
     textset_add(&s, SLICE_LIT(".example.net"));
     for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
         struct slice name = slice_cstr(asked[i].name);
-        bool any = textset_find_suffix(&s, name, false).ptr,
-             at_label = textset_find_suffix(&s, name, true).ptr;
+        bool any = textset_find_suffix(&s, name, false).ptr, at_label = textset_find_suffix(&s, name, true).ptr;
         if (!CHECK_INT(any, asked[i].any) || !CHECK_INT(at_label, asked[i].at_label))
             printf("# %s\n", asked[i].name);
     }

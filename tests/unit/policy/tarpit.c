@@ -16,60 +16,57 @@ struct tarpit_row {
 };
 
 static const struct tarpit_row session_rows[] = {
-    {"nothing known", .whitelist = TARPIT_HOLD, .greylist = TARPIT_HOLD, .blacklist = TARPIT_HOLD,
+    {"nothing known", .whitelist = TARPIT_HOLD, .greylist = TARPIT_HOLD, .blacklist = TARPIT_HOLD, .hold_sec = N_SEC},
+    {"pending", .look.state = GREY_PENDING, .whitelist = TARPIT_HOLD, .greylist = TARPIT_HOLD, .blacklist = TARPIT_HOLD,
      .hold_sec = N_SEC},
-    {"pending", .look.state = GREY_PENDING, .whitelist = TARPIT_HOLD, .greylist = TARPIT_HOLD,
-     .blacklist = TARPIT_HOLD, .hold_sec = N_SEC},
-    {"auto", .look.state = GREY_AUTO, .whitelist = TARPIT_AUTO, .greylist = TARPIT_AUTO,
-     .blacklist = TARPIT_HOLD, .hold_sec = N_SEC},
-    {"patient", .look.patient = true, .whitelist = TARPIT_PATIENT, .greylist = TARPIT_PATIENT,
-     .blacklist = TARPIT_PATIENT},
+    {"auto", .look.state = GREY_AUTO, .whitelist = TARPIT_AUTO, .greylist = TARPIT_AUTO, .blacklist = TARPIT_HOLD,
+     .hold_sec = N_SEC},
+    {"patient", .look.patient = true, .whitelist = TARPIT_PATIENT, .greylist = TARPIT_PATIENT, .blacklist = TARPIT_PATIENT},
     {"due", .look.state = GREY_DUE, .whitelist = TARPIT_DUE, .greylist = TARPIT_DUE, .blacklist = TARPIT_HOLD,
      .hold_sec = N_SEC},
-    {"auto before patient", .look = {.state = GREY_AUTO, .patient = true}, .whitelist = TARPIT_AUTO,
-     .greylist = TARPIT_AUTO, .blacklist = TARPIT_PATIENT},
+    {"auto before patient", .look = {.state = GREY_AUTO, .patient = true}, .whitelist = TARPIT_AUTO, .greylist = TARPIT_AUTO,
+     .blacklist = TARPIT_PATIENT},
     {"patient before due", .look = {.state = GREY_DUE, .patient = true}, .whitelist = TARPIT_PATIENT,
      .greylist = TARPIT_PATIENT, .blacklist = TARPIT_PATIENT},
     {"auto although it left", .look = {.state = GREY_AUTO, .left_sec = 40}, .whitelist = TARPIT_AUTO,
      .greylist = TARPIT_AUTO, .blacklist = TARPIT_NONE, .left_sec = 40},
     {"patient although it left", .look = {.patient = true, .left_sec = 40}, .whitelist = TARPIT_PATIENT,
      .greylist = TARPIT_PATIENT, .blacklist = TARPIT_PATIENT},
-    {"due although it left", .look = {.state = GREY_DUE, .left_sec = 40}, .whitelist = TARPIT_DUE,
-     .greylist = TARPIT_DUE, .blacklist = TARPIT_NONE, .left_sec = 40},
+    {"due although it left", .look = {.state = GREY_DUE, .left_sec = 40}, .whitelist = TARPIT_DUE, .greylist = TARPIT_DUE,
+     .blacklist = TARPIT_NONE, .left_sec = 40},
     {"left", .look.left_sec = 40, .whitelist = TARPIT_NONE, .greylist = TARPIT_NONE, .blacklist = TARPIT_NONE,
      .left_sec = 40},
-    {"left, but stood as long as this line asks", .look.left_sec = N_SEC, .whitelist = TARPIT_HOLD,
-     .greylist = TARPIT_HOLD, .blacklist = TARPIT_HOLD, .hold_sec = N_SEC},
+    {"left, but stood as long as this line asks", .look.left_sec = N_SEC, .whitelist = TARPIT_HOLD, .greylist = TARPIT_HOLD,
+     .blacklist = TARPIT_HOLD, .hold_sec = N_SEC},
     {"left a second too early", .look.left_sec = N_SEC - 1, .whitelist = TARPIT_NONE, .greylist = TARPIT_NONE,
      .blacklist = TARPIT_NONE, .left_sec = N_SEC - 1},
     {"left before unwatchable", .look.left_sec = 40, .no_hold = HOLD_UNWATCHABLE, .whitelist = TARPIT_NONE,
      .greylist = TARPIT_NONE, .blacklist = TARPIT_NONE, .left_sec = 40},
-    {"left before served", .look.left_sec = 40, .waited_sec = N_SEC, .whitelist = TARPIT_NONE,
-     .greylist = TARPIT_NONE, .blacklist = TARPIT_NONE, .left_sec = 40},
-    {"unwatchable", .no_hold = HOLD_UNWATCHABLE, .whitelist = TARPIT_NONE, .greylist = TARPIT_NONE,
-     .blacklist = TARPIT_NONE, .skipped = HOLD_UNWATCHABLE},
-    {"bound of all", .no_hold = HOLD_BOUND_MAX, .whitelist = TARPIT_NONE, .greylist = TARPIT_NONE,
-     .blacklist = TARPIT_NONE, .skipped = HOLD_BOUND_MAX},
+    {"left before served", .look.left_sec = 40, .waited_sec = N_SEC, .whitelist = TARPIT_NONE, .greylist = TARPIT_NONE,
+     .blacklist = TARPIT_NONE, .left_sec = 40},
+    {"unwatchable", .no_hold = HOLD_UNWATCHABLE, .whitelist = TARPIT_NONE, .greylist = TARPIT_NONE, .blacklist = TARPIT_NONE,
+     .skipped = HOLD_UNWATCHABLE},
+    {"bound of all", .no_hold = HOLD_BOUND_MAX, .whitelist = TARPIT_NONE, .greylist = TARPIT_NONE, .blacklist = TARPIT_NONE,
+     .skipped = HOLD_BOUND_MAX},
     {"bound of the client", .no_hold = HOLD_BOUND_CLIENT, .whitelist = TARPIT_NONE, .greylist = TARPIT_NONE,
      .blacklist = TARPIT_NONE, .skipped = HOLD_BOUND_CLIENT},
-    {"stress", .no_hold = HOLD_STRESS, .whitelist = TARPIT_NONE, .greylist = TARPIT_NONE,
-     .blacklist = TARPIT_NONE, .skipped = HOLD_STRESS},
+    {"stress", .no_hold = HOLD_STRESS, .whitelist = TARPIT_NONE, .greylist = TARPIT_NONE, .blacklist = TARPIT_NONE,
+     .skipped = HOLD_STRESS},
     {"auto although stress", .look.state = GREY_AUTO, .no_hold = HOLD_STRESS, .whitelist = TARPIT_AUTO,
      .greylist = TARPIT_AUTO, .blacklist = TARPIT_NONE, .skipped = HOLD_STRESS},
-    {"patient although unwatchable", .look.patient = true, .no_hold = HOLD_UNWATCHABLE,
-     .whitelist = TARPIT_PATIENT, .greylist = TARPIT_PATIENT, .blacklist = TARPIT_PATIENT},
+    {"patient although unwatchable", .look.patient = true, .no_hold = HOLD_UNWATCHABLE, .whitelist = TARPIT_PATIENT,
+     .greylist = TARPIT_PATIENT, .blacklist = TARPIT_PATIENT},
     {"served", .waited_sec = N_SEC, .longest_sec = 50, .whitelist = TARPIT_SERVED, .greylist = TARPIT_SERVED,
      .blacklist = TARPIT_SERVED},
-    {"served more", .waited_sec = 200, .whitelist = TARPIT_SERVED, .greylist = TARPIT_SERVED,
-     .blacklist = TARPIT_SERVED},
+    {"served more", .waited_sec = 200, .whitelist = TARPIT_SERVED, .greylist = TARPIT_SERVED, .blacklist = TARPIT_SERVED},
     {"served, then a bound", .waited_sec = N_SEC, .no_hold = HOLD_BOUND_MAX, .whitelist = TARPIT_SERVED,
      .greylist = TARPIT_SERVED, .blacklist = TARPIT_SERVED},
     {"served, then stress", .waited_sec = N_SEC, .no_hold = HOLD_STRESS, .whitelist = TARPIT_SERVED,
      .greylist = TARPIT_SERVED, .blacklist = TARPIT_SERVED},
     {"served, then unwatchable", .waited_sec = N_SEC, .no_hold = HOLD_UNWATCHABLE, .whitelist = TARPIT_NONE,
      .greylist = TARPIT_NONE, .blacklist = TARPIT_NONE, .skipped = HOLD_UNWATCHABLE},
-    {"served in part", .waited_sec = 100, .longest_sec = 100, .whitelist = TARPIT_HOLD,
-     .greylist = TARPIT_HOLD, .blacklist = TARPIT_HOLD, .hold_sec = 25},
+    {"served in part", .waited_sec = 100, .longest_sec = 100, .whitelist = TARPIT_HOLD, .greylist = TARPIT_HOLD,
+     .blacklist = TARPIT_HOLD, .hold_sec = 25},
     {"served in part, then stress", .waited_sec = 100, .no_hold = HOLD_STRESS, .whitelist = TARPIT_NONE,
      .greylist = TARPIT_NONE, .blacklist = TARPIT_NONE, .skipped = HOLD_STRESS},
     {"the store failed", .look = {.failed = true, .state = GREY_AUTO, .patient = true, .left_sec = 3},
@@ -77,8 +74,7 @@ static const struct tarpit_row session_rows[] = {
 };
 
 static const struct tarpit_row command_rows[] = {
-    {"nothing served", .whitelist = TARPIT_HOLD, .greylist = TARPIT_HOLD, .blacklist = TARPIT_HOLD,
-     .hold_sec = N_SEC},
+    {"nothing served", .whitelist = TARPIT_HOLD, .greylist = TARPIT_HOLD, .blacklist = TARPIT_HOLD, .hold_sec = N_SEC},
     {"the sum is enough, no single one", .waited_sec = 130, .longest_sec = 70, .whitelist = TARPIT_HOLD,
      .greylist = TARPIT_HOLD, .blacklist = TARPIT_HOLD, .hold_sec = N_SEC},
     {"a single one is enough", .waited_sec = 130, .longest_sec = N_SEC, .whitelist = TARPIT_SERVED,
@@ -90,13 +86,11 @@ static unsigned reason_for(enum policy_tarpit tarpit)
     return tarpit == TARPIT_AUTO ? REASON_AUTOWHITE : tarpit == TARPIT_DUE ? REASON_ACL : REASON_TARPIT;
 }
 
-static void check_row(const struct tarpit_row *row, const char *options, enum conf_action action,
-                      enum policy_tarpit want)
+static void check_row(const struct tarpit_row *row, const char *options, enum conf_action action, enum policy_tarpit want)
 {
     static const char *const words[] = {"greylist", "whitelist", "blacklist"};
     char text[256];
-    snprintf(text, sizeof(text), "racl %s tarpit %ds %s\nracl greylist default\n", words[action], N_SEC,
-             options);
+    snprintf(text, sizeof(text), "racl %s tarpit %ds %s\nracl greylist default\n", words[action], N_SEC, options);
     struct fixture f = fixture_new(text);
     struct policy_facts facts = facts_new();
     struct grey_answer look = row->look;
@@ -258,8 +252,7 @@ static void asks_only_when_it_must(void)
 
 static void asks_at_the_first_clause(void)
 {
-    struct fixture f =
-        fixture_new("racl whitelist tarpit 125s from eve@example.org\nracl greylist default\n");
+    struct fixture f = fixture_new("racl whitelist tarpit 125s from eve@example.org\nracl greylist default\n");
     struct grey_answer look = {.left_sec = -1};
     struct policy_verdict v = decide(&f, facts_new(), &look);
     CHECK_INT(v.action, CONF_GREYLIST); /* the line failed behind its tarpit: nothing of it is left */
@@ -267,8 +260,7 @@ static void asks_at_the_first_clause(void)
     CHECK_INT(v.hold_ms, 0);
     CHECK_INT(v.tarpit_sec, 0);
     fixture_free(&f);
-    f = fixture_new(
-        "racl whitelist tarpit 125s from eve@example.org\n"); /* the same with no line behind it */
+    f = fixture_new("racl whitelist tarpit 125s from eve@example.org\n"); /* the same with no line behind it */
     v = decide(&f, facts_new(), &look);
     CHECK(!v.acl);
     CHECK_INT(v.tarpit, TARPIT_NONE);

@@ -124,8 +124,7 @@ static void check_header(const struct xgreylist *x, const char *before, const ch
 
 static void writes_the_header(void)
 {
-    struct xgreylist x = {
-        .hostname = SLICE_LIT("mx.example.org"), .address = SLICE_LIT("2001:db8::25"), .now = then};
+    struct xgreylist x = {.hostname = SLICE_LIT("mx.example.org"), .address = SLICE_LIT("2001:db8::25"), .now = then};
     const char *who = " (mx.example.org [2001:db8::25]); Tue, 24 Nov 2026 01:58:50 +0000 (UTC)";
     check_header(&x, "Not delayed by ", who);
     x.reasons = REASON_ADDR;
@@ -140,8 +139,7 @@ static void writes_the_header(void)
     check_header(&x, "Delayed for 00:31:12 by ", who);
     x.address = SLICE_NONE;
     x.hostname = SLICE_LIT("mx\r\nX-Evil: yes");
-    check_header(&x, "Delayed for 00:31:12 by ",
-                 " (mx??X-Evil: yes [0.0.0.0]); Tue, 24 Nov 2026 01:58:50 +0000 (UTC)");
+    check_header(&x, "Delayed for 00:31:12 by ", " (mx??X-Evil: yes [0.0.0.0]); Tue, 24 Nov 2026 01:58:50 +0000 (UTC)");
 }
 
 int main(void)

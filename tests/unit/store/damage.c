@@ -166,8 +166,7 @@ static void a_full_map_damages_nothing(void)
     rig_await(r, before + FLOOD);
     struct store_stats stats;
     store_get_stats(r->store, &stats);
-    printf("# %zu of %d failed, %d records, %d evicted\n", r->failed, FLOOD, (int)stats.records,
-           (int)stats.evicted);
+    printf("# %zu of %d failed, %d records, %d evicted\n", r->failed, FLOOD, (int)stats.records, (int)stats.evicted);
     CHECK(stats.evicted > 0);
     CHECK(r->failed < FLOOD / 10);
     rig_close(r);
@@ -229,8 +228,7 @@ static void a_full_disk_damages_nothing(void)
 /* ---- damaged ---- */
 
 /* Write one value into a closed store, below its own API. */
-static void poke(struct rig *r, enum table table, const void *key, size_t key_len, const void *value,
-                 size_t len)
+static void poke(struct rig *r, enum table table, const void *key, size_t key_len, const void *value, size_t len)
 {
     struct tables t;
     struct buf why = {0};

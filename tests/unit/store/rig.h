@@ -81,12 +81,8 @@ static inline struct rig *rig_new(void)
     pthread_mutex_init(&r->lock, NULL);
     pthread_cond_init(&r->cond, NULL);
     r->now = (struct instant){{1000000}, {T0}};
-    r->config = (struct store_config){.directory = r->dir,
-                                      .map_bytes = (size_t)64 << 20,
-                                      .wake = rig_wake,
-                                      .log = rig_log,
-                                      .now = rig_now,
-                                      .ctx = r};
+    r->config = (struct store_config){
+        .directory = r->dir, .map_bytes = (size_t)64 << 20, .wake = rig_wake, .log = rig_log, .now = rig_now, .ctx = r};
     return r;
 }
 
@@ -132,8 +128,7 @@ static inline bool rig_logged(struct rig *r, const char *text)
     return found;
 }
 
-static inline void rig_answer(void *ctx, session_id session, uint32_t number,
-                              const struct grey_answer *answer)
+static inline void rig_answer(void *ctx, session_id session, uint32_t number, const struct grey_answer *answer)
 {
     struct rig *r = ctx;
     r->got = *answer;
@@ -159,8 +154,8 @@ static inline void rig_await(struct rig *r, size_t answers)
 }
 
 /* A request for tuple i of client 192.0.2.7, or of the address given. */
-static inline struct grey_request rig_request(struct rig *r, enum grey_request_kind kind, const char *addr,
-                                              unsigned i, char text[40])
+static inline struct grey_request rig_request(struct rig *r, enum grey_request_kind kind, const char *addr, unsigned i,
+                                              char text[40])
 {
     struct grey_request req = {.kind = kind,
                                .tuple = {.addr_bits = 32, .sender = SLICE_LIT("<a@example.org>")},
@@ -181,8 +176,7 @@ static inline void rig_submit(struct rig *r, const struct grey_request *req)
     store_submit(r->store, (session_id)r->number << 32 | 7, r->number, req);
 }
 
-static inline const struct grey_answer *rig_ask_at(struct rig *r, enum grey_request_kind kind,
-                                                   const char *addr, unsigned i)
+static inline const struct grey_answer *rig_ask_at(struct rig *r, enum grey_request_kind kind, const char *addr, unsigned i)
 {
     char text[40];
     struct grey_request req = rig_request(r, kind, addr, i, text);

@@ -29,8 +29,7 @@ struct connection {
 
 enum address { V4, V6, MAPPED };
 
-static void found_one(void *ctx, session_id session, uint32_t request, enum look_result result,
-                      uint64_t cookie)
+static void found_one(void *ctx, session_id session, uint32_t request, enum look_result result, uint64_t cookie)
 {
     struct answer *a = ctx;
     *a = (struct answer){a->calls + 1, session, request, result, cookie};
@@ -93,8 +92,7 @@ static int listen_on(enum address kind, struct sockaddr_storage *at, socklen_t *
         *len = sizeof(*in);
     } else {
         struct sockaddr_in6 *in6 = (void *)at;
-        *in6 = (struct sockaddr_in6){.sin6_family = AF_INET6,
-                                     .sin6_addr = kind == V6 ? in6addr_loopback : in6addr_any};
+        *in6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_addr = kind == V6 ? in6addr_loopback : in6addr_any};
         *len = sizeof(*in6);
     }
     int fd = socket(at->ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0), off = 0;
@@ -257,8 +255,7 @@ struct many {
     enum look_result results[MANY];
 };
 
-static void found_many(void *ctx, session_id session, uint32_t request, enum look_result result,
-                       uint64_t cookie)
+static void found_many(void *ctx, session_id session, uint32_t request, enum look_result result, uint64_t cookie)
 {
     struct many *m = ctx;
     uint32_t i = session_id_slot(session);
