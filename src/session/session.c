@@ -243,6 +243,8 @@ static void on_connect(struct session *s, const struct milter_command *c)
     /* a verified name is the reverse name again: kept once */
     bool same = s->client_ptr.ptr && slice_eq(s->client_ptr, c->u.connect.host);
     s->host = same ? s->client_ptr : session_keep(s, &s->conn, c->u.connect.host);
+    if (s->phase == PHASE_OVER)
+        return;
     if (c->u.connect.family == MILTER_FAMILY_UNKNOWN) {
         /* The client was gone before the MTA looked; what it has sent blindly would be delivered (Postfix 3.7). */
         s->sh->stats.gone++;
@@ -296,6 +298,8 @@ static void on_mail(struct session *s, const struct milter_command *c)
         s->plan = plan_ref(s->sh->plan);
     }
     s->sender = session_keep(s, &s->mail, c->u.envelope.address);
+    if (s->phase == PHASE_OVER)
+        return;
     s->phase = PHASE_MAIL;
     struct policy_facts facts = session_facts(s, POLICY_AT_MAIL);
     struct policy_why why;
@@ -317,6 +321,8 @@ static void on_rcpt(struct session *s, const struct milter_command *c)
         session_clear_recipient(s);
     s->flags &= (uint16_t)~FLAG_RCPT_MACROS;
     s->recipient = session_keep(s, &s->rcpt, c->u.envelope.address);
+    if (s->phase == PHASE_OVER)
+        return;
     s->phase = PHASE_RCPT;
     if (!(s->flags & FLAG_ASKED)) {
         session_reply_code(s, SMFIR_CONTINUE);

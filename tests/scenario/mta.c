@@ -438,6 +438,7 @@ static const struct verb {
     {"eof", do_eof, 0, 0},
     {"blind", do_blind, 0, 0},
     {"raw", do_raw, 1, 0},
+    {"now", do_raw, 1, 0}, /* the same, also while a reply is owed */
     {"quit-nc", do_quit_nc, 2, 0},
 };
 
@@ -453,7 +454,7 @@ bool mta_is_ready(const struct conn *c)
 {
     if (!c->open || c->n_queue == 0)
         return false;
-    bool at_once = strcmp(c->queue[0].verb, "raw") == 0 || strcmp(c->queue[0].verb, "eof") == 0;
+    bool at_once = strcmp(c->queue[0].verb, "now") == 0 || strcmp(c->queue[0].verb, "eof") == 0;
     return c->owed == 0 || c->is_blind || at_once;
 }
 
