@@ -116,8 +116,8 @@ struct conf_acl {
     int64_t delay_sec, autowhite_sec;
     int64_t tarpit_scope; /* enum conf_scope */
     const char *code, *ecode;
-    const char *msg, *report; /* formats */
-    struct conf_where msg_where, report_where;
+    const char *msg, *report;                  /* formats */
+    struct conf_where msg_where, report_where; /* of the first byte behind the quote */
     bool nolog;
     struct conf_header *headers;
     size_t n_headers;
@@ -161,13 +161,13 @@ struct conf {
     struct conf_settings set;
     struct conf_where origin[CONF_SETTINGS_MAX]; /* by row of settings.c; file NULL: default */
     struct conf_listen *listens;
-    size_t n_listens;
+    size_t n_listens;         /* at least one: the default when no statement names any */
     struct conf_list **lists; /* in the order of the file */
     size_t n_lists;
     struct conf_acl *acls;
     size_t n_acls;
     struct conf_filter *filters;
-    size_t n_filters;
+    size_t n_filters;                                /* 0: the greylist filter is asked about every session */
     struct conf_s25r_entry *s25r_white, *s25r_black; /* defaults until a statement replaces them */
     size_t n_s25r_white, n_s25r_black;
     struct conf_where s25r_white_where, s25r_black_where;
