@@ -158,7 +158,7 @@ struct session {
 
     struct buf in; /* a packet's beginning, or what came while a reply was owed */
     struct scope conn, helo_scope, mail, rcpt;
-    max_align_t inline_memory[SESSION_INLINE_BYTES / sizeof(max_align_t)];
+    _Alignas(max_align_t) char inline_memory[SESSION_INLINE_BYTES];
 };
 
 /* ---- session.c ---- */

@@ -23,7 +23,7 @@ struct session *session_new(struct shared *sh, session_id id)
     s->plan = plan_ref(sh->plan);
     timer_init(&s->timer);
     list_init(&s->hold.node);
-    char *memory = (char *)s->inline_memory;
+    char *memory = s->inline_memory;
     arena_init_inline(&s->conn.arena, memory, SESSION_CONN_BYTES);
     arena_init_inline(&s->mail.arena, memory + SESSION_CONN_BYTES, SESSION_MAIL_BYTES);
     arena_init_inline(&s->rcpt.arena, memory + SESSION_CONN_BYTES + SESSION_MAIL_BYTES, SESSION_RCPT_BYTES);
