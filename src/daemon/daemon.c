@@ -315,12 +315,15 @@ static bool start(struct daemon *d)
 static void tell_end(struct daemon *d)
 {
     struct engine_stats s = engine_stats(d->engine);
+    struct store_stats store;
+    store_get_stats(d->store, &store);
     log_printf(d->log, LOG_LEVEL_NOTICE,
                "stopped after %llu sessions: %llu recipients accepted, %llu deferred, %llu rejected; %llu holds, "
-               "%llu served, %llu left, %llu cut",
+               "%llu served, %llu left, %llu cut; %llu commits, commit p50 %llu us, p99 %llu us",
                (unsigned long long)s.sessions, (unsigned long long)s.accepted, (unsigned long long)s.deferred,
                (unsigned long long)s.rejected, (unsigned long long)s.held_all, (unsigned long long)s.served,
-               (unsigned long long)s.left, (unsigned long long)s.cut);
+               (unsigned long long)s.left, (unsigned long long)s.cut, (unsigned long long)store.commits,
+               (unsigned long long)store.commit_p50_us, (unsigned long long)store.commit_p99_us);
 }
 
 /* The store first: its threads wake the loop and write to the log. */
