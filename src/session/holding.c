@@ -176,7 +176,14 @@ static void served(struct session *s)
         if (other->wait != WAIT_HELD)
             continue;
         other->flags |= FLAG_SIBLING;
-        last_look(other);
+        if (other->watch == WATCH_IMPOSSIBLE) {
+            /* no look to wait for: its own timer ends it, so that what its MTA has sent meanwhile is read then */
+            other->deadline = s->sh->now.mono;
+            session_arm_timer(other);
+        } else {
+            last_look(other);
+        }
+        session_resume(other); /* answered at once where nothing can be watched */
     }
     recipient_served(s);
 }
