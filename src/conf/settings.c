@@ -78,10 +78,10 @@ static const struct setting rows[] = {
     {.name = "store", .type = SETTING_STRING, .offset = AT(store), .default_text = "/var/lib/tarsier", .needs_restart = true,
      .argument = "\"directory\"",
      .text = "Where the records are kept. The directory is made if it is missing."},
-    {.name = "store commit-pause", .type = SETTING_MS, .offset = AT(store_commit_pause_ms), .value = 0, .min = 0, .max = 20,
+    {.name = "store commit-pause", .type = SETTING_MS, .offset = AT(store_commit_pause_ms), .needs_restart = true, .value = 0, .min = 0, .max = 20,
      .argument = "milliseconds",
      .text = "How long the store gathers records before it commits them together."},
-    {.name = "store max", .type = SETTING_NUMBER, .offset = AT(store_max), .value = 0, .min = 0, .max = SEC_MAX,
+    {.name = "store max", .type = SETTING_NUMBER, .offset = AT(store_max), .needs_restart = true, .value = 0, .min = 0, .max = SEC_MAX,
      .argument = "number",
      .text = "How many records are kept at most; then the network with the most unconfirmed ones loses some. 0: as many as "
              "the database has room for."},
@@ -109,7 +109,7 @@ static const struct setting rows[] = {
     {.name = "tarpit_memory", .type = SETTING_TIME, .offset = AT(tarpit_memory_sec), .value = -1, .min = 0, .max = SEC_MAX,
      .words = auto_words, .argument = "time",
      .text = "How long a client that has waited is known as patient. auto: as long as autowhite."},
-    {.name = "sessions max", .type = SETTING_NUMBER, .offset = AT(sessions_max), .value = -1, .min = 1, .max = 10000000,
+    {.name = "sessions max", .type = SETTING_NUMBER, .offset = AT(sessions_max), .needs_restart = true, .value = -1, .min = 1, .max = 10000000,
      .words = auto_words, .argument = "number",
      .text = "How many connections of the MTA are served at once. auto: as the limit of open files allows."},
     /* clang-format on */
