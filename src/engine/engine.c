@@ -60,10 +60,6 @@ static void open_session(struct engine *e, session_id id)
     e->slots = mem_grow(e->slots, &e->n_slots, (size_t)slot + 1, sizeof(struct session *));
     if (e->n_slots > old)
         memset(e->slots + old, 0, (e->n_slots - old) * sizeof(struct session *));
-    if (e->slots[slot] && session_is_over(e->slots[slot])) { /* ended by another session's event, as siblings are */
-        session_free(e->slots[slot]);
-        e->slots[slot] = NULL;
-    }
     if (e->slots[slot])
         PANIC("a session is opened in a slot that is in use");
     if (e->shared.stopping) {

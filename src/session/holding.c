@@ -183,7 +183,6 @@ static void served(struct session *s)
         } else {
             last_look(other);
         }
-        session_resume(other); /* answered at once where nothing can be watched */
     }
     recipient_served(s);
 }

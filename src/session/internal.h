@@ -175,8 +175,6 @@ struct slice session_keep(struct session *s, struct scope *scope, struct slice t
 void session_clear_helo(struct session *s);
 void session_clear_recipient(struct session *s);
 void session_clear_message(struct session *s);
-/* Go on with what came while a reply was owed, if none is owed any more. */
-void session_resume(struct session *s);
 /* Old waits end, with their timers and the answers still under way. */
 void session_set_wait(struct session *s, enum wait wait);
 void session_arm_timer(struct session *s);

@@ -546,7 +546,7 @@ void session_eof(struct session *s)
 }
 
 /* An answer has come: when it ended the wait, the MTA's next commands may be here already. */
-void session_resume(struct session *s)
+static void resume(struct session *s)
 {
     if (s->wait == WAIT_NOTHING)
         consume_pending(s);
@@ -563,7 +563,7 @@ void session_store_answered(struct session *s, uint32_t request, const struct gr
         recipient_known(s, answer);
     else if (s->wait == WAIT_STORE)
         recipient_committed(s, answer);
-    session_resume(s);
+    resume(s);
 }
 
 void session_looked(struct session *s, uint32_t request, enum look_result result, uint64_t cookie)
@@ -572,7 +572,7 @@ void session_looked(struct session *s, uint32_t request, enum look_result result
         return;
     s->look_request = 0;
     holding_looked(s, result, cookie);
-    session_resume(s);
+    resume(s);
 }
 
 void session_timer(struct session *s)
@@ -593,7 +593,7 @@ void session_timer(struct session *s)
     }
     if (s->phase != PHASE_OVER)
         session_arm_timer(s);
-    session_resume(s);
+    resume(s);
 }
 
 void session_stop(struct session *s)
