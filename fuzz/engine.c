@@ -336,6 +336,8 @@ static void put_filler(struct world *w, struct buf *out, size_t n)
 {
     if (n > w->filler_left)
         n = w->filler_left;
+    if (n == 0)
+        return;
     w->filler_left -= n;
     memset(buf_reserve(out, n), 'x', n);
     out->len += n;
