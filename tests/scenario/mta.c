@@ -137,13 +137,6 @@ static void owe(struct conn *c, uint8_t cmd)
         c->owed_cmds[c->owed++] = cmd;
 }
 
-static void paid(struct conn *c)
-{
-    c->owed_cmd = c->owed_cmds[0];
-    c->owed--;
-    memmove(c->owed_cmds, c->owed_cmds + 1, c->owed);
-}
-
 /* off: the negotiation's bit that leaves the step out; no_reply: the one that leaves its reply out. */
 static void send_command(struct world *w, struct conn *c, const struct milter_command *command, uint32_t off,
                          uint32_t no_reply)
@@ -193,7 +186,7 @@ static void quit(struct world *w, struct conn *c)
 
 /* ---- steps ---- */
 
-static void forget_message(struct conn *c)
+void mta_forget_message(struct conn *c)
 {
     c->sender_known = c->message_free = false;
     c->accepted = 0;
@@ -257,7 +250,7 @@ static struct slice esmtp_of(struct world *w, const struct mta_step *s, unsigned
 
 static void do_mail(struct world *w, struct conn *c, const struct mta_step *s)
 {
-    forget_message(c);
+    mta_forget_message(c);
     c->sender = s->args[0];
     c->sender_known = true;
     for (unsigned i = 1; i < s->n_args; i++)
@@ -341,7 +334,7 @@ static void do_abort(struct world *w, struct conn *c, const struct mta_step *s)
 {
     (void)s;
     send_code(w, c, SMFIC_ABORT);
-    forget_message(c);
+    mta_forget_message(c);
 }
 
 static void do_starttls(struct world *w, struct conn *c, const struct mta_step *s)
@@ -401,7 +394,7 @@ static void do_raw(struct world *w, struct conn *c, const struct mta_step *s)
 static void do_quit_nc(struct world *w, struct conn *c, const struct mta_step *s)
 {
     send_code(w, c, SMFIC_QUIT_NC);
-    forget_message(c);
+    mta_forget_message(c);
     c->address = s->args[0];
     c->host = s->args[1];
     c->auth = c->subject = NULL;
@@ -551,182 +544,4 @@ void mta_check_timeouts(struct world *w)
         if (c->open && c->owed && c->timeout_ms && w->now_ms - c->heard_ms > c->timeout_ms)
             world_fail(w, "%s: the MTA has heard nothing for %d s, its time-out", c->name, (int)(c->timeout_ms / 1000));
     }
-}
-
-/* ---- replies ---- */
-
-static void on_options(struct world *w, struct conn *c, const struct wire_packet *p)
-{
-    struct milter_options o;
-    if (milter_parse_options(p->body, &o) != ERR_NONE) {
-        world_fail(w, "%s: a negotiation that cannot be read", c->name);
-        return;
-    }
-    if (o.version > c->version || (o.actions & ~c->offer) || (c->version < 6 && o.actions > 0x3f))
-        world_fail(w, "%s: more was asked for than offered", c->name);
-    c->steps = o.steps;
-    for (int i = 0; i < SMFIM_STAGES; i++)
-        if (o.symlist[i].len > 0)
-            c->symlist[i] = arena_cstr(&w->arena, o.symlist[i]);
-    c->negotiated = true;
-    paid(c);
-}
-
-static const char *name_code(uint8_t code)
-{
-    switch (code) {
-    case SMFIR_CONTINUE:
-        return "continue";
-    case SMFIR_ACCEPT:
-        return "accept";
-    case SMFIR_TEMPFAIL:
-        return "tempfail";
-    case SMFIR_REJECT:
-        return "reject";
-    case SMFIR_DISCARD:
-        return "discard";
-    case SMFIR_SHUTDOWN:
-        return "shutdown";
-    default:
-        return "another code";
-    }
-}
-
-static bool same_tuple(const struct grey_tuple *a, const struct grey_tuple *b)
-{
-    return ip_eq(&a->addr, &b->addr) && slice_eq(a->sender, b->sender) && slice_eq(a->recipient, b->recipient);
-}
-
-static void note_answered(struct world *w, struct conn *c, const struct grey_tuple *tuple, bool deferred)
-{
-    struct tuple_copy *t = w->answered;
-    while (t && !same_tuple(&t->tuple, tuple))
-        t = t->next;
-    if (!t) {
-        t = outside_copy_tuple(w, tuple);
-        t->next = w->answered;
-        w->answered = t;
-    }
-    t->answered.sec = deferred ? world_now(w).wall.sec : 0;
-    if (!deferred)
-        return;
-    struct grey_answer a = outside_known(w, tuple, w->plan->set->greylist_sec);
-    if (a.state == GREY_NEW)
-        world_fail(w, "%s is answered with a deferral that is not committed", c->name);
-}
-
-/* R2 and R4: a deferral is committed before it is told, and nothing but a blacklisting is refused for good. */
-static void check_refusal(struct world *w, struct conn *c, int status)
-{
-    if (status >= 500 && !w->may_blacklist)
-        world_fail(w, "%s: a suspicion is answered with %d", c->name, status);
-    if (c->owed_cmd == SMFIC_RCPT && c->now_tuple.decided && status != 421)
-        note_answered(w, c, &c->now_tuple.tuple, true);
-    if (c->owed_cmd == SMFIC_DATA && status != 421)
-        for (struct tuple_copy *t = c->message_tuples; t; t = t->next)
-            note_answered(w, c, &t->tuple, true);
-}
-
-static void on_replycode(struct world *w, struct conn *c, int status)
-{
-    check_refusal(w, c, status);
-    if (status != 421)
-        return;
-    uint8_t cmd = c->owed_cmd;
-    c->owed = c->n_queue = 0;
-    c->hung_up = true;
-    /* Postfix says "421", and ends; behind its own verdict at CONNECT there is no QUIT. */
-    static const char *const after[] = {"abort", "abort", "quit"};
-    c->queue = mem_grow(c->queue, &c->cap_queue, COUNT_OF(after), sizeof(*c->queue));
-    if (cmd == SMFIC_CONNECT)
-        c->queue[c->n_queue++] = (struct mta_step){.verb = "eof", .line = w->line};
-    else
-        for (size_t i = 0; i < COUNT_OF(after); i++)
-            c->queue[c->n_queue++] = (struct mta_step){.verb = after[i], .line = w->line};
-}
-
-static void on_accept(struct world *w, struct conn *c)
-{
-    if (c->owed_cmd == SMFIC_CONNECT || c->owed_cmd == SMFIC_HELO) {
-        c->session_free = true;
-        c->queue = mem_grow(c->queue, &c->cap_queue, 1, sizeof(*c->queue));
-        c->n_queue = 1;
-        c->queue[0] = (struct mta_step){.verb = "quit", .line = w->line};
-    } else {
-        c->message_free = true;
-    }
-}
-
-static void on_reply(struct world *w, struct conn *c, const struct milter_reply *r)
-{
-    const char *text = r->code == SMFIR_REPLYCODE ? arena_cstr(&w->arena, r->u.replycode.text) : name_code(r->code);
-    world_tell(w, "%s < %s", c->name, text);
-    c->reply = text;
-    c->unseen = r->code != SMFIR_CONTINUE;
-    paid(c);
-    if (r->code == SMFIR_REPLYCODE) {
-        on_replycode(w, c, r->u.replycode.status);
-    } else if (r->code == SMFIR_ACCEPT) {
-        on_accept(w, c);
-    } else if (r->code == SMFIR_CONTINUE) {
-        if (c->owed_cmd == SMFIC_RCPT) {
-            c->accepted++;
-            if (c->now_tuple.decided)
-                note_answered(w, c, &c->now_tuple.tuple, false);
-        }
-        if (c->owed_cmd == SMFIC_BODYEOB)
-            forget_message(c);
-    } else {
-        world_fail(w, "%s: a reply that nobody here should give: %s", c->name, text);
-    }
-}
-
-static void on_packet(struct world *w, struct conn *c, const struct wire_packet *p)
-{
-    c->heard_ms = w->now_ms;
-    c->sent_now++;
-    if (p->cmd == SMFIC_OPTNEG && c->owed && c->owed_cmds[0] == SMFIC_OPTNEG) {
-        on_options(w, c, p);
-        return;
-    }
-    struct milter_reply r;
-    if (milter_parse_reply(p, &r) != ERR_NONE) {
-        world_fail(w, "%s: a reply that an MTA cannot read (code %c)", c->name, p->cmd);
-        return;
-    }
-    if (c->owed == 0) {
-        world_fail(w, "%s: a reply that the MTA does not wait for (code %c)", c->name, p->cmd);
-        return;
-    }
-    switch (r.code) {
-    case SMFIR_PROGRESS:
-        c->progress++;
-        world_tell(w, "%s < progress", c->name);
-        break;
-    case SMFIR_ADDHEADER:
-    case SMFIR_INSHEADER:
-        if (c->owed_cmds[0] != SMFIC_BODYEOB)
-            world_fail(w, "%s: a header before end of message", c->name);
-        if (r.code == SMFIR_INSHEADER)
-            buf_printf(&c->headers, "@%u ", r.u.header.index);
-        buf_printf(&c->headers, "%.*s: %.*s\n", SLICE_ARG(r.u.header.name), SLICE_ARG(r.u.header.value));
-        world_tell(w, "%s < header %.*s: %.*s", c->name, SLICE_ARG(r.u.header.name), SLICE_ARG(r.u.header.value));
-        break;
-    default:
-        on_reply(w, c, &r);
-        break;
-    }
-}
-
-void mta_receive(struct world *w, struct conn *c, struct slice bytes)
-{
-    buf_put_slice(&c->in, bytes);
-    struct slice rest = buf_slice(&c->in);
-    struct wire_packet p;
-    enum wire_result r;
-    while ((r = wire_next(&rest, WIRE_PACKET_MAX_BYTES, &p)) == WIRE_OK)
-        on_packet(w, c, &p);
-    if (r == WIRE_BAD || rest.len > 0)
-        world_fail(w, "%s: a write that is no whole number of packets", c->name);
-    buf_clear(&c->in);
 }

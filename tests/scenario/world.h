@@ -1,9 +1,10 @@
 /*
  * world.h - everything around an engine that a scenario plays: clocks, store, clients' sockets, MTA connections, and the crash.
  *
- *   run.c      scenarios, seeds, crashes         expect.c   what a script wants
- *   world.c    clocks, events in, effects out    mta.c      the MTA's side of a connection, as Postfix behaves
- *   outside.c  store and clients' sockets        script.c   the file
+ *   run.c      scenarios, seeds, crashes         mta.c          the MTA's side of a connection, as Postfix behaves
+ *   world.c    clocks, events in, effects out    mta_replies.c  what that side makes of what the engine says
+ *   outside.c  store and clients' sockets        expect.c       what a script wants
+ *   script.c   the file
  *
  * Time is virtual. What takes its time outside (the store, a look) is a delivery with a due time drawn from the seed, so that
  * answers overtake each other in every way that they can. Effects are counted; a run may crash behind any of them.
@@ -196,7 +197,7 @@ struct grey_answer outside_known(struct world *w, const struct grey_tuple *tuple
 struct tuple_copy *outside_copy_tuple(struct world *w, const struct grey_tuple *tuple);
 bool outside_client_state(const char *word, enum client_state *state);
 
-/* ---- mta.c ---- */
+/* ---- mta.c, mta_replies.c ---- */
 
 /* Queue the steps of one script line, words from `first` on. */
 void mta_line(struct world *w, struct script_line *l);
@@ -206,6 +207,7 @@ void mta_send_next(struct world *w, struct conn *c);
 /* Bytes from the engine. */
 void mta_receive(struct world *w, struct conn *c, struct slice bytes);
 void mta_hang_up(struct world *w, struct conn *c);
+void mta_forget_message(struct conn *c);
 void mta_check_timeouts(struct world *w);
 
 /* ---- expect.c ---- */
