@@ -452,7 +452,8 @@ static void parse_file(struct parser *p, const char *path, const struct conf_whe
     struct slice text = SLICE_NONE;
     enum err e = p->source->read(p->source->ctx, path, &text);
     if (e) {
-        (void)parse_fail(p, where, NULL, "cannot read \"%s\": %s", path, err_text(e));
+        (void)parse_fail(p, where, NULL, "cannot read \"%s\": %s", path,
+                         e == ERR_UNSUPPORTED ? "it is no regular file" : err_text(e));
         return;
     }
     if (!check_text(p, path, text))

@@ -60,11 +60,28 @@ static bool is_unix(const struct conf_listen *l)
     return slice_has_prefix(slice_cstr(l->address), "unix:");
 }
 
+/* `socket none`: an included greylist.conf's socket is not made. What `listen` says stays. */
+static bool socket_drop(struct parser *p)
+{
+    if (!parse_end(p, NULL))
+        return false;
+    if (p->socket_index) {
+        struct conf_listen *l = p->listens.items;
+        size_t behind = p->listens.count - p->socket_index;
+        memmove(&l[p->socket_index - 1], &l[p->socket_index], behind * sizeof(*l));
+        p->listens.count--;
+        p->socket_index = 0;
+    }
+    return true;
+}
+
 bool parse_socket(struct parser *p, const struct token *word)
 {
     struct token t;
     struct conf_listen l = {.where = word->where, .mode = -1};
     (void)parse_take(p, ':');
+    if (parse_take_word(p, "none"))
+        return socket_drop(p);
     if (!parse_string(p, "a path or inet:port@host in quotes", &t) || !parse_address(p, &t, true, &l.address))
         return false;
     struct token mode = parse_peek(p, 0);
