@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum {
     SURPLUS_TELL_MS = 60000,     /* too many sessions: said once a minute */
@@ -203,6 +204,23 @@ static enum err start_watch(struct daemon *d, struct buf *why)
     return ERR_NONE;
 }
 
+/* With root's rights: milter-greylist's file is its own user's, mode 600. Whether it is wanted is known when the store is open. */
+static enum err start_dump(struct daemon *d, struct buf *why)
+{
+    (void)why;
+    if (d->plan->set->dumpfile)
+        d->dump_error = file_open(d->plan->set->dumpfile, &d->dump_fd);
+    d->dump_errno = d->dump_error == ERR_IO ? errno : 0;
+    return ERR_NONE;
+}
+
+static void dump_close(struct daemon *d)
+{
+    if (d->dump_fd >= 0)
+        close(d->dump_fd);
+    d->dump_fd = -1;
+}
+
 static enum err start_rights(struct daemon *d, struct buf *why)
 {
     enum err e = rights_make_directory(d->plan->set->store, &d->identity, why);
@@ -230,18 +248,26 @@ static enum err start_import(struct daemon *d, struct buf *why)
 {
     (void)why;
     const char *path = d->plan->set->dumpfile;
-    if (!path || !store_is_new(d->store))
+    if (!path || !store_is_new(d->store)) {
+        dump_close(d);
         return ERR_NONE;
+    }
     struct buf text = {0}, told = {0};
     struct import_result result;
-    enum err e = file_read(path, DUMP_MAX_BYTES, &text);
+    enum err e = d->dump_error;
+    if (e == ERR_NONE) {
+        e = file_finish(d->dump_fd, DUMP_MAX_BYTES, &text);
+        d->dump_errno = e == ERR_IO ? errno : 0;
+        d->dump_fd = -1;
+    }
     if (e == ERR_NONE) {
         e = import_dump(d->store, d->plan->set, buf_slice(&text), io_now().wall, &result);
         import_put_result(&told, &result);
         log_printf(d->log, LOG_LEVEL_NOTICE, "the store is new: %s is imported: %s", path, buf_cstr(&told));
     }
     if (e != ERR_NONE && e != ERR_NOT_FOUND)
-        log_printf(d->log, LOG_LEVEL_ERROR, "cannot import %s: %s (`tarsier import` does it later)", path, err_text(e));
+        log_printf(d->log, LOG_LEVEL_ERROR, "cannot import %s: %s (`tarsier import` does it later)", path,
+                   d->dump_errno ? strerror(d->dump_errno) : err_text(e));
     buf_fini(&text);
     buf_fini(&told);
     return ERR_NONE;
@@ -261,8 +287,8 @@ static enum err start_engine(struct daemon *d, struct buf *why)
 
 /* In this order: what needs root's rights, then giving them up, then the store (DESIGN 6, "Privileges"). */
 static enum err (*const start_steps[])(struct daemon *d, struct buf *why) = {
-    start_identity, start_loop,  start_listeners, start_pidfile, start_watch,
-    start_rights,   start_store, start_import,    start_engine,
+    start_identity, start_loop,   start_listeners, start_pidfile, start_watch,
+    start_dump,     start_rights, start_store,     start_import,  start_engine,
 };
 
 static void tell_start(struct daemon *d)
@@ -289,7 +315,8 @@ static bool start(struct daemon *d)
     loaded_read(d->conf_file, d->options->postfix_dir, &l);
     daemon_log_diags(d, &l.diags);
     if (!l.plan) {
-        log_printf(d->log, LOG_LEVEL_ERROR, "not started: %s has %zu errors", d->conf_file, l.diags.errors);
+        log_printf(d->log, LOG_LEVEL_ERROR, "not started: %s has %zu error%s", d->conf_file, l.diags.errors,
+                   l.diags.errors == 1 ? "" : "s");
         loaded_fini(&l);
         return false;
     }
@@ -338,13 +365,14 @@ static void finish(struct daemon *d)
     plan_unref(d->plan);
     plan_unref(d->started);
     pidfile_close(&d->pidfile);
+    dump_close(d);
     identity_fini(&d->identity);
     log_close(d->log, LOG_LIMIT_MS);
 }
 
 int daemon_run(const struct options *options, const char *conf_file, enum log_target target)
 {
-    struct daemon d = {.options = options, .conf_file = conf_file, .pidfile = {.fd = -1}};
+    struct daemon d = {.options = options, .conf_file = conf_file, .pidfile = {.fd = -1}, .dump_fd = -1};
     if (log_open(&d.log, target, "tarsierd", LOG_BUFFER_BYTES, true) != ERR_NONE)
         return 1;
     umask(077);

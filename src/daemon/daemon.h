@@ -29,6 +29,9 @@ struct daemon {
     int64_t surplus_told_ms; /* when the log last said that there are too many sessions; 0: never */
     struct identity identity;
     struct pidfile pidfile;
+    int dump_fd; /* milter-greylist's dump, from before root's rights are given up until it is imported; -1: none */
+    enum err dump_error;
+    int dump_errno;
     bool reloading, reload_again, stopping;
 };
 

@@ -38,20 +38,42 @@ static enum err content_read(int fd, size_t max_bytes, struct buf *out)
     }
 }
 
-enum err file_read(const char *path, size_t max_bytes, struct buf *out)
+static void close_keeping_errno(int fd)
 {
-    /* NONBLOCK: a pipe that somebody put there must not stop us. */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0)
-        return errno == ENOENT || errno == ENOTDIR ? ERR_NOT_FOUND : ERR_IO;
-    struct stat st;
-    enum err e = ERR_IO;
-    if (fstat(fd, &st) == 0)
-        e = S_ISREG(st.st_mode) ? content_read(fd, max_bytes, out) : ERR_UNSUPPORTED;
     int saved = errno;
     close(fd);
     errno = saved;
+}
+
+enum err file_open(const char *path, int *fd)
+{
+    /* NONBLOCK: a pipe that somebody put there must not stop us. */
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (*fd < 0)
+        return errno == ENOENT || errno == ENOTDIR ? ERR_NOT_FOUND : ERR_IO;
+    struct stat st;
+    enum err e = ERR_IO;
+    if (fstat(*fd, &st) == 0)
+        e = S_ISREG(st.st_mode) ? ERR_NONE : ERR_UNSUPPORTED;
+    if (e == ERR_NONE)
+        return e;
+    close_keeping_errno(*fd);
+    *fd = -1;
     return e;
+}
+
+enum err file_finish(int fd, size_t max_bytes, struct buf *out)
+{
+    enum err e = content_read(fd, max_bytes, out);
+    close_keeping_errno(fd);
+    return e;
+}
+
+enum err file_read(const char *path, size_t max_bytes, struct buf *out)
+{
+    int fd;
+    enum err e = file_open(path, &fd);
+    return e == ERR_NONE ? file_finish(fd, max_bytes, out) : e;
 }
 
 struct files *files_open(void)

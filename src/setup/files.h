@@ -14,6 +14,13 @@
  */
 MUST_CHECK enum err file_read(const char *path, size_t max_bytes, struct buf *out);
 
+/*
+ * file_read in two steps, for what is opened with more rights than it is read with. *fd is -1 after an error; file_finish
+ * closes it, errors or not.
+ */
+MUST_CHECK enum err file_open(const char *path, int *fd);
+MUST_CHECK enum err file_finish(int fd, size_t max_bytes, struct buf *out);
+
 struct files; /* what a conf_source has lent out */
 
 /* Owner: files_close, after conf_load has returned; NULL is harmless. */

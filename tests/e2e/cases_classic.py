@@ -1,5 +1,6 @@
 """The way in from the classic set-up: milter-greylist's file bare, and included below the filter block."""
 
+import os
 import re
 import signal
 import time
@@ -14,7 +15,7 @@ pidfile "/run/milter-greylist.pid"
 socket "{socket}" 660
 dumpfile "/var/lib/milter-greylist/db/greylist.db" 600
 dumpfreq 1
-user "tarsier"
+user "{user}"
 quiet
 
 list "my network" addr {{ \\
@@ -56,9 +57,16 @@ filter "greylist" {
 include "/etc/mail/greylist.conf"
 """
 
+# As the README has it. Neither the user nor the socket's directory of the included file need be there.
+OWN = """socket none
+pidfile none
+user "tarsier"
+"""
+DUMP = "/var/lib/milter-greylist/db/greylist.db"
 
-def classic(hold="4s"):
-    return CLASSIC.format(socket=L.SOCKET, hold=hold)
+
+def classic(hold="4s", user="tarsier", socket=L.SOCKET):
+    return CLASSIC.format(socket=socket, hold=hold, user=user)
 
 
 @case("classic greylist.conf, bare: loads, warns, means what it says", weight_sec=16)
@@ -87,11 +95,15 @@ def classic_bare(lab, check):
 
 @case("classic greylist.conf below the filter block: ordinary servers are not delayed", weight_sec=12)
 def classic_included(lab, check):
-    L.write("/etc/mail/greylist.conf", classic())
-    L.write("/etc/tarsier/tarsier.conf", FILTER)
+    L.write("/etc/mail/greylist.conf", classic(user="nobody-has-this", socket="/run/not-there/either/greylist.sock"))
+    L.write("/etc/tarsier/tarsier.conf", FILTER + OWN)
+    L.write(DUMP, "%s\t<known@example.org>\t<inbox@example.net>\t%d AUTO\n" % (L.DSL, time.time() + 9000))
+    os.chmod(DUMP, 0o600)
+    os.chmod(os.path.dirname(DUMP), 0o700)
     status, said = lab.tool("tarsierd", "--check", "-f", "/etc/tarsier/tarsier.conf")
     check.that(status == 0 and "held too" not in said, "--check: no warning about ordinary servers", said)
     lab.tarsier()
+    check.log(lab.wait_log(r"is imported: 0 greylisted, 1 auto-whitelisted", 3), "the dump of mode 600 is imported", lab.log())
     lab.postfix(main=MAIN)
     answer, _ = lab.send(L.GOOD, "not delayed")
     check.reply(answer, 250, "an ordinary server is not delayed", most_sec=1.5)
