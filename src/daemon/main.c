@@ -56,7 +56,7 @@ static int tell_config(const struct options *options, const char *file)
         fwrite(text.ptr, 1, text.len, stdout);
         buf_fini(&text);
     } else if (l.plan) {
-        printf("%s: no errors, %zu warnings\n", file, l.diags.warnings);
+        printf("%s: no errors, %zu warning%s\n", file, l.diags.warnings, l.diags.warnings == 1 ? "" : "s");
     }
     int status = l.plan ? EXIT_FINE : EXIT_WRONG;
     loaded_fini(&l);

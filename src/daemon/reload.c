@@ -78,8 +78,8 @@ static void reload_done(void *ctx)
             put_in_force(d, &r->loaded);
         else
             log_printf(d->log, LOG_LEVEL_ERROR,
-                       "reload: %s has %zu errors; generation %u stays in force, nothing is changed", d->conf_file,
-                       r->loaded.diags.errors, d->plan->generation);
+                       "reload: %s has %zu error%s; generation %u stays in force, nothing is changed", d->conf_file,
+                       r->loaded.diags.errors, r->loaded.diags.errors == 1 ? "" : "s", d->plan->generation);
         notify_send("READY=1");
     }
     loaded_fini(&r->loaded);
