@@ -55,8 +55,10 @@ fmt-check:
 docs:
 	for p in man/*.[0-9]; do mandoc -T utf8 $$p | col -b > $(B)/$$(basename $$p).txt; done
 
+# A configuration that is there already stays as it is.
 install: all
 	meson install -C $(B)
+	test -e $(DESTDIR)/etc/tarsier/tarsier.conf || install -D -m 644 dist/tarsier.conf $(DESTDIR)/etc/tarsier/tarsier.conf
 
 clean:
 	rm -rf build build-*
