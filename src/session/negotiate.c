@@ -98,8 +98,8 @@ static uint8_t resolve_of(struct slice value)
     return RESOLVE_ABSENT;
 }
 
-/* Those that come as values; the ones that are text stand in text_macros. */
-static bool take_value(struct session *s, struct slice name, struct slice value)
+/* Those that are read for their value. A format may name them too: then take_other keeps them as text beside it. */
+static void take_value(struct session *s, struct slice name, struct slice value)
 {
     if (slice_eq_cstr(name, "{daemon_addr}")) {
         if (ip_parse(value, &s->ends.local) != ERR_NONE)
@@ -114,10 +114,7 @@ static bool take_value(struct session *s, struct slice name, struct slice value)
     } else if (slice_eq_cstr(name, "{stress}")) {
         if (slice_eq_cstr(value, "yes"))
             s->flags |= FLAG_MTA_STRESS;
-    } else {
-        return false;
     }
-    return true;
 }
 
 static const struct text_macro {
@@ -134,6 +131,7 @@ static const struct text_macro {
     {"{auth_authen}", offsetof(struct session, mail), offsetof(struct session, auth_authen)},
 };
 
+/* Those whose text a session keeps whatever its plan; false: none of them. */
 static bool take_text(struct session *s, struct slice name, struct slice value)
 {
     for (size_t i = 0; i < sizeof(text_macros) / sizeof(text_macros[0]); i++) {
@@ -150,6 +148,7 @@ static bool take_text(struct session *s, struct slice name, struct slice value)
     return false;
 }
 
+/* Those that only a format of this plan wants. */
 static void take_other(struct session *s, uint8_t for_cmd, struct slice name, struct slice value)
 {
     const char *const *m = policy_macros(s->plan->policy);
@@ -203,7 +202,10 @@ void session_macros(struct session *s, uint8_t for_cmd, struct slice pairs)
         return;
     begin_scope(s, for_cmd);
     struct slice name, value;
-    while (s->phase != PHASE_OVER && milter_next_macro(&pairs, &name, &value))
-        if (!take_value(s, name, value) && !take_text(s, name, value))
-            take_other(s, for_cmd, name, value);
+    while (s->phase != PHASE_OVER && milter_next_macro(&pairs, &name, &value)) {
+        if (take_text(s, name, value))
+            continue;
+        take_value(s, name, value);
+        take_other(s, for_cmd, name, value);
+    }
 }
