@@ -150,8 +150,7 @@ void recipient_unwatchable(struct session *s)
 {
     struct policy_cursor cursor;
     policy_begin(s->plan->policy, &cursor);
-    session_set_wait(s, WAIT_NOTHING);
-    evaluate(s, &cursor);
+    evaluate(s, &cursor); /* every way out of it ends the present wait */
 }
 
 /* ---- answers ---- */

@@ -186,11 +186,13 @@ void session_set_wait(struct session *s, enum wait wait)
                     names[s->wait], names[wait]);
     s->wait = wait;
     s->store_request = s->look_request = 0;
-    s->deadline.ms = s->next_look.ms = s->next_progress.ms = 0;
+    s->deadline.ms = s->next_look.ms = 0;
     s->flags &= (uint16_t)~FLAG_CONFIRMING;
     if (wait == WAIT_LOOK_STORE || wait == WAIT_STORE)
         s->deadline.ms = s->sh->now.mono.ms + SESSION_STORE_DEADLINE_MS;
-    if (wait >= WAIT_LOOK_STORE && session_may_progress(s))
+    if (wait < WAIT_LOOK_STORE || !session_may_progress(s))
+        s->next_progress.ms = 0;
+    else if (s->next_progress.ms == 0) /* the MTA counts from the command, whatever its reply waits for next */
         s->next_progress.ms = s->sh->now.mono.ms + s->plan->set->progress_sec * 1000;
     session_arm_timer(s);
 }
