@@ -70,7 +70,7 @@ struct grey_answer {
     int64_t left_sec;          /* longest left mark in force on tuple or client: seconds it stood; -1: none */
     struct wall first_seen;    /* PENDING, DUE; also after a first sight */
     int64_t remaining_sec;     /* DEFER: until a retry is let in, at least 1, never more than the delay */
-    int64_t elapsed_sec;       /* DUE: since first seen */
+    int64_t elapsed_sec;       /* PENDING, DUE: since first seen */
     struct wall expires;       /* AUTO: after this request's renewal */
     enum grey_verdict verdict; /* DECIDE */
     bool shared;               /* the record stands for many tuples of this client (store's bound) */

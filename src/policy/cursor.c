@@ -187,8 +187,10 @@ static enum clause_truth judge_items(struct evaluation *e, const struct policy_c
 /* ---- the tarpit ---- */
 
 /* What the memory of tuples and clients says of a tarpit line; TARPIT_NONE: nothing that spares the wait. */
-static enum policy_tarpit spared_by(const struct grey_answer *look, enum conf_action action)
+static enum policy_tarpit spared_by(const struct grey_answer *look, const struct policy_acl *acl)
 {
+    enum conf_action action = acl->conf->action;
+    bool is_seen = look->state == GREY_PENDING || look->state == GREY_DUE;
     if (look->failed)
         return TARPIT_NONE; /* not known: whoever waits is let in all the same (DESIGN 4) */
     /* A blacklisting beats AUTO: a tuple that has passed spares no wait that ends in a refusal. */
@@ -196,7 +198,8 @@ static enum policy_tarpit spared_by(const struct grey_answer *look, enum conf_ac
         return TARPIT_AUTO;
     if (look->patient)
         return TARPIT_PATIENT;
-    if (look->state == GREY_DUE && action != CONF_BLACKLIST)
+    /* the delay of the line that decides now: the store was asked before any line had matched */
+    if (is_seen && look->elapsed_sec >= acl->delay_sec && action != CONF_BLACKLIST)
         return TARPIT_DUE;
     return TARPIT_NONE;
 }
@@ -230,7 +233,7 @@ static enum clause_truth judge_tarpit(struct evaluation *e, const struct policy_
     if (clause->negated)
         return left ? CLAUSE_YES : CLAUSE_NO; /* those who left; never a hold */
     v->tarpit_sec = clause->tarpit_sec;
-    enum policy_tarpit spared = spared_by(f->look, acl->conf->action);
+    enum policy_tarpit spared = spared_by(f->look, acl);
     if (spared != TARPIT_NONE)
         return settle_tarpit(v, spared, 0);
     if (left) {
