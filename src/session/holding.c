@@ -121,6 +121,21 @@ void holding_begin(struct session *s)
     }
 }
 
+/* What was waited stays with the connection. Who is released with a sibling has waited: what is left was the other's to serve. */
+static void note_served(struct session *s, int64_t waited_ms)
+{
+    struct engine_stats *stats = &s->sh->stats;
+    bool sibling = s->flags & FLAG_SIBLING;
+    int64_t served_ms = sibling && waited_ms < s->decision.hold_ms ? s->decision.hold_ms : waited_ms;
+    s->waited_ms += served_ms;
+    if (served_ms > s->longest_ms)
+        s->longest_ms = served_ms;
+    if (sibling)
+        stats->siblings++;
+    else
+        stats->served++;
+}
+
 void holding_end(struct session *s, enum hold_end end)
 {
     struct shared *sh = s->sh;
@@ -131,13 +146,7 @@ void holding_end(struct session *s, enum hold_end end)
     sh->stats.held = hold_count(sh->holds);
     switch (end) {
     case HOLD_END_SERVED:
-        s->waited_ms += waited_ms;
-        if (waited_ms > s->longest_ms)
-            s->longest_ms = waited_ms;
-        if (s->flags & FLAG_SIBLING)
-            sh->stats.siblings++;
-        else
-            sh->stats.served++;
+        note_served(s, waited_ms);
         text_log_hold_end(s, s->flags & FLAG_SIBLING ? "released with another connection" : "served", waited_ms);
         break;
     case HOLD_END_LEFT:
