@@ -221,6 +221,19 @@ static int64_t or_default(int64_t given, int64_t otherwise)
     return given >= 0 ? given : otherwise;
 }
 
+/*
+ * A line's tarpit is judged last, wherever it is written (the order of clauses is nobody's business but for time): so the store
+ * is asked, and "not held" is said, only about those whom the line is about.
+ */
+static void compile_clauses(struct compiler *c, const struct conf_acl *from, struct policy_acl *to)
+{
+    size_t n = 0;
+    for (int last = 0; last <= 1; last++)
+        for (size_t i = 0; i < to->n_clauses; i++)
+            if ((from->clauses[i].kind == CONF_CLAUSE_TARPIT) == last)
+                compile_clause(c, &from->clauses[i], &to->clauses[n++]);
+}
+
 static void compile_acl(struct compiler *c, const struct conf_acl *from, struct policy_acl *to)
 {
     struct arena *arena = &c->p->arena;
@@ -228,8 +241,7 @@ static void compile_acl(struct compiler *c, const struct conf_acl *from, struct 
     to->conf = from;
     to->n_clauses = from->is_default ? 0 : from->n_clauses;
     to->clauses = arena_alloc(arena, (to->n_clauses + 1) * sizeof(*to->clauses));
-    for (size_t i = 0; i < to->n_clauses; i++)
-        compile_clause(c, &from->clauses[i], &to->clauses[i]);
+    compile_clauses(c, from, to);
     to->delay_sec = or_default(from->delay_sec, set->greylist_sec);
     to->autowhite_sec = or_default(from->autowhite_sec, set->autowhite_sec);
     to->scope = (enum conf_scope)or_default(from->tarpit_scope, set->tarpit_scope);
