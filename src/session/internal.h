@@ -228,7 +228,8 @@ void text_expand(const struct session *s, const struct format *format, struct bu
 void text_refusal(struct session *s, int64_t elapsed_sec, int64_t remaining_sec, bool blacklisted, struct buf *packet);
 void text_log_passed(struct session *s, const struct policy_why *why);
 void text_log_accepted(struct session *s, unsigned reasons);
-void text_log_autowhite(struct session *s, const struct grey_answer *answer);
+/* Greylisting's delay is over. */
+void text_log_let_in(struct session *s, int64_t elapsed_sec);
 void text_log_deferred(struct session *s, int64_t remaining_sec);
 void text_log_rejected(struct session *s);
 void text_log_held(struct session *s);

@@ -267,6 +267,6 @@ void recipient_committed(struct session *s, const struct grey_answer *a)
         accept(s, REASON_AUTOWHITE, 0);
         return;
     }
-    text_log_autowhite(s, a);
+    text_log_let_in(s, a->elapsed_sec);
     accept(s, 0, a->elapsed_sec);
 }

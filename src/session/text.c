@@ -161,14 +161,19 @@ void text_x_greylist(const struct session *s, struct buf *out)
 
 /* ---- log lines ---- */
 
-/* "4BxyZ: addr host[192.0.2.1]" */
-static void put_client(const struct session *s, struct buf *out)
+static void put_queue_id(const struct session *s, struct buf *out)
 {
-    char address[IP_TEXT_MAX];
     if (s->queue_id.len)
         buf_put_visible(out, s->queue_id);
     else
         buf_put_cstr(out, "(unknown id)"); /* Postfix has none before the first accepted recipient */
+}
+
+/* "4BxyZ: addr host[192.0.2.1]" */
+static void put_client(const struct session *s, struct buf *out)
+{
+    char address[IP_TEXT_MAX];
+    put_queue_id(s, out);
     buf_put_cstr(out, ": addr ");
     buf_put_visible(out, s->host);
     buf_printf(out, "[%s]", s->flags & FLAG_LOCAL ? "local" : ip_format(&s->ends.remote, address));
@@ -203,13 +208,15 @@ static void put_why(struct buf *line, const struct policy_why *why)
         return;
     }
     buf_put_cstr(line, why->condition);
+    if (!slice_eq_cstr(SLICE_LIT("s25r"), why->condition))
+        return; /* what s25r said is in why as well, but settled nothing */
     if (why->s25r_list)
         buf_printf(line, ": listed as %s", why->s25r_list);
     else if (why->s25r_temp)
         buf_put_cstr(line, ": the reverse look-up failed for now");
     else if (why->s25r_rule >= 0)
         buf_printf(line, ": rule %d", why->s25r_rule);
-    else if (slice_eq_cstr(SLICE_LIT("s25r"), why->condition))
+    else
         buf_put_cstr(line, ": no rule hits");
 }
 
@@ -235,10 +242,7 @@ void text_log_accepted(struct session *s, unsigned reasons)
     struct buf line = {0};
     char address[IP_TEXT_MAX], room[16];
     struct slice acl = acl_name(s, room);
-    if (s->queue_id.len)
-        buf_put_visible(&line, s->queue_id);
-    else
-        buf_put_cstr(&line, "(unknown id)");
+    put_queue_id(s, &line);
     buf_put_cstr(&line, ": skipping greylist because ");
     xgreylist_put_reasons(&line, reasons, d->tarpit_sec, acl, false);
     buf_put_cstr(&line, ", (from=");
@@ -250,26 +254,6 @@ void text_log_accepted(struct session *s, unsigned reasons)
     buf_printf(&line, "[%s])", s->flags & FLAG_LOCAL ? "local" : ip_format(&s->ends.remote, address));
     if (acl.ptr)
         buf_printf(&line, " ACL %.*s", SLICE_ARG(acl));
-    write_line(s, LOG_LEVEL_INFO, &line);
-}
-
-void text_log_autowhite(struct session *s, const struct grey_answer *answer)
-{
-    struct buf line = {0};
-    char address[IP_TEXT_MAX];
-    if (s->decision.nolog || s->decision.autowhite_sec <= 0)
-        return;
-    (void)answer;
-    if (s->queue_id.len)
-        buf_put_visible(&line, s->queue_id);
-    else
-        buf_put_cstr(&line, "(unknown id)");
-    buf_printf(&line, ": addr %s from ", ip_format(&s->ends.remote, address));
-    buf_put_visible(&line, s->sender);
-    buf_put_cstr(&line, " rcpt ");
-    buf_put_visible(&line, s->recipient);
-    buf_put_cstr(&line, ": autowhitelisted for another ");
-    xgreylist_put_duration(&line, s->decision.autowhite_sec);
     write_line(s, LOG_LEVEL_INFO, &line);
 }
 
@@ -287,6 +271,30 @@ static void log_recipient(struct session *s, enum log_level level, const char *w
     if (s->s25r_rule > 0)
         buf_printf(&line, ", S25R rule %d", s->s25r_rule - 1);
     write_line(s, level, &line);
+}
+
+static void log_autowhite(struct session *s)
+{
+    struct buf line = {0};
+    char address[IP_TEXT_MAX];
+    put_queue_id(s, &line);
+    buf_printf(&line, ": addr %s from ", ip_format(&s->ends.remote, address));
+    buf_put_visible(&line, s->sender);
+    buf_put_cstr(&line, " rcpt ");
+    buf_put_visible(&line, s->recipient);
+    buf_put_cstr(&line, ": autowhitelisted for another ");
+    xgreylist_put_duration(&line, s->decision.autowhite_sec);
+    write_line(s, LOG_LEVEL_INFO, &line);
+}
+
+void text_log_let_in(struct session *s, int64_t elapsed_sec)
+{
+    if (s->decision.nolog)
+        return;
+    if (s->decision.autowhite_sec > 0)
+        log_autowhite(s);
+    else
+        log_recipient(s, LOG_LEVEL_INFO, "let in after ", elapsed_sec); /* the peer says nothing here */
 }
 
 void text_log_deferred(struct session *s, int64_t remaining_sec)
