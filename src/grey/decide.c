@@ -471,14 +471,19 @@ static void mark_left(struct work *w, struct grey_record *r, int64_t until)
     r->expires.sec = max64(r->expires.sec, r->left_until.sec);
 }
 
-/* A tuple that has become AUTO meanwhile (a sibling was served) stays so; the client's mark is set all the same. */
+/*
+ * A tuple that has become AUTO meanwhile (a sibling was served) stays so; the client's mark is set all the same. A shared record
+ * bears none: the mark would prolong its life, and the client's says as much.
+ */
 static void left(struct work *w)
 {
     int64_t until = first_visit(w) + w->req->delay_sec + w->req->timeout_sec;
     if (!(w->tuple && w->tuple->record.is_auto)) {
         keep_pending(w);
-        touch(w, w->tuple);
-        mark_left(w, &w->tuple->record, until);
+        if (name_of(w, w->tuple) != GREY_SLOT_SHARED) {
+            mark_left(w, &w->tuple->record, until);
+            touch(w, w->tuple);
+        }
     }
     mark_left(w, open_record(w, GREY_SLOT_CLIENT), until);
     w->set->durable = true;
