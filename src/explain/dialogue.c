@@ -181,6 +181,18 @@ static uint8_t say_connect(struct dialogue *d, struct buf *packet)
     return read_reply(d, "CONNECT");
 }
 
+/* Also to an engine that has switched the step off: it answers then, as to any command. */
+static uint8_t say_helo(struct dialogue *d, struct buf *packet)
+{
+    struct milter_command c = {.cmd = SMFIC_HELO};
+    c.u.helo = d->facts->helo.len ? d->facts->helo : d->facts->name;
+    if (c.u.helo.len == 0)
+        return SMFIR_CONTINUE;
+    milter_put_command(packet, &c);
+    send_packet(d, packet);
+    return read_reply(d, "HELO");
+}
+
 static uint8_t say_envelope(struct dialogue *d, struct buf *packet, uint8_t cmd, struct slice address)
 {
     struct buf bracketed = {0}, pairs = {0};
@@ -233,6 +245,8 @@ static void play(struct dialogue *d, bool leaves)
     send_packet(d, &packet);
     buf_clear(&d->sent);
     uint8_t verdict = say_connect(d, &packet);
+    if (verdict == SMFIR_CONTINUE)
+        verdict = say_helo(d, &packet);
     if (verdict == SMFIR_CONTINUE)
         verdict = say_envelope(d, &packet, SMFIC_MAIL, d->facts->sender);
     if (verdict == SMFIR_ACCEPT)

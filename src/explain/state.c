@@ -71,6 +71,14 @@ static enum err take_ago(struct slice *rest, bool optional, int64_t *sec)
     return take_words(rest, ago) && slice_trim(*rest, " \t,").len == 0 ? ERR_NONE : ERR_SYNTAX;
 }
 
+static void remember(struct grey_memory *memory, struct grey_request *r, int64_t at_sec)
+{
+    struct grey_answer answer;
+    r->now.sec = at_sec;
+    r->first_seen.sec = at_sec - r->waited_sec;
+    (void)grey_memory_run(memory, r, &answer);
+}
+
 enum err explain_state_apply(struct slice text, const struct plan *plan, const struct grey_tuple *tuple, struct wall now,
                              struct grey_memory *memory)
 {
@@ -89,7 +97,7 @@ enum err explain_state_apply(struct slice text, const struct plan *plan, const s
         .pairs = set->hostkey == CONF_HOSTKEY_DOMAIN,
         .lazy = set->lazyaw,
     };
-    int64_t ago = 0;
+    int64_t ago = 0, seen_before_sec = 0; /* let in by greylisting: it was seen a delay before */
     enum err e;
     if (take_words(&text, held)) {
         r.kind = GREY_LEFT;
@@ -99,7 +107,11 @@ enum err explain_state_apply(struct slice text, const struct plan *plan, const s
     } else if (take_words(&text, seen)) {
         r.kind = GREY_DECIDE;
         e = take_ago(&text, false, &ago);
-    } else if (take_words(&text, waited) || take_words(&text, let_in)) {
+    } else if (take_words(&text, let_in)) {
+        r.kind = GREY_DECIDE;
+        seen_before_sec = r.delay_sec;
+        e = take_ago(&text, true, &ago);
+    } else if (take_words(&text, waited)) {
         r.kind = GREY_PASS;
         r.pass = GREY_PASS_SERVED;
         e = take_ago(&text, true, &ago);
@@ -108,9 +120,8 @@ enum err explain_state_apply(struct slice text, const struct plan *plan, const s
     }
     if (e != ERR_NONE)
         return e;
-    r.now.sec = now.sec - ago;
-    r.first_seen.sec = r.now.sec - r.waited_sec;
-    struct grey_answer answer;
-    (void)grey_memory_run(memory, &r, &answer);
+    if (seen_before_sec > 0)
+        remember(memory, &r, now.sec - ago - seen_before_sec);
+    remember(memory, &r, now.sec - ago);
     return ERR_NONE;
 }

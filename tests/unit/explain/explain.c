@@ -1,0 +1,142 @@
+/* explain.c - what is told about one mail: the line that decides and what happens must be of one mind. */
+#include "explain/explain.h"
+#include "test.h"
+
+#include <string.h>
+
+static enum err read_text(void *ctx, const char *path, struct slice *text)
+{
+    (void)path;
+    *text = slice_cstr(ctx);
+    return ERR_NONE;
+}
+
+static enum err expand_none(void *ctx, const char *pattern, const char *const **paths, size_t *n)
+{
+    (void)ctx;
+    (void)pattern;
+    (void)paths;
+    *n = 0;
+    return ERR_NONE;
+}
+
+/* An end user's line writes. helo, state, authenticated: NULL for none. */
+struct row {
+    const char *what, *conf, *helo, *state, *authenticated;
+    bool unwatched;
+    const char *want[3]; /* all of them are told; NULL: no more */
+    const char *never;   /* and this is not; NULL: nothing */
+};
+
+static const struct row rows[] = {
+    {.what = "a HELO that a line names",
+     .conf = "racl blacklist helo \"bad.example.org\"\nracl greylist default\n",
+     .helo = "bad.example.org",
+     .want = {"racl blacklist helo", "551 5.7.1 Go away! at RCPT"}},
+    {.what = "no HELO given: the client's name",
+     .conf = "racl blacklist helo /^dhcp/\nracl greylist default\n",
+     .want = {"racl blacklist helo", "551 5.7.1 Go away! at RCPT"}},
+    {.what = "a hold, both ways",
+     .conf = "racl whitelist tarpit 125s\nracl greylist default\n",
+     .want = {"the client waits:    held for 00:02:0", "the client hangs up: ",
+              "and comes back 5 minutes later: 451 4.7.1 Greylisting in action, please come back in 00:25:"}},
+    {.what = "held and left",
+     .conf = "racl whitelist tarpit 125s\nracl greylist default\n",
+     .state = "held 40 s and left 5 min ago",
+     .want = {"this client hung up after 40 s", "451 4.7.1"},
+     .never = "held for"},
+    {.what = "first seen long ago",
+     .conf = "racl greylist default\n",
+     .state = "first seen 31 min ago",
+     .want = {"250 at RCPT", "Delayed for 00:31:00"}},
+    {.what = "waited: the client is known as patient behind the tuple's life",
+     .conf = "racl whitelist tarpit 125s\nracl greylist default\nautowhite 1d\ntarpit_memory 7d\n",
+     .state = "waited 3 d ago",
+     .want = {"250 at RCPT"},
+     .never = "held for"},
+    {.what = "let in: nothing is known of its patience",
+     .conf = "racl whitelist tarpit 125s\nracl greylist default\nautowhite 1d\ntarpit_memory 7d\n",
+     .state = "let in 3 d ago",
+     .want = {"held for"}},
+    {.what = "let in within autowhite",
+     .conf = "racl whitelist tarpit 125s\nracl greylist default\nautowhite 7d\n",
+     .state = "let in 3 d ago",
+     .want = {"250 at RCPT", "auto-whitelisted"},
+     .never = "held for"},
+    {.what = "a client that cannot be watched",
+     .conf = "racl whitelist tarpit 125s\nracl greylist default\n",
+     .unwatched = true,
+     .want = {"did not match: the client's connection cannot be watched", "451 4.7.1"}},
+    {.what = "an authenticated client passes",
+     .conf = "filter \"greylist\" {\n  builtin greylist\n  when s25r and unauthenticated\n}\nracl greylist default\n",
+     .authenticated = "joe",
+     .want = {"is not asked", "250 at MAIL"}},
+};
+
+static void check_row(const struct row *row)
+{
+    struct conf_source source = {(void *)(uintptr_t)row->conf, read_text, expand_none};
+    struct diags diags;
+    struct buf text = {0};
+    const char *error;
+    diags_init(&diags);
+    struct plan *plan = plan_build(&source, "test.conf", "mx.example.net", &diags);
+    diags_fini(&diags);
+    if (!CHECK(plan != NULL))
+        return;
+    struct explain_facts facts = {.name = SLICE_LIT("dhcp-12-34.isp.example"),
+                                  .helo = slice_cstr(row->helo),
+                                  .sender = SLICE_LIT("a@example.org"),
+                                  .recipient = SLICE_LIT("b@example.net"),
+                                  .authenticated = slice_cstr(row->authenticated),
+                                  .unwatched = row->unwatched,
+                                  .state = slice_cstr(row->state),
+                                  .now = {1795485418}};
+    bool ok = CHECK_INT(ip_parse(SLICE_LIT("192.0.2.7"), &facts.client), ERR_NONE);
+    ok &= CHECK_INT(explain(plan, &facts, &text, &error), ERR_NONE);
+    for (size_t i = 0; i < 3 && row->want[i]; i++)
+        ok &= CHECK(strstr(buf_cstr(&text), row->want[i]) != NULL);
+    if (row->never)
+        ok &= CHECK(strstr(buf_cstr(&text), row->never) == NULL);
+    if (!ok)
+        printf("# %s:\n%s\n", row->what, buf_cstr(&text));
+    buf_fini(&text);
+    plan_unref(plan);
+}
+
+static void tells(void)
+{
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        check_row(&rows[i]);
+}
+
+static void states_that_cannot_be_read(void)
+{
+    static const char *const states[] = {
+        "held", "held 40 s", "first seen", "first seen 31 parsecs ago", "let in 3 d ago x", "held 99999999999 d and left"};
+    struct conf_source source = {(void *)(uintptr_t) "racl greylist default\n", read_text, expand_none};
+    struct diags diags;
+    diags_init(&diags);
+    struct plan *plan = plan_build(&source, "test.conf", "mx.example.net", &diags);
+    diags_fini(&diags);
+    for (size_t i = 0; plan && i < sizeof(states) / sizeof(states[0]); i++) {
+        struct explain_facts facts = {.sender = SLICE_LIT("<>"),
+                                      .recipient = SLICE_LIT("b@example.net"),
+                                      .client = {.family = IP_V4, .bytes = {192, 0, 2, 7}},
+                                      .state = slice_cstr(states[i]),
+                                      .now = {1795485418}};
+        struct buf text = {0};
+        const char *error = NULL;
+        CHECK(explain(plan, &facts, &text, &error) != ERR_NONE);
+        CHECK(error != NULL);
+        buf_fini(&text);
+    }
+    plan_unref(plan);
+}
+
+int main(void)
+{
+    TEST(tells);
+    TEST(states_that_cannot_be_read);
+    return TEST_END();
+}
