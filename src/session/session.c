@@ -395,8 +395,8 @@ static void on_quit_nc(struct session *s, const struct milter_command *c)
 
 /*
  * Which command may come when. HELO comes twice with STARTTLS, ABORT at any time and several in a row, and a sender that the
- * MTA refused by itself may be followed by another MAIL. skip: the step's bit in the negotiation that leaves it out, or
- * leaves its reply out.
+ * MTA refused by itself may be followed by another MAIL. A DATA that was refused (delayedreject, or another filter) ends no
+ * message: the client may go on with recipients, DATA or HELO, and Postfix hands them on without an ABORT before.
  */
 static const struct command_rule {
     uint8_t cmd;
@@ -405,10 +405,10 @@ static const struct command_rule {
     void (*handle)(struct session *s, const struct milter_command *c);
 } rules[] = {
     {SMFIC_CONNECT, BIT(PHASE_OPEN), SMFIP_NR_CONN, on_connect},
-    {SMFIC_HELO, BIT(PHASE_CONNECTED) | BIT(PHASE_MAIL) | BIT(PHASE_RCPT), SMFIP_NR_HELO, on_helo},
+    {SMFIC_HELO, BIT(PHASE_CONNECTED) | BIT(PHASE_MAIL) | BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), SMFIP_NR_HELO, on_helo},
     {SMFIC_MAIL, BIT(PHASE_CONNECTED) | BIT(PHASE_MAIL), SMFIP_NR_MAIL, on_mail},
-    {SMFIC_RCPT, BIT(PHASE_MAIL) | BIT(PHASE_RCPT), SMFIP_NR_RCPT, on_rcpt},
-    {SMFIC_DATA, BIT(PHASE_MAIL) | BIT(PHASE_RCPT), SMFIP_NR_DATA, on_data},
+    {SMFIC_RCPT, BIT(PHASE_MAIL) | BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), SMFIP_NR_RCPT, on_rcpt},
+    {SMFIC_DATA, BIT(PHASE_MAIL) | BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), SMFIP_NR_DATA, on_data},
     {SMFIC_HEADER, BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), SMFIP_NR_HDR, on_content},
     {SMFIC_EOH, BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), SMFIP_NR_EOH, on_content},
     {SMFIC_BODY, BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), SMFIP_NR_BODY, on_content},
