@@ -1,7 +1,7 @@
 /*
  * session.c - life of a session, its input, and the table that says which command may come when and what is done.
  *
- * Input is cut into packets while no reply is owed. What comes meanwhile is kept, and looked through only for ABORT and QUIT:
+ * Input is cut into packets while no reply is owed. What comes meanwhile is kept, and looked through only for ABORT and QUITs:
  * an MTA that speaks up during a hold has lost its client.
  */
 #include "session/internal.h"
@@ -473,7 +473,8 @@ static void scan_pending(struct session *s)
     unsigned frames = 0;
     enum wire_result r;
     while ((r = wire_next(&rest, WIRE_PACKET_MAX_BYTES, &p)) == WIRE_OK) {
-        if ((p.cmd == SMFIC_ABORT || p.cmd == SMFIC_QUIT) && s->wait != WAIT_NOTHING) {
+        bool ends = p.cmd == SMFIC_ABORT || p.cmd == SMFIC_QUIT || p.cmd == SMFIC_QUIT_NC;
+        if (ends && s->wait != WAIT_NOTHING) {
             if (s->wait == WAIT_HELD || s->wait == WAIT_LAST_LOOK)
                 holding_end(s, HOLD_END_LEFT);
             if (p.cmd == SMFIC_QUIT)
@@ -482,7 +483,7 @@ static void scan_pending(struct session *s)
                 session_reply_gone(s, "Client is gone");
             return;
         }
-        if (p.cmd != SMFIC_MACRO && p.cmd != SMFIC_ABORT && p.cmd != SMFIC_QUIT)
+        if (p.cmd != SMFIC_MACRO && !ends)
             frames++;
     }
     if (r == WIRE_BAD)
