@@ -24,7 +24,7 @@ enum phase {
     PHASE_MAX_
 };
 
-/* What a reply that is owed to the MTA waits for. */
+/* What a reply that is owed to the MTA waits for. Those of a RCPT, from WAIT_LOOK_STORE on, are the ones that send PROGRESS. */
 enum wait {
     WAIT_NOTHING,
     WAIT_FIRST_LOOK, /* CONNECT: is the client there, and can it be watched? */
@@ -92,8 +92,8 @@ struct added_header {
 };
 
 /*
- * What an ordinary dialogue keeps in each of its three scopes; more goes to the heap. Clients held by the ten thousand are why
- * this is counted in bytes: with it a held client needs just below 2 KiB in all.
+ * What an ordinary dialogue keeps in three of its scopes; more, and all of HELO's, goes to the heap. Clients held by the ten
+ * thousand are why this is counted in bytes: with it a held client needs just below 2 KiB in all.
  */
 enum { SESSION_CONN_BYTES = 160, SESSION_MAIL_BYTES = 80, SESSION_RCPT_BYTES = 288 };
 enum { SESSION_INLINE_BYTES = SESSION_CONN_BYTES + SESSION_MAIL_BYTES + SESSION_RCPT_BYTES };
@@ -175,7 +175,10 @@ struct slice session_keep(struct session *s, struct scope *scope, struct slice t
 void session_clear_helo(struct session *s);
 void session_clear_recipient(struct session *s);
 void session_clear_message(struct session *s);
-/* Old waits end, with their timers and the answers still under way. */
+/*
+ * Old waits end, with their timers; an answer still under way is stale from now on. Only the clock of PROGRESS runs on from one
+ * wait of a command to the next.
+ */
 void session_set_wait(struct session *s, enum wait wait);
 void session_arm_timer(struct session *s);
 struct policy_facts session_facts(const struct session *s, enum policy_stage stage);
@@ -196,7 +199,7 @@ void recipient_begin(struct session *s);
 void recipient_known(struct session *s, const struct grey_answer *answer);
 /* After a served hold: the decision that follows it. */
 void recipient_served(struct session *s);
-/* The hold cannot go on: the client cannot be watched any more. */
+/* The hold has been cut, for the client cannot be watched any more: the lines are judged anew, and none of them holds. */
 void recipient_unwatchable(struct session *s);
 void recipient_committed(struct session *s, const struct grey_answer *answer);
 /* A request about the present recipient, with what its decision says. */
@@ -211,7 +214,7 @@ void holding_first_look(struct session *s);
 void holding_begin(struct session *s);
 void holding_timer(struct session *s);
 void holding_looked(struct session *s, enum look_result result, uint64_t cookie);
-/* The client left (mark, 421) or the hold was cut (no mark); the reply is the caller's. */
+/* Count, log and, for one who left, set the mark. What is answered, and what is remembered of one served, is the caller's. */
 void holding_end(struct session *s, enum hold_end end);
 enum policy_no_hold holding_why_not(const struct session *s);
 

@@ -177,7 +177,6 @@ void session_arm_timer(struct session *s)
         timer_arm(&s->sh->wheel, &s->timer, (struct mono){first});
 }
 
-/* Old waits end here, with their timers and the answers still under way. */
 void session_set_wait(struct session *s, enum wait wait)
 {
     static const char *const names[WAIT_MAX_] = {"nothing", "first look", "look at store", "the hold", "last look", "store"};
