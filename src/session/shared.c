@@ -70,12 +70,14 @@ static bool resolver_is_ill(struct shared *sh)
 bool shared_note_lookup(struct shared *sh, const struct ip *client, bool temp)
 {
     struct temp_memory *t = sh->temp;
+    uint64_t hash = siphash64(&sh->key, slice_of(client->bytes, sizeof(client->bytes)));
+    size_t slot = hash % TEMP_SLOTS;
     note_recent(t, temp);
+    if (!temp && ip_eq(&t->slots[slot].client, client))
+        t->slots[slot].client = (struct ip){0}; /* it was a passing trouble */
     if (!temp || client->family == IP_NONE)
         return false;
     bool ill = resolver_is_ill(sh);
-    uint64_t hash = siphash64(&sh->key, slice_of(client->bytes, sizeof(client->bytes)));
-    size_t slot = hash % TEMP_SLOTS;
     int64_t age_ms = sh->now.mono.ms - t->slots[slot].first.ms;
     if (!ip_eq(&t->slots[slot].client, client) || age_ms > TEMP_FORGET_MS) {
         t->slots[slot].client = *client;

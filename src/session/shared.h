@@ -49,7 +49,7 @@ bool shared_is_stressed(const struct shared *sh);
 
 /*
  * Count a client whose reverse look-up failed for now (temp) or did not. Returns true when it failed, as it had more than an
- * hour ago, and this is not a trouble of our own resolver: then the client counts as one without a name (DESIGN 4, "TEMP").
+ * hour ago and ever since, and this is not a trouble of our own resolver: then the client counts as one without a name (DESIGN 4, "TEMP").
  */
 bool shared_note_lookup(struct shared *sh, const struct ip *client, bool temp);
 
