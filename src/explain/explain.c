@@ -122,15 +122,7 @@ static void put_line(const struct plan *plan, const struct policy_facts *facts, 
     policy_begin(plan->policy, &cursor);
     if (policy_step(plan->policy, &cursor, &f, NULL, &verdict) == POLICY_NEED_LOOK) {
         struct grey_memory *copy = grey_memory_copy(memory);
-        struct grey_request look = {.kind = GREY_LOOK,
-                                    .tuple = *tuple,
-                                    .now = f.now,
-                                    .first_seen = f.now,
-                                    .delay_sec = plan->set->greylist_sec,
-                                    .timeout_sec = plan->set->timeout_sec,
-                                    .autowhite_sec = plan->set->autowhite_sec,
-                                    .pairs = plan->set->hostkey == CONF_HOSTKEY_DOMAIN,
-                                    .lazy = plan->set->lazyaw};
+        struct grey_request look = plan_request(plan, GREY_LOOK, tuple, f.now);
         (void)grey_memory_run(copy, &look, &known);
         grey_memory_free(copy);
         f.look = &known;

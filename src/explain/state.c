@@ -85,18 +85,7 @@ enum err explain_state_apply(struct slice text, const struct plan *plan, const s
     static const char *const held[] = {"held", NULL}, *const left[] = {"and", "left", NULL},
                              *const seen[] = {"first", "seen", NULL}, *const waited[] = {"waited", NULL},
                              *const let_in[] = {"let", "in", NULL};
-    const struct conf_settings *set = plan->set;
-    struct grey_request r = {
-        .tuple = *tuple,
-        .delay_sec = set->greylist_sec,
-        .timeout_sec = set->timeout_sec,
-        .autowhite_sec = set->autowhite_sec,
-        .patience_sec = set->tarpit_memory_sec < 0    ? 0
-                        : set->tarpit_memory_sec == 0 ? -1
-                                                      : set->tarpit_memory_sec,
-        .pairs = set->hostkey == CONF_HOSTKEY_DOMAIN,
-        .lazy = set->lazyaw,
-    };
+    struct grey_request r = plan_request(plan, GREY_LOOK, tuple, now);
     int64_t ago = 0, seen_before_sec = 0; /* let in by greylisting: it was seen a delay before */
     enum err e;
     if (take_words(&text, held)) {

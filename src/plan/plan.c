@@ -94,3 +94,23 @@ struct grey_tuple plan_tuple(const struct plan *p, const struct policy_facts *f,
         .recipient = grey_clean_recipient(arena, f->recipient),
     };
 }
+
+struct grey_request plan_request(const struct plan *p, enum grey_request_kind kind, const struct grey_tuple *tuple,
+                                 struct wall now)
+{
+    const struct conf_settings *set = p->set;
+    /* 0 stands for "as autowhite" in the request, below 0 for no memory at all; in the settings it is the other way round */
+    int64_t patience_sec = set->tarpit_memory_sec < 0 ? 0 : set->tarpit_memory_sec == 0 ? -1 : set->tarpit_memory_sec;
+    return (struct grey_request){
+        .kind = kind,
+        .tuple = *tuple,
+        .now = now,
+        .first_seen = now,
+        .delay_sec = set->greylist_sec,
+        .timeout_sec = set->timeout_sec,
+        .autowhite_sec = set->autowhite_sec,
+        .patience_sec = patience_sec,
+        .pairs = set->hostkey == CONF_HOSTKEY_DOMAIN,
+        .lazy = set->lazyaw,
+    };
+}

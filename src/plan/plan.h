@@ -35,4 +35,11 @@ void plan_unref(struct plan *p); /* NULL is harmless */
  */
 struct grey_tuple plan_tuple(const struct plan *p, const struct policy_facts *f, struct arena *arena);
 
+/*
+ * A request to the store with what the settings say of it: lives, delay, pairs, lazyaw. The line's own delay and autowhite, and
+ * what the hold was, are the caller's to fill in. first_seen is now.
+ */
+struct grey_request plan_request(const struct plan *p, enum grey_request_kind kind, const struct grey_tuple *tuple,
+                                 struct wall now);
+
 #endif

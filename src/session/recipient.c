@@ -15,26 +15,17 @@ static void act(struct session *s);
 void recipient_ask_store(struct session *s, enum grey_request_kind kind, enum grey_pass pass, int64_t waited_sec,
                          bool wants_answer)
 {
-    const struct conf_settings *set = s->plan->set;
+    const struct decision *d = &s->decision;
     struct arena *arena = &s->sh->out->arena;
-    struct grey_request *r = arena_zalloc(arena, sizeof(*r));
-    *r = (struct grey_request){
-        .kind = kind,
-        .tuple = s->tuple,
-        .now = s->sh->now.wall,
-        .first_seen = s->first_seen,
-        .delay_sec = s->decision.acl || s->decision.delay_sec ? s->decision.delay_sec : set->greylist_sec,
-        .timeout_sec = set->timeout_sec,
-        .autowhite_sec = s->decision.acl || s->decision.autowhite_sec ? s->decision.autowhite_sec : set->autowhite_sec,
-        /* 0 stands for "as autowhite" in the request, below 0 for no memory at all */
-        .patience_sec = set->tarpit_memory_sec < 0    ? 0
-                        : set->tarpit_memory_sec == 0 ? -1
-                                                      : set->tarpit_memory_sec,
-        .waited_sec = waited_sec,
-        .pass = pass,
-        .pairs = set->hostkey == CONF_HOSTKEY_DOMAIN,
-        .lazy = set->lazyaw,
-    };
+    struct grey_request *r = arena_alloc(arena, sizeof(*r));
+    *r = plan_request(s->plan, kind, &s->tuple, s->sh->now.wall);
+    r->first_seen = s->first_seen;
+    r->waited_sec = waited_sec;
+    r->pass = pass;
+    if (kind != GREY_LOOK) { /* nothing is decided yet then */
+        r->delay_sec = d->delay_sec;
+        r->autowhite_sec = d->autowhite_sec;
+    }
     /* the effect may outlive this recipient: its text must be the queue's */
     r->tuple.client_domain = arena_slice(arena, s->tuple.client_domain);
     r->tuple.sender = arena_slice(arena, s->tuple.sender);
