@@ -143,11 +143,6 @@ bool hold_is_held(const struct hold *h)
     return h->group != NULL;
 }
 
-bool hold_is_owner(const struct hold *h)
-{
-    return h->group && h->group->members.next == &h->node;
-}
-
 struct hold *hold_next(const struct hold *h)
 {
     if (!h->group || h->node.next == &h->group->members)

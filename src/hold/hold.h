@@ -2,8 +2,8 @@
  * hold.h - the table of held clients: who is held, since when, until when, and who else of the same client waits beside it.
  * Knows no milter, no store and no timer; the caller asks the clock and acts.
  *
- * A client's connections form a group, oldest first. The first one's clock decides for all (DESIGN 3, "released with a
- * sibling"); when it leaves or is cut, the next one goes on with its own.
+ * A client's connections form a group, oldest first; each runs on its own clock. Which of them is released because another one
+ * was served is the caller's affair (DESIGN 3, "released with a sibling").
  */
 #ifndef TARSIER_HOLD_HOLD_H
 #define TARSIER_HOLD_HOLD_H
@@ -39,11 +39,9 @@ void hold_begin(struct hold_table *t, struct hold *h, const struct ip *client, s
 void hold_end(struct hold_table *t, struct hold *h);
 
 bool hold_is_held(const struct hold *h);
-/* Whether h's clock is the one that the client's connections wait for. */
-bool hold_is_owner(const struct hold *h);
 /* The next younger one of the same client; NULL at the end. */
 struct hold *hold_next(const struct hold *h);
-/* The oldest one of the client, the owner; NULL when none is held. */
+/* The oldest one of the client; NULL when none is held. */
 struct hold *hold_first(const struct hold_table *t, const struct ip *client);
 
 int64_t hold_waited_ms(const struct hold *h, struct mono now);
