@@ -146,26 +146,10 @@ static void pass(struct bench *b, int64_t ms)
     }
 }
 
-static enum err read_configuration(void *ctx, const char *path, struct slice *text)
-{
-    (void)ctx;
-    (void)path;
-    *text = slice_cstr(configuration);
-    return ERR_NONE;
-}
-
-static enum err expand_nothing(void *ctx, const char *pattern, const char *const **paths, size_t *n)
-{
-    (void)ctx;
-    (void)pattern;
-    *paths = NULL;
-    *n = 0;
-    return ERR_NONE;
-}
-
 static struct plan *make_plan(void)
 {
-    const struct conf_source source = {NULL, read_configuration, expand_nothing};
+    struct slice conf = slice_cstr(configuration);
+    const struct conf_source source = conf_source_text(&conf);
     struct diags diags;
     diags_init(&diags);
     struct plan *plan = plan_build(&source, "bench.conf", "mx.example.net", &diags);

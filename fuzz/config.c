@@ -20,7 +20,8 @@ static enum err expand(void *ctx, const char *pattern, const char *const **paths
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct slice text = slice_of(data, size);
-    struct conf_source source = {&text, roundtrip_read, expand};
+    struct conf_source source = conf_source_text(&text);
+    source.expand = expand;
     struct diags diags;
     struct buf said = {0}, first = {0}, second = {0}, third = {0}, errors = {0};
     diags_init(&diags);

@@ -11,22 +11,6 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static enum err read_text(void *ctx, const char *path, struct slice *text)
-{
-    (void)path;
-    *text = *(const struct slice *)ctx;
-    return ERR_NONE;
-}
-
-static enum err expand(void *ctx, const char *pattern, const char *const **paths, size_t *n)
-{
-    (void)ctx;
-    (void)pattern;
-    (void)paths;
-    *n = 0;
-    return ERR_NONE;
-}
-
 static void expect(bool so)
 {
     if (!so)
@@ -143,7 +127,7 @@ static void ask_when(const struct policy *p, struct policy_facts facts)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct slice rest = slice_of(data, size), text = slice_cut(&rest, '\0');
-    struct conf_source source = {&text, read_text, expand};
+    struct conf_source source = conf_source_text(&text);
     struct diags diags;
     diags_init(&diags);
     struct conf *conf = conf_load(&source, "fuzz.conf", &diags);

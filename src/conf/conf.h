@@ -186,6 +186,9 @@ struct conf_source {
     enum err (*expand)(void *ctx, const char *pattern, const char *const **paths, size_t *n);
 };
 
+/* One text, whatever the path; an include finds nothing. Owner: text and what it points to are borrowed while it is in use. */
+struct conf_source conf_source_text(const struct slice *text);
+
 /*
  * Read the file at path and everything it includes. All errors of all files go to diags; the result is usable only when
  * diags has no error, but is always returned (for --check) and to be freed with conf_free. Never NULL.

@@ -7,23 +7,6 @@
 
 #include "conf/print.h"
 
-/* The same text for whatever is read; includes find nothing. */
-static inline enum err roundtrip_read(void *ctx, const char *path, struct slice *text)
-{
-    (void)path;
-    *text = *(struct slice *)ctx;
-    return ERR_NONE;
-}
-
-static inline enum err roundtrip_expand(void *ctx, const char *pattern, const char *const **paths, size_t *n)
-{
-    (void)ctx;
-    (void)pattern;
-    *paths = NULL;
-    *n = 0;
-    return ERR_NONE;
-}
-
 /* Origins differ between the two by nature: everything becomes a default. */
 static inline void roundtrip_forget_origins(struct conf *c)
 {
@@ -52,7 +35,7 @@ static inline bool roundtrip(struct conf *c, struct buf *first, struct buf *seco
 {
     conf_print(c, first);
     struct slice text = buf_slice(first);
-    struct conf_source source = {&text, roundtrip_read, roundtrip_expand};
+    struct conf_source source = conf_source_text(&text);
     struct diags diags;
     diags_init(&diags);
     struct conf *again = conf_load(&source, "printed.conf", &diags);

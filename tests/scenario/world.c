@@ -40,27 +40,10 @@ void plan_cache_free(struct plan_cache *cache)
     free(cache);
 }
 
-static enum err source_read(void *ctx, const char *path, struct slice *text)
-{
-    if (strcmp(path, "scenario.conf") != 0)
-        return ERR_NOT_FOUND;
-    *text = slice_cstr(ctx);
-    return ERR_NONE;
-}
-
-static enum err source_expand(void *ctx, const char *pattern, const char *const **paths, size_t *n)
-{
-    (void)ctx;
-    (void)pattern;
-    *paths = NULL;
-    *n = 0;
-    return ERR_NONE;
-}
-
 static struct plan *build(struct world *w, const char *text)
 {
-    char *copy = mem_strdup(text);
-    struct conf_source source = {copy, source_read, source_expand};
+    struct slice conf = slice_cstr(text);
+    struct conf_source source = conf_source_text(&conf);
     struct diags diags;
     diags_init(&diags);
     struct plan *plan = plan_build(&source, "scenario.conf", "mx.example.net", &diags);
@@ -71,7 +54,6 @@ static struct plan *build(struct world *w, const char *text)
         buf_fini(&b);
     }
     diags_fini(&diags);
-    free(copy);
     return plan;
 }
 

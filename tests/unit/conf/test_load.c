@@ -12,7 +12,7 @@ static struct diags diags;
 static struct conf *load(const char *text)
 {
     struct slice s = slice_cstr(text);
-    struct conf_source source = {&s, roundtrip_read, roundtrip_expand};
+    struct conf_source source = conf_source_text(&s);
     diags_init(&diags);
     return conf_load(&source, "t.conf", &diags);
 }
@@ -104,7 +104,8 @@ static enum err fail_read(void *ctx, const char *path, struct slice *text)
 
 static void unreadable(void)
 {
-    struct conf_source source = {NULL, fail_read, roundtrip_expand};
+    struct conf_source source = conf_source_text(NULL);
+    source.read = fail_read;
     diags_init(&diags);
     struct conf *c = conf_load(&source, "no.conf", &diags);
     CHECK_INT(diags.errors, 1);

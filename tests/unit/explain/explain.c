@@ -4,22 +4,6 @@
 
 #include <string.h>
 
-static enum err read_text(void *ctx, const char *path, struct slice *text)
-{
-    (void)path;
-    *text = slice_cstr(ctx);
-    return ERR_NONE;
-}
-
-static enum err expand_none(void *ctx, const char *pattern, const char *const **paths, size_t *n)
-{
-    (void)ctx;
-    (void)pattern;
-    (void)paths;
-    *n = 0;
-    return ERR_NONE;
-}
-
 /* An end user's line writes. helo, state, authenticated: NULL for none. */
 struct row {
     const char *what, *conf, *helo, *state, *authenticated;
@@ -75,7 +59,8 @@ static const struct row rows[] = {
 
 static void check_row(const struct row *row)
 {
-    struct conf_source source = {(void *)(uintptr_t)row->conf, read_text, expand_none};
+    struct slice conf = slice_cstr(row->conf);
+    struct conf_source source = conf_source_text(&conf);
     struct diags diags;
     struct buf text = {0};
     const char *error;
@@ -114,7 +99,8 @@ static void states_that_cannot_be_read(void)
 {
     static const char *const states[] = {
         "held", "held 40 s", "first seen", "first seen 31 parsecs ago", "let in 3 d ago x", "held 99999999999 d and left"};
-    struct conf_source source = {(void *)(uintptr_t) "racl greylist default\n", read_text, expand_none};
+    struct slice conf = SLICE_LIT("racl greylist default\n");
+    struct conf_source source = conf_source_text(&conf);
     struct diags diags;
     diags_init(&diags);
     struct plan *plan = plan_build(&source, "test.conf", "mx.example.net", &diags);

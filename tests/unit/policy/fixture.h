@@ -13,32 +13,12 @@ struct fixture {
     struct policy *policy;
 };
 
-static inline enum err fixture_read(void *ctx, const char *path, struct slice *text)
-{
-    (void)path;
-    *text = slice_cstr(ctx);
-    return ERR_NONE;
-}
-
-static inline enum err fixture_expand(void *ctx, const char *pattern, const char *const **paths, size_t *n)
-{
-    (void)ctx;
-    (void)pattern;
-    (void)paths;
-    *n = 0;
-    return ERR_NONE;
-}
-
-static inline struct conf_source fixture_source(const char *text)
-{
-    return (struct conf_source){(void *)(uintptr_t)text, fixture_read, fixture_expand};
-}
-
 /* May have errors. */
 static inline struct fixture fixture_try(const char *text)
 {
     struct fixture f;
-    struct conf_source source = fixture_source(text);
+    struct slice s = slice_cstr(text);
+    struct conf_source source = conf_source_text(&s);
     diags_init(&f.diags);
     f.conf = conf_load(&source, "test.conf", &f.diags);
     f.policy = policy_compile(f.conf, &f.diags);

@@ -4,7 +4,8 @@
 
 static struct plan *build(const char *text, struct diags *diags)
 {
-    struct conf_source source = fixture_source(text);
+    struct slice s = slice_cstr(text);
+    struct conf_source source = conf_source_text(&s);
     diags_init(diags);
     return plan_build(&source, "test.conf", "mx.example.net", diags);
 }
@@ -13,7 +14,8 @@ static void builds_and_counts(void)
 {
     struct diags diags;
     char hostname[] = "mx.example.net";
-    struct conf_source source = fixture_source("greylist 20m\nracl greylist default\n");
+    struct slice text = SLICE_LIT("greylist 20m\nracl greylist default\n");
+    struct conf_source source = conf_source_text(&text);
     diags_init(&diags);
     struct plan *p = plan_build(&source, "test.conf", hostname, &diags);
     if (!CHECK(p != NULL))
@@ -56,7 +58,8 @@ static void errors_give_no_plan(void)
 static void warnings_do_not_matter(void)
 {
     struct diags diags;
-    struct conf_source source = fixture_source("racl whitelist tarpit 5s\n");
+    struct slice text = SLICE_LIT("racl whitelist tarpit 5s\n");
+    struct conf_source source = conf_source_text(&text);
     diags_init(&diags);
     diags_add(&diags, DIAG_ERROR, (struct conf_where){0}, NULL, "another's");
     struct plan *p = plan_build(&source, "test.conf", "mx.example.net", &diags);
