@@ -109,8 +109,6 @@ enum policy_tarpit {
 
 enum { POLICY_HEADERS_MAX = 16 };
 
-struct policy_acl; /* a compiled line */
-
 struct policy_verdict {
     enum conf_action action; /* never CONF_CONTINUE */
     const struct conf_acl

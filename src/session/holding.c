@@ -17,7 +17,7 @@ enum {
 static void ask_look(struct session *s, bool alone)
 {
     struct effect *e = effects_add(s->sh->out, EFFECT_LOOK, s->id);
-    s->look_request = ++s->last_request ? s->last_request : ++s->last_request;
+    s->look_request = session_next_request(s);
     e->request = s->look_request;
     e->u.look.ends = s->ends;
     e->u.look.cookie = s->cookie;

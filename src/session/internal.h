@@ -113,13 +113,12 @@ struct session {
     struct timer timer;
     struct hold hold;
     uint16_t flags;
-    uint8_t phase, wait, watch; /* enum phase, wait, watch */
-    uint8_t unknown_looks;      /* in a row */
-    uint8_t owed;               /* the command that waits for a reply, for logs; 0: none */
-    uint8_t resolve;            /* enum policy_resolve */
-    uint8_t mta_version;
+    uint8_t phase, wait, watch;           /* enum phase, wait, watch */
+    uint8_t unknown_looks;                /* in a row */
+    uint8_t owed;                         /* the command that waits for a reply, for logs; 0: none */
+    uint8_t resolve;                      /* enum policy_resolve */
     uint8_t s25r_rule;                    /* the rule that hit, plus one; 0: none did, or nobody asked */
-    uint32_t actions, steps;              /* as negotiated */
+    uint32_t actions;                     /* as negotiated */
     unsigned needs;                       /* what they were negotiated for */
     uint32_t last_request;                /* numbers of requests */
     uint32_t store_request, look_request; /* the ones under way; 0: none */
@@ -166,6 +165,8 @@ struct session {
 /* Answer the command that waits, unless the session has been closed; one packet, or several in one buffer: one write. */
 void session_reply(struct session *s, struct slice packets);
 void session_reply_code(struct session *s, uint8_t code);
+/* A number for a request whose answer is waited for; never 0. */
+uint32_t session_next_request(struct session *s);
 /* 421 with this text; the MTA hangs up. */
 void session_reply_gone(struct session *s, const char *text);
 /* Close now; why goes to the log unless NULL. */

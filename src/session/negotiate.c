@@ -48,11 +48,11 @@ enum err session_negotiate(struct session *s, struct slice body)
     if (offer.version < MILTER_VERSION_MIN)
         return ERR_UNSUPPORTED;
     s->needs = policy_needs(s->plan->policy);
-    s->mta_version = (uint8_t)(offer.version < MILTER_VERSION ? offer.version : MILTER_VERSION);
     uint32_t wanted = SMFIF_SETSYMLIST | (s->needs & POLICY_NEEDS_EOM ? SMFIF_ADDHDRS : 0);
     s->actions = offer.actions & wanted;
-    s->steps = offer.steps & steps_for(s->needs);
-    struct milter_options answer = {.version = s->mta_version, .actions = s->actions, .steps = s->steps};
+    struct milter_options answer = {.version = offer.version < MILTER_VERSION ? offer.version : MILTER_VERSION,
+                                    .actions = s->actions,
+                                    .steps = offer.steps & steps_for(s->needs)};
     struct buf lists[SMFIM_STAGES] = {0}, packet = {0};
     if (s->actions & SMFIF_SETSYMLIST)
         put_symlists(s, &answer, lists);

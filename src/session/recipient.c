@@ -33,7 +33,7 @@ void recipient_ask_store(struct session *s, enum grey_request_kind kind, enum gr
     struct effect *e = effects_add(s->sh->out, EFFECT_STORE, s->id);
     e->u.store = r;
     if (wants_answer) {
-        s->store_request = ++s->last_request ? s->last_request : ++s->last_request;
+        s->store_request = session_next_request(s);
         e->request = s->store_request;
     }
 }

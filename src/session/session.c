@@ -76,8 +76,7 @@ void session_close(struct session *s, const char *why)
         s->sh->stats.protocol_errors++;
         text_log_protocol(s, why);
     }
-    if (s->wait == WAIT_HELD || s->wait == WAIT_LAST_LOOK)
-        holding_end(s, HOLD_END_CUT);
+    holding_end(s, HOLD_END_CUT);
     s->phase = PHASE_OVER;
     s->wait = WAIT_NOTHING;
     timer_stop(&s->sh->wheel, &s->timer);
@@ -97,6 +96,13 @@ void session_reply_code(struct session *s, uint8_t code)
 {
     const uint8_t packet[5] = {0, 0, 0, 1, code};
     session_reply(s, slice_of(packet, sizeof(packet)));
+}
+
+uint32_t session_next_request(struct session *s)
+{
+    if (++s->last_request == 0)
+        s->last_request = 1; /* 0 stands for "nobody waits" */
+    return s->last_request;
 }
 
 void session_reply_gone(struct session *s, const char *text)
@@ -231,13 +237,27 @@ struct policy_facts session_facts(const struct session *s, enum policy_stage sta
         .cert_subject = s->cert_subject,
         .now = s->sh->now.wall,
         .look = s->known,
-        .no_hold = holding_why_not(s),
+        .no_hold = stage == POLICY_AT_RCPT ? holding_why_not(s) : HOLD_POSSIBLE, /* no condition reads it */
         .waited_ms = s->waited_ms,
         .longest_ms = s->longest_ms,
     };
 }
 
 /* ---- commands ---- */
+
+/* Whether the filter is asked about this client, as far as the stage tells; a no is counted and logged. */
+static bool is_asked(struct session *s, enum policy_stage stage)
+{
+    struct policy_facts facts = session_facts(s, stage);
+    struct policy_why why;
+    if (policy_when(s->plan->policy, &facts, &why) == POLICY_NO) {
+        s->sh->stats.passed++;
+        text_log_passed(s, &why);
+        return false;
+    }
+    s->s25r_rule = (uint8_t)(why.s25r_rule + 1);
+    return true;
+}
 
 static void on_connect(struct session *s, const struct milter_command *c)
 {
@@ -267,17 +287,12 @@ static void on_connect(struct session *s, const struct milter_command *c)
     struct ip client = ip_client(&ip);
     if (shared_note_lookup(s->sh, &client, s->resolve == RESOLVE_TEMP))
         s->flags |= FLAG_TEMP_AGAIN;
-    struct policy_facts facts = session_facts(s, POLICY_AT_CONNECT);
-    struct policy_why why;
-    if (policy_when(s->plan->policy, &facts, &why) == POLICY_NO) {
-        s->flags |= FLAG_PASSED;
-        s->sh->stats.passed++;
-        text_log_passed(s, &why);
-        session_reply_code(s, SMFIR_ACCEPT);
+    if (is_asked(s, POLICY_AT_CONNECT)) {
+        holding_first_look(s);
         return;
     }
-    s->s25r_rule = (uint8_t)(why.s25r_rule + 1);
-    holding_first_look(s);
+    s->flags |= FLAG_PASSED;
+    session_reply_code(s, SMFIR_ACCEPT);
 }
 
 static void on_helo(struct session *s, const struct milter_command *c)
@@ -302,16 +317,11 @@ static void on_mail(struct session *s, const struct milter_command *c)
     if (s->phase == PHASE_OVER)
         return;
     s->phase = PHASE_MAIL;
-    struct policy_facts facts = session_facts(s, POLICY_AT_MAIL);
-    struct policy_why why;
-    if (policy_when(s->plan->policy, &facts, &why) == POLICY_NO) {
-        s->sh->stats.passed++;
-        text_log_passed(s, &why);
+    if (!is_asked(s, POLICY_AT_MAIL)) {
         session_clear_message(s);
         session_reply_code(s, SMFIR_ACCEPT); /* this message only: the next MAIL is seen again */
         return;
     }
-    s->s25r_rule = (uint8_t)(why.s25r_rule + 1);
     s->flags |= FLAG_ASKED;
     session_reply_code(s, SMFIR_CONTINUE);
 }
@@ -400,23 +410,22 @@ static void on_quit_nc(struct session *s, const struct milter_command *c)
 static const struct command_rule {
     uint8_t cmd;
     uint16_t phases;
-    uint32_t no_reply; /* SMFIP_NR_*: never asked for, but an answer that nobody waits for would be the next one's */
+    bool is_answered; /* always: SMFIP_NR_* is never asked for (negotiate.c) */
     void (*handle)(struct session *s, const struct milter_command *c);
 } rules[] = {
-    {SMFIC_CONNECT, BIT(PHASE_OPEN), SMFIP_NR_CONN, on_connect},
-    {SMFIC_HELO, BIT(PHASE_CONNECTED) | BIT(PHASE_MAIL) | BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), SMFIP_NR_HELO, on_helo},
-    {SMFIC_MAIL, BIT(PHASE_CONNECTED) | BIT(PHASE_MAIL), SMFIP_NR_MAIL, on_mail},
-    {SMFIC_RCPT, BIT(PHASE_MAIL) | BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), SMFIP_NR_RCPT, on_rcpt},
-    {SMFIC_DATA, BIT(PHASE_MAIL) | BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), SMFIP_NR_DATA, on_data},
-    {SMFIC_HEADER, BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), SMFIP_NR_HDR, on_content},
-    {SMFIC_EOH, BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), SMFIP_NR_EOH, on_content},
-    {SMFIC_BODY, BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), SMFIP_NR_BODY, on_content},
-    {SMFIC_BODYEOB, BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), 0, on_end},
-    {SMFIC_UNKNOWN, BIT(PHASE_CONNECTED) | BIT(PHASE_MAIL) | BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), SMFIP_NR_UNKN,
-     on_unknown},
-    {SMFIC_ABORT, (uint16_t)~BIT(PHASE_NEW), UINT32_MAX, on_abort},
-    {SMFIC_QUIT, UINT16_MAX, UINT32_MAX, on_quit},
-    {SMFIC_QUIT_NC, (uint16_t)~BIT(PHASE_NEW), UINT32_MAX, on_quit_nc},
+    {SMFIC_CONNECT, BIT(PHASE_OPEN), true, on_connect},
+    {SMFIC_HELO, BIT(PHASE_CONNECTED) | BIT(PHASE_MAIL) | BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), true, on_helo},
+    {SMFIC_MAIL, BIT(PHASE_CONNECTED) | BIT(PHASE_MAIL), true, on_mail},
+    {SMFIC_RCPT, BIT(PHASE_MAIL) | BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), true, on_rcpt},
+    {SMFIC_DATA, BIT(PHASE_MAIL) | BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), true, on_data},
+    {SMFIC_HEADER, BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), true, on_content},
+    {SMFIC_EOH, BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), true, on_content},
+    {SMFIC_BODY, BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), true, on_content},
+    {SMFIC_BODYEOB, BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), true, on_end},
+    {SMFIC_UNKNOWN, BIT(PHASE_CONNECTED) | BIT(PHASE_MAIL) | BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), true, on_unknown},
+    {SMFIC_ABORT, (uint16_t)~BIT(PHASE_NEW), false, on_abort},
+    {SMFIC_QUIT, UINT16_MAX, false, on_quit},
+    {SMFIC_QUIT_NC, (uint16_t)~BIT(PHASE_NEW), false, on_quit_nc},
 };
 
 static const struct command_rule *find_rule(uint8_t cmd)
@@ -452,10 +461,9 @@ static void handle_packet(struct session *s, const struct wire_packet *p)
         session_close(s, "a command at the wrong time");
         return;
     }
-    bool answered = rule->no_reply != UINT32_MAX;
-    if (answered)
+    if (rule->is_answered)
         s->owed = p->cmd;
-    if (answered && (s->flags & FLAG_PASSED)) {
+    if (rule->is_answered && (s->flags & FLAG_PASSED)) {
         session_reply_code(s, SMFIR_CONTINUE); /* an MTA that goes on asking after "accept" */
         return;
     }
@@ -474,8 +482,7 @@ static void scan_pending(struct session *s)
     while ((r = wire_next(&rest, WIRE_PACKET_MAX_BYTES, &p)) == WIRE_OK) {
         bool ends = p.cmd == SMFIC_ABORT || p.cmd == SMFIC_QUIT || p.cmd == SMFIC_QUIT_NC;
         if (ends && s->wait != WAIT_NOTHING) {
-            if (s->wait == WAIT_HELD || s->wait == WAIT_LAST_LOOK)
-                holding_end(s, HOLD_END_LEFT);
+            holding_end(s, HOLD_END_LEFT);
             if (p.cmd == SMFIC_QUIT)
                 session_close(s, NULL);
             else
@@ -602,8 +609,7 @@ void session_stop(struct session *s)
 {
     if (s->phase == PHASE_OVER)
         return;
-    if (s->wait == WAIT_HELD || s->wait == WAIT_LAST_LOOK)
-        holding_end(s, HOLD_END_CUT);
+    holding_end(s, HOLD_END_CUT);
     if (s->owed)
         session_reply_gone(s, "Service is being restarted, please come back");
     session_close(s, NULL);

@@ -169,14 +169,20 @@ static void put_queue_id(const struct session *s, struct buf *out)
         buf_put_cstr(out, "(unknown id)"); /* Postfix has none before the first accepted recipient */
 }
 
+/* "host[192.0.2.1]" */
+static void put_host(const struct session *s, struct buf *out)
+{
+    char address[IP_TEXT_MAX];
+    buf_put_visible(out, s->host);
+    buf_printf(out, "[%s]", s->flags & FLAG_LOCAL ? "local" : ip_format(&s->ends.remote, address));
+}
+
 /* "4BxyZ: addr host[192.0.2.1]" */
 static void put_client(const struct session *s, struct buf *out)
 {
-    char address[IP_TEXT_MAX];
     put_queue_id(s, out);
     buf_put_cstr(out, ": addr ");
-    buf_put_visible(out, s->host);
-    buf_printf(out, "[%s]", s->flags & FLAG_LOCAL ? "local" : ip_format(&s->ends.remote, address));
+    put_host(s, out);
 }
 
 static void put_envelope(const struct session *s, struct buf *out)
@@ -240,7 +246,7 @@ void text_log_accepted(struct session *s, unsigned reasons)
     if (d->nolog)
         return;
     struct buf line = {0};
-    char address[IP_TEXT_MAX], room[16];
+    char room[16];
     struct slice acl = acl_name(s, room);
     put_queue_id(s, &line);
     buf_put_cstr(&line, ": skipping greylist because ");
@@ -250,8 +256,8 @@ void text_log_accepted(struct session *s, unsigned reasons)
     buf_put_cstr(&line, ", rcpt=");
     buf_put_visible(&line, s->recipient);
     buf_put_cstr(&line, ", addr=");
-    buf_put_visible(&line, s->host);
-    buf_printf(&line, "[%s])", s->flags & FLAG_LOCAL ? "local" : ip_format(&s->ends.remote, address));
+    put_host(s, &line);
+    buf_put_byte(&line, ')');
     if (acl.ptr)
         buf_printf(&line, " ACL %.*s", SLICE_ARG(acl));
     write_line(s, LOG_LEVEL_INFO, &line);
