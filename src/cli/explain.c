@@ -1,31 +1,26 @@
 /* explain.c - `tarsier explain`: facts from the command line, the explanation to stdout. */
 #include "cli/cli.h"
-#include "setup/files.h"
 #include "explain/explain.h"
+#include "setup/files.h"
+#include "setup/generation.h"
 
 #include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 struct plan *cli_plan(const char *path)
 {
-    struct files *files = files_open();
-    struct conf_source source = files_source(files);
     struct diags diags;
     struct buf text = {0};
-    char *hostname = files_hostname();
     diags_init(&diags);
-    struct plan *plan = plan_build(&source, path ? path : files_default(), hostname, &diags);
+    struct plan *plan = generation_read(path ? path : files_default(), &diags);
     if (!plan) {
         diags_print(&diags, &text);
         fputs(buf_cstr(&text), stderr);
     }
     buf_fini(&text);
     diags_fini(&diags);
-    free(hostname);
-    files_close(files);
     return plan;
 }
 

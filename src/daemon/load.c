@@ -1,9 +1,8 @@
 /* load.c - files into one generation. Touches nothing of the running daemon. */
 #include "daemon/load.h"
-#include "setup/files.h"
 #include "daemon/mta.h"
-
-#include <stdlib.h>
+#include "setup/files.h"
+#include "setup/generation.h"
 
 enum { MTA_FILE_MAX_BYTES = 4 << 20 };
 
@@ -30,15 +29,10 @@ static uint32_t mta_read(const char *dir)
 
 void loaded_read(const char *conf_file, const char *postfix_dir, struct loaded *out)
 {
-    struct files *files = files_open();
-    struct conf_source source = files_source(files);
-    char *hostname = files_hostname();
     *out = (struct loaded){0};
     diags_init(&out->diags);
-    out->plan = plan_build(&source, conf_file, hostname, &out->diags);
+    out->plan = generation_read(conf_file, &out->diags);
     out->mta_sessions = mta_read(postfix_dir);
-    free(hostname);
-    files_close(files);
 }
 
 void loaded_fini(struct loaded *l)
