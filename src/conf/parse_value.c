@@ -67,6 +67,17 @@ static bool in_bounds(struct parser *p, const struct token *t, const char *name,
     return false;
 }
 
+/* The end of every number: within its bounds, and the token behind us. */
+static bool take_number(struct parser *p, const struct token *t, const char *name, enum setting_type type, int64_t n,
+                        int64_t min, int64_t max, int64_t *out)
+{
+    if (!in_bounds(p, t, name, type, n, min, max))
+        return false;
+    (void)parse_next(p, 0);
+    *out = n;
+    return true;
+}
+
 static const char *words_text(struct parser *p, const char *first, const struct setting_word *words)
 {
     struct buf text = {0};
@@ -111,11 +122,7 @@ bool parse_time(struct parser *p, const char *name, const struct setting_word *w
         return parse_fail(p, t.where, "the units are s, m, h, d and w, and one time has one of them",
                           "\"%.*s\" is no unit of time", SLICE_ARG(slice_upto(unit, 60)));
     n = scale(n, sec);
-    if (!in_bounds(p, &t, name, SETTING_TIME, n, min, max))
-        return false;
-    (void)parse_next(p, 0);
-    *out = n;
-    return true;
+    return take_number(p, &t, name, SETTING_TIME, n, min, max, out);
 }
 
 bool parse_ms(struct parser *p, const char *name, int64_t min, int64_t max, int64_t *out)
@@ -127,11 +134,7 @@ bool parse_ms(struct parser *p, const char *name, int64_t min, int64_t max, int6
         return parse_unexpected(p, &t, "it is written like 5ms", "a time in milliseconds");
     if (!slice_eq_cstr(unit, "ms") && (n != 0 || unit.len))
         return parse_fail(p, t.where, "it is written like 5ms", "%s is a time in milliseconds", name);
-    if (!in_bounds(p, &t, name, SETTING_MS, n, min, max))
-        return false;
-    (void)parse_next(p, 0);
-    *out = n;
-    return true;
+    return take_number(p, &t, name, SETTING_MS, n, min, max, out);
 }
 
 bool parse_number(struct parser *p, const char *name, const struct setting_word *words, int64_t min, int64_t max,
@@ -151,11 +154,7 @@ bool parse_number(struct parser *p, const char *name, const struct setting_word 
     else if (unit.len)
         return parse_fail(p, t.where, "numbers are written 1000, 4k (4096) or 1M (1048576)", "\"%.*s\" is no number",
                           SLICE_ARG(slice_upto(t.text, 60)));
-    if (!in_bounds(p, &t, name, SETTING_NUMBER, n, min, max))
-        return false;
-    (void)parse_next(p, 0);
-    *out = n;
-    return true;
+    return take_number(p, &t, name, SETTING_NUMBER, n, min, max, out);
 }
 
 static bool cidr_value(struct parser *p, const struct token *t, const char *name, int64_t min, int64_t max, int64_t *out)

@@ -17,14 +17,16 @@ enum {
     CONN_CHUNK = 64,
 };
 
+union io_handle {
+    uv_handle_t handle;
+    uv_stream_t stream;
+    uv_pipe_t pipe;
+    uv_tcp_t tcp;
+};
+
 /* One MTA. Held connections are many: keep it small. */
 struct conn {
-    union {
-        uv_handle_t handle;
-        uv_stream_t stream;
-        uv_pipe_t pipe;
-        uv_tcp_t tcp;
-    } uv;
+    union io_handle uv;
     struct list node;       /* free list, or io's list of those that linger */
     int64_t linger_till_ms; /* closing */
     uint32_t slot, serial;
@@ -38,12 +40,7 @@ struct conn {
 struct listener {
     struct list node;
     struct io *io;
-    union {
-        uv_handle_t handle;
-        uv_stream_t stream;
-        uv_pipe_t pipe;
-        uv_tcp_t tcp;
-    } uv;
+    union io_handle uv;
     bool is_unix;
     bool waiting; /* a connection is accepted by libuv, and we have no room for it */
     char *text;   /* for people */
