@@ -243,6 +243,17 @@ static void carry_out(struct world *w, const struct effect *e)
         expect(w->stopping && !w->stopped, "stopped without being told, or twice");
         w->stopped = true;
         break;
+    case EFFECT_CHILD_OPEN:
+    case EFFECT_CHILD_SEND:
+    case EFFECT_CHILD_DRAIN:
+    case EFFECT_CHILD_PAUSE:
+    case EFFECT_CHILD_RESUME:
+    case EFFECT_CHILD_CLOSE:
+    case EFFECT_DRAIN:
+    case EFFECT_DNS:
+    case EFFECT_SPOOL_WRITE:
+    case EFFECT_SPOOL_READ:
+    case EFFECT_SPOOL_CLOSE:
     case EFFECT_MAX_:
         break;
     }

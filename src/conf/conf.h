@@ -18,6 +18,8 @@ enum conf_scope { CONF_SCOPE_SESSION, CONF_SCOPE_COMMAND };
 enum conf_unwatched { CONF_UNWATCHED_SKIP, CONF_UNWATCHED_HOLD };
 enum conf_progress { CONF_PROGRESS_AUTO, CONF_PROGRESS_ALWAYS, CONF_PROGRESS_EOM, CONF_PROGRESS_NEVER };
 enum conf_hostkey { CONF_HOSTKEY_ADDRESS, CONF_HOSTKEY_DOMAIN };
+enum conf_fallback { CONF_FALLBACK_ACCEPT, CONF_FALLBACK_TEMPFAIL, CONF_FALLBACK_REJECT, CONF_FALLBACK_DISCARD };
+enum conf_client_left { CONF_CLIENT_LEFT_TEMPFAIL, CONF_CLIENT_LEFT_IGNORE };
 
 /* Plain values, so that a reader of a setting needs nothing of the language. "auto" is -1 where it is possible. */
 struct conf_settings {
@@ -46,6 +48,12 @@ struct conf_settings {
     int64_t progress_sec;          /* progress every 10s */
     int64_t tarpit_memory_sec;     /* life of a client's patience; -1: as autowhite */
     int64_t sessions_max;          /* -1: from RLIMIT_NOFILE */
+    /* the manager's */
+    int64_t
+        fallback; /* enum conf_fallback: of filters that say none; of sessions beyond sessions_max; when we fail ourselves */
+    int64_t client_left; /* enum conf_client_left: a filter is awaited and the client has gone */
+    bool statistics;     /* statistics yes|no: a line a session and a child (default yes) */
+    const char *spool;   /* directory for what memory should not hold; NULL (default): the store's */
 };
 
 enum { CONF_SETTINGS_MAX = 40 };
@@ -125,20 +133,120 @@ struct conf_acl {
 
 /* ---- conditions and filters ---- */
 
-enum conf_expr_op { CONF_EXPR_NAME, CONF_EXPR_NOT, CONF_EXPR_AND, CONF_EXPR_OR };
+enum conf_expr_op { CONF_EXPR_TERM, CONF_EXPR_NOT, CONF_EXPR_AND, CONF_EXPR_OR };
+
+enum conf_term_kind {
+    CONF_TERM_S25R,
+    CONF_TERM_REMOTE,
+    CONF_TERM_AUTHENTICATED,
+    CONF_TERM_UNAUTHENTICATED,
+    CONF_TERM_STRESS,  /* stress | stress 80 */
+    CONF_TERM_TRUSTED, /* the sender's domain is among those of `trust` */
+    CONF_TERM_DNSBL,   /* dnsbl | dnsbl "name" */
+    CONF_TERM_CLAUSE, /* addr, domain, from, rcpt, helo, list "name": as in a racl line; from, rcpt: once their text is known */
+    CONF_TERM_EVERY,   /* every rcpt ITEM | every list "name": each recipient of the message */
+    CONF_TERM_HEADER,  /* header "Subject" /re/ | header "X-Spam" (it is there) */
+    CONF_TERM_BODY,    /* body /re/ */
+    CONF_TERM_MSGSIZE, /* msgsize > 10M | < | >= | <= */
+    CONF_TERM_TIME,    /* time "0-59 8-17 * * 1-5": minute hour day month weekday, as crontab(5) */
+    CONF_TERM_FILTER, /* filter "name" reject|tempfail|discard|accept|continue|quarantine|failed|asked; an earlier one of the file */
+    CONF_TERM_MACRO,     /* macro "{name}" | macro "{name}" "value" | macro "{name}" /re/ */
+    CONF_TERM_CONDITION, /* a name given by a condition statement before */
+    CONF_TERM_MAX_
+};
+
+enum conf_compare { CONF_LESS, CONF_LESS_OR_EQUAL, CONF_MORE, CONF_MORE_OR_EQUAL };
+
+/* What has become of another filter, as a condition can ask. */
+enum conf_result {
+    CONF_RESULT_ACCEPT,
+    CONF_RESULT_CONTINUE,
+    CONF_RESULT_TEMPFAIL,
+    CONF_RESULT_REJECT,
+    CONF_RESULT_DISCARD,
+    CONF_RESULT_QUARANTINE,
+    CONF_RESULT_FAILED,
+    CONF_RESULT_ASKED, /* any of those above */
+};
+
+/* Bits by value: minute 0-59, hour 0-23, day 1-31, month 1-12, weekday 0-6 (0: Sunday). */
+struct conf_time {
+    uint64_t minutes;
+    uint32_t hours, days, months, weekdays;
+    bool any_day, any_weekday; /* `*`: crontab(5)'s rule: when both are given either may match */
+};
+
+struct conf_condition;
+
+struct conf_term {
+    enum conf_term_kind kind;
+    struct conf_clause clause; /* CLAUSE, EVERY; never negated, never TARPIT */
+    int64_t number;            /* STRESS: sessions, -1: the MTA's own limit; MSGSIZE: bytes */
+    const char *name;          /* DNSBL: NULL any; HEADER, MACRO, FILTER, CONDITION */
+    struct conf_item item;     /* HEADER, BODY, MACRO: text or regex; where.file NULL: none given */
+    enum conf_compare compare; /* MSGSIZE */
+    enum conf_result result;   /* FILTER */
+    unsigned filter;           /* FILTER: its number in conf.filters */
+    struct conf_time time;     /* TIME */
+    const char *time_text;     /* TIME: as written */
+    const struct conf_condition *condition;
+};
 
 struct conf_expr {
     enum conf_expr_op op;
     struct conf_where where;
-    const char *name;                     /* NAME: s25r, remote, authenticated, unauthenticated */
+    const char *name;      /* TERM: its word, in small letters: "s25r", "rcpt", …; CONDITION: the name given */
+    struct conf_term term; /* TERM */
     const struct conf_expr *left, *right; /* NOT uses left */
 };
 
+/* condition "name" { expression } */
+struct conf_condition {
+    const char *name;
+    struct conf_where where;
+    const struct conf_expr *expr;
+};
+
+/* dnsrbl "name" zone answer[/bits] … (greylist.conf's, with any number of answers; none: 127.0.0.0/8) */
+struct conf_dnsbl {
+    const char *name, *zone;
+    struct conf_where where;
+    struct ip *answers;
+    unsigned *bits;
+    size_t n_answers;
+};
+
+/* provide …: macros that a child gets beside the MTA's. */
+enum {
+    CONF_PROVIDE_SENDMAIL_MACROS = 1u << 0, /* {if_addr} {if_name} {daemon_port}, {i} at MAIL */
+    CONF_PROVIDE_STRESS = 1u << 1,          /* {stress}=yes */
+    CONF_PROVIDE_TRUSTED = 1u << 2,         /* {trusted_domain}=yes */
+};
+
+/* Plain values of one filter: rows of a table of their own, as the global settings have (conf/filter_settings.c). */
+struct conf_filter_settings {
+    const char *description; /* NULL: none */
+    bool enabled;            /* enabled yes|no; default yes */
+    bool evaluation;         /* its verdict is logged, never applied; default no */
+    int64_t fallback;        /* enum conf_fallback; default: the global one */
+    int64_t timeout_connect_sec, timeout_command_sec, timeout_message_sec, timeout_eom_sec; /* timeout connect 5s … */
+    int64_t progress_max_sec;                                                               /* progress max 10m */
+    int64_t breaker_failures;  /* breaker failures 5; 0: never opens */
+    int64_t breaker_pause_sec; /* breaker pause 1m: the longest */
+};
+
+enum { CONF_FILTERS_MAX = 32, CONF_DNSBLS_MAX = 32, CONF_FILTER_SETTINGS_MAX = 16 };
+
 struct conf_filter {
     const char *name;
-    struct conf_where where, builtin_where, when_where;
-    const char *builtin;          /* "greylist" */
+    struct conf_where where, builtin_where, when_where, connect_where, sees_where, provide_where;
+    const char *builtin;          /* "greylist"; NULL: a child */
+    const char *connect;          /* "unix:/path", "inet:port@host", "inet6:port@host"; NULL: builtin */
     const struct conf_expr *when; /* NULL: always */
+    bool sees_original;           /* sees original */
+    unsigned provide;             /* CONF_PROVIDE_* */
+    struct conf_filter_settings set;
+    struct conf_where origin[CONF_FILTER_SETTINGS_MAX]; /* by row; file NULL: default */
 };
 
 /* s25r whitelist { ".google.com" … } and blacklist { "name" … }: suffixes (leading dot), whole names, or regexes. */
@@ -171,6 +279,17 @@ struct conf {
     struct conf_s25r_entry *s25r_white, *s25r_black; /* defaults until a statement replaces them */
     size_t n_s25r_white, n_s25r_black;
     struct conf_where s25r_white_where, s25r_black_where;
+    struct conf_condition **conditions; /* in the order of the file */
+    size_t n_conditions;
+    struct conf_dnsbl *dnsbls;
+    size_t n_dnsbls;
+    struct conf_item *net_local, *net_remote; /* network local { … }, network remote { … } (this one wins); addr items */
+    size_t n_net_local, n_net_remote;
+    struct conf_where net_local_where, net_remote_where;
+    struct conf_item
+        *trust; /* trust { domain /re/ } and what trust file "path" held; default until a statement replaces them */
+    size_t n_trust;
+    struct conf_where trust_where;
     const char **files; /* read, includes too: the first is the one that was named */
     size_t n_files;
 };

@@ -41,7 +41,7 @@ static const struct conf_expr *parse_name(struct parser *p, const struct token *
         return NULL;
     }
     (void)parse_next(p, 0);
-    struct conf_expr *e = new_expr(p, CONF_EXPR_NAME, t->where);
+    struct conf_expr *e = new_expr(p, CONF_EXPR_TERM, t->where);
     char *name = arena_cstr(&p->c->arena, t->text);
     for (char *s = name; *s; s++)
         *s = ascii_lower(*s);

@@ -158,7 +158,7 @@ static void put_operand(const struct conf_expr *e, int at_least, struct buf *out
 void conf_print_expr(const struct conf_expr *e, struct buf *out)
 {
     switch (e->op) {
-    case CONF_EXPR_NAME:
+    case CONF_EXPR_TERM:
         buf_put_cstr(out, e->name);
         break;
     case CONF_EXPR_NOT:

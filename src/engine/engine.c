@@ -149,6 +149,10 @@ void engine_step(struct engine *e, const struct event *event, struct effects *ou
     case EVENT_STOP:
         stop(e);
         break;
+    case EVENT_CHILD:
+    case EVENT_DNS:
+    case EVENT_SPOOL:
+    case EVENT_DRAINED:
     case EVENT_MAX_:
         break;
     }

@@ -59,8 +59,7 @@ static void carry_out(struct dialogue *d, const struct effect *e)
         answer.u.look.cookie = COOKIE;
         step(d, &answer);
         break;
-    case EFFECT_STOPPED:
-    case EFFECT_MAX_:
+    default: /* no child is asked, and nothing is looked up: conditions on them are told apart */
         break;
     }
 }

@@ -64,6 +64,17 @@ static void effects_run(struct io *io)
         case EFFECT_STOPPED:
             io->stopped = true;
             break;
+        case EFFECT_CHILD_OPEN:
+        case EFFECT_CHILD_SEND:
+        case EFFECT_CHILD_DRAIN:
+        case EFFECT_CHILD_PAUSE:
+        case EFFECT_CHILD_RESUME:
+        case EFFECT_CHILD_CLOSE:
+        case EFFECT_DRAIN:
+        case EFFECT_DNS:
+        case EFFECT_SPOOL_WRITE:
+        case EFFECT_SPOOL_READ:
+        case EFFECT_SPOOL_CLOSE:
         case EFFECT_MAX_:
             PANIC("no such effect");
         }

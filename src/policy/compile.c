@@ -307,7 +307,7 @@ static const struct cond *compile_expr(struct compiler *c, const struct conf_exp
         return cond;
     }
     switch (expr->op) {
-    case CONF_EXPR_NAME:
+    case CONF_EXPR_TERM:
         if (!condition_find(expr->name, &cond->kind))
             diags_add(c->diags, DIAG_ERROR, expr->where, NULL, "unknown condition \"%s\"", expr->name);
         else if (cond->kind == COND_AUTHENTICATED || cond->kind == COND_UNAUTHENTICATED)

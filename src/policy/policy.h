@@ -16,13 +16,15 @@ struct policy;
 /* What is asked of the MTA and of others only when some line, condition or format wants it. */
 enum policy_need {
     POLICY_NEEDS_HELO = 1u << 0,
-    POLICY_NEEDS_AUTH = 1u << 1,  /* {auth_type} {auth_authen} */
-    POLICY_NEEDS_TLS = 1u << 2,   /* {verify} {cert_subject} */
-    POLICY_NEEDS_STORE = 1u << 3, /* some line can greylist or hold */
-    POLICY_NEEDS_HOLD = 1u << 4,  /* some line holds: watch the client, see ABORT */
-    POLICY_NEEDS_EOM = 1u << 5,   /* some header may be added (X-Greylist, addheader) */
-    POLICY_NEEDS_DATA = 1u << 6,  /* delayedreject */
-    POLICY_NEEDS_NAME = 1u << 7,  /* s25r: {client_resolve} {client_ptr} */
+    POLICY_NEEDS_AUTH = 1u << 1,    /* {auth_type} {auth_authen} */
+    POLICY_NEEDS_TLS = 1u << 2,     /* {verify} {cert_subject} */
+    POLICY_NEEDS_STORE = 1u << 3,   /* some line can greylist or hold */
+    POLICY_NEEDS_HOLD = 1u << 4,    /* some line holds: watch the client, see ABORT */
+    POLICY_NEEDS_EOM = 1u << 5,     /* some header may be added (X-Greylist, addheader) */
+    POLICY_NEEDS_DATA = 1u << 6,    /* delayedreject */
+    POLICY_NEEDS_NAME = 1u << 7,    /* s25r: {client_resolve} {client_ptr} */
+    POLICY_NEEDS_HEADERS = 1u << 8, /* some condition reads headers */
+    POLICY_NEEDS_BODY = 1u << 9,    /* … or the body, or the message's size */
 };
 
 /*
@@ -43,7 +45,52 @@ enum policy_resolve { RESOLVE_ABSENT, RESOLVE_OK, RESOLVE_FORGED, RESOLVE_TEMP, 
 enum policy_no_hold { HOLD_POSSIBLE, HOLD_UNWATCHABLE, HOLD_BOUND_MAX, HOLD_BOUND_CLIENT, HOLD_STRESS };
 
 /* Where the session has got to: a fact of a later stage is unknown, not absent. */
-enum policy_stage { POLICY_AT_CONNECT, POLICY_AT_HELO, POLICY_AT_MAIL, POLICY_AT_RCPT };
+enum policy_stage {
+    POLICY_AT_CONNECT,
+    POLICY_AT_HELO,
+    POLICY_AT_MAIL,
+    POLICY_AT_RCPT, /* facts.recipient is the present one */
+    POLICY_AT_DATA, /* the recipients are complete; facts.recipient NONE: any of them; else that one */
+    POLICY_AT_HEADER,
+    POLICY_AT_EOH, /* the headers are complete */
+    POLICY_AT_BODY,
+    POLICY_AT_EOM, /* everything is known; LATER is no answer any more */
+};
+
+/* What DNS says of a list. ERROR counts as not listed. */
+enum policy_listed { LISTED_NOT_ASKED, LISTED_NO, LISTED_YES, LISTED_ERROR };
+
+/* How an earlier filter of the file stands. */
+enum policy_standing {
+    FILTER_PENDING, /* not decided yet, or asked and not at the end of its say */
+    FILTER_NOT_ASKED,
+    FILTER_ACCEPTED,
+    FILTER_CONTINUED,
+    FILTER_TEMPFAILED,
+    FILTER_REJECTED,
+    FILTER_DISCARDED,
+    FILTER_FAILED,
+};
+
+/* What conditions read of a message and of the session around it; the session fills it only where a filter's condition is asked. */
+struct policy_session_facts {
+    bool stressed;           /* the MTA near its limit, or {stress}=yes */
+    uint32_t open_sessions;  /* for `stress N` */
+    const uint8_t *listed;   /* enum policy_listed, by conf.dnsbls; NULL: none asked */
+    const uint8_t *standing; /* enum policy_standing, by filter */
+    const bool *quarantined; /* by filter */
+    /* Borrowed text of a macro that the MTA has sent; NONE: absent. */
+    struct slice (*macro)(const void *ctx, struct slice name);
+    /* The n-th header so far, or accepted recipient; false: there are no more. */
+    bool (*header)(const void *ctx, size_t n, struct slice *name, struct slice *value);
+    bool (*recipient)(const void *ctx, size_t n, struct slice *address);
+    const void *ctx;
+    struct slice body;   /* as much of its beginning as is kept, up to POLICY_BODY_MAX_BYTES */
+    bool body_complete;  /* that is all of it, or as much as is ever looked at */
+    uint64_t size_bytes; /* headers and body so far */
+};
+
+enum { POLICY_BODY_MAX_BYTES = 64 * 1024 };
 
 struct policy_facts {
     enum policy_stage stage;
@@ -62,8 +109,9 @@ struct policy_facts {
     /* the hold */
     const struct grey_answer *look; /* NULL: the store has not been asked yet */
     enum policy_no_hold no_hold;
-    int64_t waited_ms;  /* served in this connection so far, all holds together */
-    int64_t longest_ms; /* the longest single one */
+    int64_t waited_ms;                       /* served in this connection so far, all holds together */
+    int64_t longest_ms;                      /* the longest single one */
+    const struct policy_session_facts *more; /* NULL: what it would tell is not known (absent, no stress, not listed) */
 };
 
 /*
@@ -86,6 +134,29 @@ struct policy_why {
 
 /* Whether the greylist filter is asked for this client; YES when the file has no filter. LATER: ask again at the next stage. */
 enum policy_truth policy_when(const struct policy *p, const struct policy_facts *f, struct policy_why *why);
+
+/* ---- filters: the built-in one and the children, numbered in the order of the file ---- */
+
+/* 0: the file has none, and the greylist filter alone is asked about everybody. */
+size_t policy_filter_count(const struct policy *p);
+/* The number of the filter that is ours; policy_filter_count() when there is none. */
+size_t policy_greylist_number(const struct policy *p);
+/*
+ * Whether filter n is asked, for all that the facts of this stage tell; a disabled one never. LATER: at a later stage. Where an
+ * answer of DNS is missing that could settle it, the lists' bits (by conf.dnsbls) are set in *lists: ask them and call again; the
+ * result is LATER then.
+ */
+enum policy_truth policy_filter_when(const struct policy *p, size_t n, const struct policy_facts *f, struct policy_why *why,
+                                     uint32_t *lists);
+/* Its condition speaks of the present recipient (rcpt, a list of rcpt, without `every`): asked for each one by itself. */
+bool policy_filter_is_per_recipient(const struct policy *p, size_t n);
+/* {trusted_domain} for `provide trusted`. */
+bool policy_is_trusted(const struct policy *p, struct slice sender);
+
+/* What of dnsbls[list] an answer means: some address is one of those expected. */
+bool policy_dnsbl_matches(const struct policy *p, size_t list, const struct ip *addresses, size_t n);
+/* "2.0.0.192.zen.example" (nibbles for IPv6) into out. */
+void policy_dnsbl_name(const struct policy *p, size_t list, const struct ip *client, struct buf *out);
 
 /* One condition by name ("s25r", …), for explain. ERR_NOT_FOUND. */
 MUST_CHECK enum err policy_condition(const struct policy *p, const char *name, const struct policy_facts *f,

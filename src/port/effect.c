@@ -38,6 +38,14 @@ void effects_send(struct effects *q, session_id session, struct slice bytes)
     effects_add(q, EFFECT_SEND, session)->u.bytes = copy;
 }
 
+void effects_child_send(struct effects *q, child_id child, struct slice bytes)
+{
+    struct slice copy = arena_slice(&q->arena, bytes);
+    struct effect *e = effects_add(q, EFFECT_CHILD_SEND, 0);
+    e->u.child.id = child;
+    e->u.child.bytes = copy;
+}
+
 void effects_log(struct effects *q, session_id session, enum log_level level, const char *fmt, ...)
 {
     va_list ap, again;

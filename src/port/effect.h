@@ -16,6 +16,19 @@ enum effect_kind {
     EFFECT_LOOK,    /* look at a client's TCP connection; EVENT_LOOK answers */
     EFFECT_LOG,     /* one line, without newline */
     EFFECT_STOPPED, /* after EVENT_STOP: no session is left */
+    /* child milters; EVENT_CHILD tells what becomes of them */
+    EFFECT_CHILD_OPEN,   /* connect */
+    EFFECT_CHILD_SEND,   /* these bytes to the child: one write */
+    EFFECT_CHILD_DRAIN,  /* tell (CHILD_DRAINED) when all that was sent is with the kernel; at once if it is */
+    EFFECT_CHILD_PAUSE,  /* read no more from it ... */
+    EFFECT_CHILD_RESUME, /* ... and again */
+    EFFECT_CHILD_CLOSE,  /* close once everything is sent, soon in any case; its name is free for reuse then */
+    EFFECT_DRAIN,        /* EVENT_DRAINED when all that was sent to the MTA is with the kernel */
+    EFFECT_DNS,          /* EVENT_DNS answers, never within the same step */
+    /* a file of a session's for what memory should not hold; made by its first write, unnamed, gone with _CLOSE */
+    EFFECT_SPOOL_WRITE, /* append; EVENT_SPOOL answers */
+    EFFECT_SPOOL_READ,  /* EVENT_SPOOL answers */
+    EFFECT_SPOOL_CLOSE, /* also with reads and writes under way: they are answered to nobody */
     EFFECT_MAX_
 };
 
@@ -28,10 +41,12 @@ struct endpoints {
     uint16_t local_port, remote_port;
 };
 
+enum dns_type { DNS_A, DNS_AAAA, DNS_PTR };
+
 struct effect {
     enum effect_kind kind;
     session_id session;
-    uint32_t request; /* STORE, LOOK: comes back in the event; 0: nobody waits */
+    uint32_t request; /* STORE, LOOK, DNS, SPOOL, DRAIN: comes back in the event; 0: nobody waits */
     union {
         struct slice bytes;               /* SEND, LOG: in the queue's arena */
         const struct grey_request *store; /* in the queue's arena, with all its text */
@@ -40,9 +55,29 @@ struct effect {
             uint64_t cookie; /* 0: none known yet */
             bool alone;      /* not in a datagram with others: the answer decides about a 421 */
         } look;
+        struct {
+            child_id id;
+            struct slice bytes; /* SEND: in the queue's arena */
+            const char *path;   /* OPEN: a unix socket, in the queue's arena; NULL: address and port */
+            struct ip address;
+            uint16_t port;
+        } child;
+        struct {
+            enum dns_type type;
+            struct slice name; /* A, AAAA: without the last dot; in the queue's arena */
+            struct ip address; /* PTR */
+        } dns;
+        struct {
+            uint64_t id;        /* the engine's name for the file, never 0 */
+            struct slice bytes; /* WRITE: in the queue's arena */
+            uint64_t offset;    /* READ */
+            uint32_t length;    /* READ: at most SPOOL_READ_MAX_BYTES, and no more than was written */
+        } spool;
     } u;
     enum log_level level; /* LOG */
 };
+
+enum { SPOOL_READ_MAX_BYTES = 64 * 1024 };
 
 /* Owner: whoever runs the engine; cleared after the effects are carried out. */
 struct effects {
@@ -59,6 +94,8 @@ void effects_clear(struct effects *q);
 struct effect *effects_add(struct effects *q, enum effect_kind kind, session_id session);
 /* bytes are copied. */
 void effects_send(struct effects *q, session_id session, struct slice bytes);
+/* To a child; bytes are copied. */
+void effects_child_send(struct effects *q, child_id child, struct slice bytes);
 void effects_log(struct effects *q, session_id session, enum log_level level, const char *fmt, ...) PRINTF_LIKE(4, 5);
 
 #endif

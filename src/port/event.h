@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/ip.h"
+#include "base/slice.h"
 
 typedef uint64_t session_id;
 
@@ -25,19 +26,26 @@ static inline uint32_t session_id_serial(session_id id)
     return (uint32_t)(id >> 32);
 }
 
+/* A child milter's connection, named as a session is: by a slot of the engine's table of them and its serial; never 0. */
+typedef uint64_t child_id;
+
 struct grey_answer; /* grey/request.h */
 struct plan;        /* plan/plan.h */
 
 enum event_kind {
-    EVENT_OPEN,   /* an MTA has connected; session is a new name */
-    EVENT_BYTES,  /* it has sent these bytes; cut as they came */
-    EVENT_EOF,    /* it closed its side or the connection broke; the connection is to be closed by us still */
-    EVENT_STORE,  /* answer to EFFECT_STORE */
-    EVENT_LOOK,   /* answer to EFFECT_LOOK */
-    EVENT_TICK,   /* time has passed; at least every TIMER_TICK_MS while engine_wants_ticks() */
-    EVENT_PLAN,   /* a new generation of the configuration; the engine takes over the reference */
-    EVENT_STOP,   /* answer whoever waits and end (SIGTERM) */
-    EVENT_LIMITS, /* what the MTA can hold, read from its own configuration at start and reload */
+    EVENT_OPEN,    /* an MTA has connected; session is a new name */
+    EVENT_BYTES,   /* it has sent these bytes; cut as they came */
+    EVENT_EOF,     /* it closed its side or the connection broke; the connection is to be closed by us still */
+    EVENT_STORE,   /* answer to EFFECT_STORE */
+    EVENT_LOOK,    /* answer to EFFECT_LOOK */
+    EVENT_TICK,    /* time has passed; at least every TIMER_TICK_MS while engine_wants_ticks() */
+    EVENT_PLAN,    /* a new generation of the configuration; the engine takes over the reference */
+    EVENT_STOP,    /* answer whoever waits and end (SIGTERM) */
+    EVENT_LIMITS,  /* what the MTA can hold, read from its own configuration at start and reload */
+    EVENT_CHILD,   /* news of a child's connection */
+    EVENT_DNS,     /* answer to EFFECT_DNS */
+    EVENT_SPOOL,   /* answer to EFFECT_SPOOL_WRITE or _READ */
+    EVENT_DRAINED, /* answer to EFFECT_DRAIN: everything that was sent to the MTA is out */
     EVENT_MAX_
 };
 
@@ -50,11 +58,25 @@ enum look_result {
     LOOK_UNKNOWN, /* any other error, or no reply */
 };
 
+enum child_news {
+    CHILD_CONNECTED,
+    CHILD_BYTES,   /* cut as they came */
+    CHILD_DRAINED, /* answer to EFFECT_CHILD_DRAIN */
+    CHILD_LOST,    /* could not connect, closed its side, or broke; EFFECT_CHILD_CLOSE is owed still */
+};
+
+/* What became of a question to DNS. */
+enum dns_status {
+    DNS_FOUND,
+    DNS_ABSENT, /* no such name, or none of this type */
+    DNS_FAILED, /* no answer in time, a server's failure, too many questions: nothing is known */
+};
+
 struct event {
     enum event_kind kind;
-    session_id session; /* OPEN, BYTES, EOF, STORE, LOOK */
+    session_id session; /* OPEN, BYTES, EOF, STORE, LOOK, DNS, SPOOL, DRAINED; DNS: 0, the engine's own question */
     struct instant now;
-    uint32_t request; /* STORE, LOOK: the number in the effect */
+    uint32_t request; /* STORE, LOOK, DNS, SPOOL, DRAINED: the number in the effect */
     union {
         struct slice bytes;               /* BYTES: borrowed for the step */
         const struct grey_answer *answer; /* STORE: borrowed for the step */
@@ -66,6 +88,23 @@ struct event {
         struct {
             uint32_t mta_sessions; /* the MTA's process limit; 0 when it cannot be read */
         } limits;
+        struct {
+            child_id id;
+            enum child_news news;
+            int error;          /* LOST: errno's value; 0: it closed */
+            struct slice bytes; /* BYTES: borrowed for the step */
+        } child;
+        struct {
+            enum dns_status status;
+            const struct ip *addresses; /* FOUND, of A and AAAA; borrowed for the step */
+            size_t n_addresses;
+            struct slice name; /* FOUND, of PTR: without the last dot; borrowed for the step */
+        } dns;
+        struct {
+            bool ok;
+            int error;          /* not ok: errno's value */
+            struct slice bytes; /* READ: all that were asked for; borrowed for the step */
+        } spool;
     } u;
 };
 

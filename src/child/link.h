@@ -1,0 +1,100 @@
+/*
+ * link.h - our side of one connection to a child milter: negotiation, one command at a time, its answer checked. A state
+ * machine without I/O: bytes in, bytes out, deadlines as values. Knows nothing of sessions, of other children or of what a verdict
+ * means for the mail.
+ *
+ * A child that lies (an answer that this command cannot have, a form that is broken, more than was negotiated, bytes when
+ * nothing was asked) is failed: nothing that it has said goes on.
+ */
+#ifndef TARSIER_CHILD_LINK_H
+#define TARSIER_CHILD_LINK_H
+
+#include "base/clock.h"
+#include "mail/edit.h"
+#include "milter/command.h"
+#include "milter/reply.h"
+
+enum link_state {
+    LINK_NEW,
+    LINK_CONNECTING,
+    LINK_NEGOTIATING,
+    LINK_IDLE,  /* nothing is owed to us */
+    LINK_ASKED, /* a reply is owed */
+    LINK_FAILED,
+    LINK_MAX_
+};
+
+/* Milliseconds each. */
+struct link_limits {
+    int64_t connect_ms, command_ms; /* command: negotiation, CONNECT to DATA, UNKNOWN */
+    int64_t message_ms;             /* HEADER, EOH, BODY */
+    int64_t eom_ms;
+    int64_t progress_max_ms; /* to this PROGRESS may prolong one command */
+};
+
+struct link {
+    enum link_state state;
+    uint8_t asked;                    /* LINK_ASKED: the command */
+    const struct link_limits *limits; /* borrowed */
+    struct milter_options offer;      /* what it was offered; no symlists */
+    struct milter_options got;        /* what it chose; symlists in memory of the link's */
+    struct mono asked_at, deadline;   /* deadline.ms 0: nothing is awaited */
+    struct mail_edits edits;          /* since EOM was asked */
+    const char *why;                  /* LINK_FAILED: a literal, for the log */
+    uint8_t failed_at;  /* LINK_FAILED: the command that was asked, SMFIC_OPTNEG, or 0 while connecting or idle */
+    struct buf in;      /* the beginning of a packet */
+    struct arena arena; /* got's symlists */
+};
+
+enum link_news {
+    LINK_NOTHING,    /* more bytes are needed */
+    LINK_NEGOTIATED, /* got is filled */
+    LINK_ANSWERED,   /* *answer is; slices borrowed until the next call. edits holds what was said before an EOM's answer */
+    LINK_BODY,       /* EOM: a piece of a new body, in answer->text, borrowed until the next call; call again */
+    LINK_PROGRESS,   /* it is still at work: its clock has started again */
+    LINK_BROKEN,     /* state is LINK_FAILED */
+};
+
+/* Final for its command. */
+struct link_answer {
+    uint8_t
+        code; /* CONTINUE, ACCEPT, REJECT, TEMPFAIL, DISCARD, REPLYCODE, SKIP. SHUTDOWN and CONNFAIL come as REPLYCODE 421 */
+    int status;        /* REPLYCODE: 400..599 */
+    struct slice text; /* REPLYCODE: as milter_reply.replycode.text */
+};
+
+/* Owner: link_fini. The limits must outlive the link. */
+void link_init(struct link *l, const struct link_limits *limits);
+void link_fini(struct link *l);
+
+void link_connecting(struct link *l, struct mono now);
+/*
+ * The connection stands: appends OPTNEG. offer: version, actions and steps that the child may choose from; of steps all that we do
+ * for it whatever the MTA does (SMFIP_NO*, SMFIP_NR_*, SKIP), and RCPT_REJ and HDR_LEADSPC where the MTA gives them.
+ */
+void link_connected(struct link *l, const struct milter_options *offer, struct mono now, struct buf *out);
+
+/* Whether this command is to be sent at all: it has not said NO… to it, and its version knows it (DATA 4, UNKNOWN 3). */
+bool link_wants(const struct link *l, uint8_t cmd);
+/* Whether it answers this command (it has not said NR_… to it). ABORT, QUIT: never. */
+bool link_answers(const struct link *l, uint8_t cmd);
+
+/*
+ * Ask (LINK_IDLE only). macros: pairs "name NUL value NUL …" that the child is to get with it; empty: no macro packet. The
+ * state is LINK_ASKED behind it, or LINK_IDLE still when the child does not answer this command. A HEADER's value is given
+ * in canonical form (all behind the colon); one leading blank is left out for a child without HDR_LEADSPC. ABORT and QUIT may be told in any state behind
+ * the negotiation: after ABORT the link is LINK_IDLE and a reply that was owed is passed over when it comes.
+ */
+void link_ask(struct link *l, const struct milter_command *c, struct slice macros, struct mono now, struct buf *out);
+
+/*
+ * Take what it has said off *bytes until there is news. Header values in edits are canonical: one blank is put before those of
+ * a child without HDR_LEADSPC. Owner: *bytes is borrowed; what is incomplete is kept inside.
+ */
+MUST_CHECK enum link_news link_take(struct link *l, struct slice *bytes, struct mono now, struct link_answer *answer);
+
+/* Its connection was lost (error: errno's value, 0: closed), or its deadline has passed: LINK_FAILED, with why. */
+void link_lost(struct link *l, int error);
+bool link_check_deadline(struct link *l, struct mono now); /* true: it has failed just now */
+
+#endif

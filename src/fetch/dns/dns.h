@@ -1,0 +1,48 @@
+/*
+ * dns.h - questions to DNS: c-ares behind a cache. One query serves all who wait for the same name; bounded in flight and in
+ * memory. Knows no session: answers go to whoever asked, by the numbers of the question.
+ *
+ * Everything is called on the loop's thread and nothing blocks. c-ares' sockets are watched through hooks (io_watch_fd).
+ */
+#ifndef TARSIER_FETCH_DNS_DNS_H
+#define TARSIER_FETCH_DNS_DNS_H
+
+#include "base/err.h"
+#include "port/effect.h"
+
+struct dns;
+
+/* Called for each answer; addresses and name are borrowed for the call. event.kind is EVENT_DNS, session and request are the question's. */
+typedef void dns_answered(void *ctx, const struct event *answer);
+
+struct dns_hooks {
+    void *ctx;
+    dns_answered *answered;
+    /* Watch a descriptor for reading and writing; both false: no more. dns_ready is to be called then. */
+    void (*watch)(void *ctx, int fd, bool read, bool write);
+    /* An answer is ready without any descriptor: call dns_deliver soon, not from within dns_ask. */
+    void (*wake)(void *ctx);
+};
+
+struct dns_limits {
+    int64_t deadline_ms;                            /* of a question, 8000 */
+    int try_ms, tries;                              /* 2000, 2 */
+    unsigned in_flight_max;                         /* 1000; more: DNS_FAILED at once */
+    unsigned cache_max;                             /* 10,000 names */
+    int64_t ttl_min_sec, ttl_max_sec, negative_sec; /* 5, 3600; negative: at most 300 */
+};
+extern const struct dns_limits dns_limits_default;
+
+/* server: "192.0.2.1:53" instead of resolv.conf's, for tests; NULL. Errors: ERR_IO. Owner: dns_close. */
+MUST_CHECK enum err dns_open(struct dns **out, const struct dns_hooks *hooks, const struct dns_limits *limits,
+                             const char *server);
+void dns_close(struct dns *d); /* nobody is answered any more; NULL is harmless */
+
+/* EFFECT_DNS. Answered later, always. */
+void dns_ask(struct dns *d, const struct effect *question, struct mono now);
+void dns_ready(struct dns *d, int fd, bool readable, bool writable, struct mono now);
+void dns_deliver(struct dns *d, struct mono now);
+/* Time-outs; returns ms to the next call, -1: none is needed. */
+int64_t dns_tick(struct dns *d, struct mono now);
+
+#endif
