@@ -3,24 +3,10 @@
  * what each part is compared with; evaluates nothing.
  */
 #include "base/mem.h"
-#include "policy/compiled.h"
+#include "policy/compile.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-enum { COND_DEPTH_MAX = 512 }; /* evaluation recurses; beyond what conf/ lets through (parse.h) */
-
-const char *const condition_names[COND_NAMED_] = {
-    [COND_S25R] = "s25r",
-    [COND_REMOTE] = "remote",
-    [COND_AUTHENTICATED] = "authenticated",
-    [COND_UNAUTHENTICATED] = "unauthenticated",
-};
-
-struct compiler {
-    struct policy *p;
-    struct diags *diags;
-};
 
 /* ---- regexes and formats ---- */
 
@@ -54,8 +40,7 @@ static void regex_diag(struct compiler *c, enum diag_level level, const struct c
     diags_add(c->diags, level, where, NULL, "regular expression: %s", error->message);
 }
 
-static void add_regex(struct compiler *c, const struct conf_regex *regex, struct policy_regex **regexes, size_t *n,
-                      size_t *cap)
+void compile_regex(struct compiler *c, const struct conf_regex *regex, struct policy_regex **regexes, size_t *n, size_t *cap)
 {
     struct regex_error error = {0};
     struct regex *re;
@@ -76,7 +61,7 @@ static void free_regexes(struct policy_regex *regexes, size_t n)
     free(regexes);
 }
 
-static void add_macro(struct policy *p, const char *name)
+void compile_note_macro(struct policy *p, const char *name)
 {
     for (size_t i = 0; i < p->n_macros; i++)
         if (strcmp(p->macros[i], name) == 0)
@@ -111,7 +96,7 @@ static void note_format(struct policy *p, const struct format *format)
     if (format_names_helo(format))
         p->needs |= POLICY_NEEDS_HELO;
     for (const char *const *m = format_macros(format); *m; m++)
-        add_macro(p, *m);
+        compile_note_macro(p, *m);
 }
 
 /* ---- lists and clauses ---- */
@@ -124,7 +109,7 @@ static struct slice trim_address(struct slice text)
 static void add_item(struct compiler *c, struct policy_items *items, const struct conf_item *item)
 {
     if (item->is_regex) {
-        add_regex(c, &item->regex, &items->regexes, &items->n_regexes, &items->regexes_cap);
+        compile_regex(c, &item->regex, &items->regexes, &items->n_regexes, &items->regexes_cap);
         return;
     }
     switch (items->kind) {
@@ -144,6 +129,7 @@ static void add_item(struct compiler *c, struct policy_items *items, const struc
                 return;
             items->formats = mem_grow(items->formats, &items->formats_cap, items->n_formats + 1, sizeof(*items->formats));
             items->formats[items->n_formats++] = format;
+            items->formats_name_rcpt |= format_names_rcpt(format);
             return;
         }
         textset_add(&items->texts, item->text);
@@ -201,17 +187,20 @@ static struct policy_items *compile_own_item(struct compiler *c, const struct co
     return items;
 }
 
+const struct policy_items *compile_items(struct compiler *c, const struct conf_clause *clause)
+{
+    return clause->kind == CONF_CLAUSE_LIST ? find_list(c->p, clause->list) : compile_own_item(c, clause);
+}
+
 static void compile_clause(struct compiler *c, const struct conf_clause *from, struct policy_clause *to)
 {
     *to = (struct policy_clause){.kind = from->kind, .negated = from->negated};
     if (from->kind == CONF_CLAUSE_TARPIT) {
         to->tarpit_sec = from->tarpit_sec;
-    } else if (from->kind == CONF_CLAUSE_LIST) {
-        to->items = find_list(c->p, from->list);
-        to->kind = to->items->kind;
-    } else {
-        to->items = compile_own_item(c, from);
+        return;
     }
+    to->items = compile_items(c, from);
+    to->kind = to->items->kind;
 }
 
 /* ---- ACL lines ---- */
@@ -286,85 +275,49 @@ static void compile_acls(struct compiler *c)
     }
 }
 
-/* ---- conditions ---- */
+/* ---- lists of names ---- */
 
-bool condition_find(const char *name, enum cond_kind *kind)
+static void add_name(struct compiler *c, bool is_regex, const struct conf_regex *regex, struct slice text,
+                     struct name_list *to)
 {
-    for (int i = 0; i < COND_NAMED_; i++) {
-        if (slice_eq_nocase(slice_cstr(name), slice_cstr(condition_names[i]))) {
-            *kind = (enum cond_kind)i;
-            return true;
-        }
+    if (is_regex) {
+        compile_regex(c, regex, &to->regexes, &to->n_regexes, &to->regexes_cap);
+        return;
     }
-    return false;
+    struct slice kept = arena_slice(&c->p->arena, text); /* NUL-terminated: policy_why shows it */
+    textset_add(slice_has_prefix(kept, ".") ? &to->suffixes : &to->names, kept);
 }
 
-static const struct cond *compile_expr(struct compiler *c, const struct conf_expr *expr, unsigned depth)
+static void compile_s25r(struct compiler *c, const struct conf_s25r_entry *entries, size_t n, struct name_list *to)
 {
-    struct cond *cond = arena_zalloc(&c->p->arena, sizeof(*cond));
-    if (depth >= COND_DEPTH_MAX) {
-        diags_add(c->diags, DIAG_ERROR, expr->where, NULL, "a condition of more than %d levels", COND_DEPTH_MAX);
-        return cond;
-    }
-    switch (expr->op) {
-    case CONF_EXPR_TERM:
-        if (!condition_find(expr->name, &cond->kind))
-            diags_add(c->diags, DIAG_ERROR, expr->where, NULL, "unknown condition \"%s\"", expr->name);
-        else if (cond->kind == COND_AUTHENTICATED || cond->kind == COND_UNAUTHENTICATED)
-            c->p->needs |= POLICY_NEEDS_AUTH;
-        else if (cond->kind == COND_S25R)
-            c->p->needs |= POLICY_NEEDS_NAME;
-        return cond;
-    case CONF_EXPR_NOT:
-        cond->kind = COND_NOT;
-        cond->left = compile_expr(c, expr->left, depth + 1);
-        return cond;
-    case CONF_EXPR_AND:
-    case CONF_EXPR_OR:
-        cond->kind = expr->op == CONF_EXPR_AND ? COND_AND : COND_OR;
-        cond->left = compile_expr(c, expr->left, depth + 1);
-        cond->right = compile_expr(c, expr->right, depth + 1);
-        return cond;
-    }
-    PANIC("an expression of no kind");
+    for (size_t i = 0; i < n; i++)
+        add_name(c, entries[i].is_regex, &entries[i].regex, entries[i].text, to);
 }
 
-static void compile_filters(struct compiler *c)
+static void compile_trust(struct compiler *c)
 {
     const struct conf *conf = c->p->conf;
-    c->p->filtered = conf->n_filters > 0;
-    for (size_t i = 0; i < conf->n_filters; i++) {
-        const struct conf_filter *filter = &conf->filters[i];
-        if (!filter->builtin || strcmp(filter->builtin, "greylist") != 0 || c->p->has_greylist_filter)
-            continue;
-        c->p->has_greylist_filter = true;
-        if (filter->when)
-            c->p->when = compile_expr(c, filter->when, 0);
-    }
+    for (size_t i = 0; i < conf->n_trust; i++)
+        add_name(c, conf->trust[i].is_regex, &conf->trust[i].regex, conf->trust[i].text, &c->p->trust);
 }
 
-static void compile_s25r(struct compiler *c, const struct conf_s25r_entry *entries, size_t n, struct s25r_list *to)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (entries[i].is_regex) {
-            add_regex(c, &entries[i].regex, &to->regexes, &to->n_regexes, &to->regexes_cap);
-            continue;
-        }
-        struct slice text = arena_slice(&c->p->arena, entries[i].text); /* NUL-terminated: policy_why shows it */
-        textset_add(slice_has_prefix(text, ".") ? &to->suffixes : &to->names, text);
-    }
-}
-
-static void free_s25r(struct s25r_list *list)
+static void free_names(struct name_list *list)
 {
     textset_fini(&list->suffixes);
     textset_fini(&list->names);
     free_regexes(list->regexes, list->n_regexes);
 }
 
+static void compile_network(const struct conf_item *items, size_t n, struct ipset *to)
+{
+    for (size_t i = 0; i < n; i++)
+        ipset_add(to, &items[i].net, items[i].bits);
+    ipset_seal(to);
+}
+
 /* ---- what must be asked of the MTA ---- */
 
-static void note_items(struct policy *p, const struct policy_items *items)
+void compile_note_items(struct policy *p, const struct policy_items *items)
 {
     if (items->kind == CONF_CLAUSE_HELO)
         p->needs |= POLICY_NEEDS_HELO;
@@ -379,7 +332,7 @@ static void note_acl(struct policy *p, const struct policy_acl *acl)
     for (size_t i = 0; i < acl->n_clauses; i++) {
         const struct policy_clause *clause = &acl->clauses[i];
         if (clause->items)
-            note_items(p, clause->items);
+            compile_note_items(p, clause->items);
         if (clause->kind == CONF_CLAUSE_TARPIT)
             p->needs |= POLICY_NEEDS_STORE | (clause->negated ? 0 : POLICY_NEEDS_HOLD);
     }
@@ -391,15 +344,12 @@ static void note_acl(struct policy *p, const struct policy_acl *acl)
         p->needs |= POLICY_NEEDS_EOM;
 }
 
-static void note_needs(struct policy *p)
+/* Of the greylist filter: what its lines want. */
+static void note_acls(struct policy *p)
 {
     const struct conf_settings *set = &p->conf->set;
     const struct policy_acl *last = p->n_acls ? &p->acls[p->n_acls - 1] : NULL;
     bool falls_through = !last || !last->conf->is_default || last->conf->action == CONF_CONTINUE;
-    if (p->filtered && !p->has_greylist_filter) {
-        p->needs = 0; /* nothing here is ever asked */
-        return;
-    }
     for (size_t i = 0; i < p->n_acls; i++)
         note_acl(p, &p->acls[i]);
     if (falls_through && !set->testmode)
@@ -424,10 +374,16 @@ struct policy *policy_compile(const struct conf *conf, struct diags *diags)
     p->macros[0] = NULL;
     compile_lists(&c);
     compile_acls(&c);
+    compile_conditions(&c);
     compile_filters(&c);
+    compile_trust(&c);
+    compile_network(conf->net_local, conf->n_net_local, &p->net_local);
+    compile_network(conf->net_remote, conf->n_net_remote, &p->net_remote);
     compile_s25r(&c, conf->s25r_white, conf->n_s25r_white, &p->s25r_white);
     compile_s25r(&c, conf->s25r_black, conf->n_s25r_black, &p->s25r_black);
-    note_needs(p);
+    if (p->n_filters == 0 || (p->greylist < p->n_filters && p->filters[p->greylist].enabled))
+        note_acls(p); /* else no line is ever evaluated */
+    compile_note_filters(p);
     return p;
 }
 
@@ -440,8 +396,12 @@ void policy_free(struct policy *p)
     for (size_t i = 0; i < p->n_own; i++)
         free_items(p->own[i]);
     free(p->own);
-    free_s25r(&p->s25r_white);
-    free_s25r(&p->s25r_black);
+    free_regexes(p->regexes, p->n_regexes);
+    ipset_fini(&p->net_local);
+    ipset_fini(&p->net_remote);
+    free_names(&p->s25r_white);
+    free_names(&p->s25r_black);
+    free_names(&p->trust);
     free(p->macros);
     arena_fini(&p->arena);
     free(p);

@@ -23,6 +23,7 @@ struct policy_items {
     size_t n_regexes, regexes_cap;
     const struct format **formats; /* HELO: those with a % */
     size_t n_formats, formats_cap;
+    bool formats_name_rcpt;
 };
 
 struct policy_clause {
@@ -42,29 +43,44 @@ struct policy_acl {
     const struct format **headers; /* conf->n_headers of them */
 };
 
-enum cond_kind {
-    COND_S25R,
-    COND_REMOTE,
-    COND_AUTHENTICATED,
-    COND_UNAUTHENTICATED,
-    COND_NAMED_, /* up to here: those with a name, in the order of condition_names */
-    COND_NOT = COND_NAMED_,
-    COND_AND,
-    COND_OR,
-};
+struct policy_condition;
 
-extern const char *const condition_names[COND_NAMED_];
-/* Ignoring case; false: no condition of that name. */
-bool condition_find(const char *name, enum cond_kind *kind);
+struct term {
+    enum conf_term_kind kind;
+    const struct policy_items *items;         /* CLAUSE, EVERY */
+    const struct policy_condition *condition; /* CONDITION; NULL: broken, never matches */
+    struct regex *re;                         /* HEADER, BODY, MACRO: a regex */
+    struct slice text;                        /* … or a text; NONE: neither */
+    struct slice name;                        /* HEADER; MACRO: as the MTA writes it, "{name}" or "j" */
+    int64_t number;                           /* STRESS, MSGSIZE: as in conf_term; DNSBL, FILTER: which; DNSBL -1: any */
+    enum conf_compare compare;                /* MSGSIZE */
+    enum conf_result result;                  /* FILTER */
+    const struct conf_time *time;             /* TIME */
+};
 
 struct cond {
-    enum cond_kind kind;
+    enum conf_expr_op op;
+    const char *name;                /* TERM: for policy_why */
+    struct term term;                /* TERM */
     const struct cond *left, *right; /* NOT: left */
+    unsigned depth, terms;           /* of this and all below it, named conditions too: what an evaluation costs at most */
+    bool per_recipient;
 };
 
-/* One of s25r's lists. */
-struct s25r_list {
-    struct textset suffixes, names; /* entries with and without a leading dot */
+struct policy_condition {
+    const char *name;
+    const struct cond *root; /* NULL: broken */
+    bool noted;              /* compile_note_filters was here */
+};
+
+struct policy_filter {
+    bool enabled;
+    const struct cond *when; /* NULL: always */
+};
+
+/* Host or domain names: s25r's lists, `trust`. */
+struct name_list {
+    struct textset suffixes, names; /* entries with and without a leading dot; NUL-terminated */
     struct policy_regex *regexes;
     size_t n_regexes, regexes_cap;
 };
@@ -78,10 +94,15 @@ struct policy {
     size_t n_own, own_cap;
     struct policy_acl *acls; /* up to the first default line: those behind it can never match */
     size_t n_acls;
-    bool filtered;            /* the file has filters */
-    bool has_greylist_filter; /* one of them is ours */
-    const struct cond *when;  /* NULL: always */
-    struct s25r_list s25r_white, s25r_black;
+    struct policy_condition *conditions; /* as conf's */
+    size_t n_conditions;
+    struct policy_filter *filters; /* as conf's */
+    size_t n_filters;
+    size_t greylist;              /* number of ours; n_filters: none */
+    struct policy_regex *regexes; /* of conditions */
+    size_t n_regexes, regexes_cap;
+    struct ipset net_local, net_remote;
+    struct name_list s25r_white, s25r_black, trust;
     unsigned needs;
     const char **macros; /* NULL-terminated */
     size_t n_macros, macros_cap;

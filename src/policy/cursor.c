@@ -3,7 +3,7 @@
  * what a line at hand means for a tarpit; neither holds nor asks anybody.
  */
 #include "base/mem.h"
-#include "policy/compiled.h"
+#include "policy/items.h"
 
 #include <string.h>
 
@@ -12,68 +12,12 @@ enum clause_truth { CLAUSE_NO, CLAUSE_YES, CLAUSE_UNDECIDED, CLAUSE_NEEDS_LOOK }
 
 /* One call of policy_step. */
 struct evaluation {
-    const struct policy *p;
     const struct policy_facts *f;
     struct policy_verdict *v;
-    unsigned *regex_limits;
-    bool undecided;                        /* a regex of this clause came to its limit */
-    struct slice groups[REGEX_GROUPS_MAX]; /* of this clause's regex */
-    unsigned n_groups;                     /* that it has */
+    struct items_question q; /* of the clause at hand */
 };
 
-/* ---- regexes ---- */
-
-static bool match_one(struct evaluation *e, const struct policy_regex *regex, struct slice subject)
-{
-    bool matched = false;
-    if (regex_match(regex->re, subject, &matched, e->groups) != ERR_NONE) {
-        e->undecided = true;
-        if (e->regex_limits)
-            (*e->regex_limits)++;
-        return false;
-    }
-    e->n_groups = regex_groups(regex->re);
-    return matched;
-}
-
-static bool match_regexes(struct evaluation *e, const struct policy_items *items, struct slice subject)
-{
-    for (size_t i = 0; i < items->n_regexes; i++)
-        if (match_one(e, &items->regexes[i], subject))
-            return true;
-    return false;
-}
-
-/* Move the groups from a bracketed copy into the text without brackets that was copied. */
-static void rebase_groups(struct slice *groups, const char *copy, struct slice text)
-{
-    for (size_t i = 0; i < REGEX_GROUPS_MAX; i++) {
-        if (!groups[i].ptr)
-            continue;
-        size_t from = (size_t)(groups[i].ptr - copy), to = from + groups[i].len;
-        from = from > 0 ? from - 1 : 0;
-        to = to > 0 ? to - 1 : 0;
-        groups[i] = slice_upto(slice_from(text, from), (to < text.len ? to : text.len) - from);
-    }
-}
-
-/* greylist.conf's regexes see "<joe@example.org>". So do MTAs send it; a bare address (explain) gets its brackets here. */
-static bool match_bracketed(struct evaluation *e, const struct policy_items *items, struct slice address)
-{
-    if (items->n_regexes == 0)
-        return false;
-    if (slice_has_prefix(address, "<"))
-        return match_regexes(e, items, address);
-    struct buf b = {0};
-    buf_put_byte(&b, '<');
-    buf_put_slice(&b, address);
-    buf_put_byte(&b, '>');
-    bool matched = match_regexes(e, items, buf_slice(&b));
-    if (matched)
-        rebase_groups(e->groups, b.ptr, address);
-    buf_fini(&b);
-    return matched;
-}
+/* ---- clauses ---- */
 
 /*
  * %g{\1} counts the groups of all regexes of a line, those of the last clause first (reference: milter-greylist 4.6.2): so the
@@ -82,73 +26,9 @@ static bool match_bracketed(struct evaluation *e, const struct policy_items *ite
 static void put_groups(struct evaluation *e)
 {
     struct slice *all = e->v->groups;
-    size_t n = e->n_groups; /* also those that took no part */
+    size_t n = e->q.n_groups; /* also those that took no part */
     memmove(all + 1 + n, all + 1, (REGEX_GROUPS_MAX - 1 - n) * sizeof(*all));
-    memcpy(all, e->groups, (n + 1) * sizeof(*all));
-}
-
-/* ---- clauses ---- */
-
-static bool match_address(struct evaluation *e, const struct policy_items *items, struct slice address)
-{
-    if (textset_find(&items->texts, slice_trim(address, "<> \t")).ptr)
-        return true;
-    return match_bracketed(e, items, address);
-}
-
-/* helo "s" with a % in it: equal to what the format gives for this recipient. */
-static bool match_helo_formats(const struct policy_facts *f, const struct policy_items *items)
-{
-    struct format_facts facts = {.sender = f->sender,
-                                 .recipient = f->recipient,
-                                 .client = f->client,
-                                 .host = f->host,
-                                 .helo = f->helo,
-                                 .now = f->now};
-    struct buf text = {0};
-    bool matched = false;
-    for (size_t i = 0; i < items->n_formats && !matched; i++) {
-        buf_clear(&text);
-        format_expand(items->formats[i], &facts, &text);
-        matched = slice_eq_nocase(buf_slice(&text), f->helo);
-    }
-    buf_fini(&text);
-    return matched;
-}
-
-static bool match_helo(struct evaluation *e, const struct policy_items *items)
-{
-    struct slice helo = e->f->helo;
-    if (!helo.ptr)
-        return false; /* none was given: nothing can be said of it */
-    if (textset_find(&items->texts, helo).ptr)
-        return true;
-    if (items->n_formats > 0 && match_helo_formats(e->f, items))
-        return true;
-    return match_regexes(e, items, helo);
-}
-
-static bool match_items(struct evaluation *e, const struct policy_items *items)
-{
-    const struct policy_facts *f = e->f;
-    switch (items->kind) {
-    case CONF_CLAUSE_ADDR:
-        return ipset_has(&items->nets, &f->client);
-    case CONF_CLAUSE_DOMAIN:
-        return textset_find_suffix(&items->texts, f->host, e->p->conf->set.domainexact).ptr ||
-               match_regexes(e, items, f->host);
-    case CONF_CLAUSE_FROM:
-        return match_address(e, items, f->sender_seen.ptr ? f->sender_seen : f->sender);
-    case CONF_CLAUSE_RCPT:
-        return match_address(e, items, f->recipient);
-    case CONF_CLAUSE_HELO:
-        return match_helo(e, items);
-    case CONF_CLAUSE_LIST:
-    case CONF_CLAUSE_TARPIT:
-    case CONF_CLAUSE_MAX_:
-        break;
-    }
-    PANIC("items of a kind that has none");
+    memcpy(all, e->q.groups, (n + 1) * sizeof(*all));
 }
 
 static unsigned reason_of(enum conf_clause_kind kind)
@@ -169,16 +49,16 @@ static unsigned reason_of(enum conf_clause_kind kind)
 
 static enum clause_truth judge_items(struct evaluation *e, const struct policy_clause *clause)
 {
-    e->undecided = false;
-    memset(e->groups, 0, sizeof(e->groups));
-    bool matched = match_items(e, clause->items);
-    if (!matched && e->undecided)
+    e->q.undecided = false;
+    memset(e->q.groups, 0, sizeof(e->q.groups));
+    bool matched = items_match(&e->q, clause->items);
+    if (!matched && e->q.undecided)
         return CLAUSE_UNDECIDED;
     if (matched == clause->negated)
         return CLAUSE_NO;
     if (!clause->negated) {
         e->v->reasons |= reason_of(clause->kind);
-        if (e->groups[0].ptr)
+        if (e->q.groups[0].ptr)
             put_groups(e);
     }
     return CLAUSE_YES;
@@ -367,7 +247,7 @@ void policy_begin(const struct policy *p, struct policy_cursor *c)
 enum policy_result policy_step(const struct policy *p, struct policy_cursor *c, const struct policy_facts *f,
                                unsigned *regex_limits, struct policy_verdict *out)
 {
-    struct evaluation e = {.p = p, .f = f, .v = &c->v, .regex_limits = regex_limits};
+    struct evaluation e = {.f = f, .v = &c->v, .q = {.p = p, .f = f, .regex_limits = regex_limits}};
     unsigned reason;
     if (!c->implicit_done && is_whitelisted_anyway(p, f, &reason)) {
         decide_without_line(p, CONF_WHITELIST, reason, &c->v);

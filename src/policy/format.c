@@ -25,7 +25,7 @@ struct format {
     struct piece *pieces;
     size_t n;
     const char **macros;
-    bool names_helo;
+    bool names_helo, names_rcpt;
 };
 
 /* ---- filling in ---- */
@@ -84,14 +84,18 @@ static void fill_ip(const struct piece *p, const struct format_facts *f, struct 
     buf_put_cstr(out, ip_format(&ip, text));
 }
 
-/* As in a DNSBL query; an IPv6 address as its nibbles (RFC 5782). */
+void format_put_reversed(const struct ip *ip, struct buf *out)
+{
+    if (ip->family == IP_V4)
+        buf_printf(out, "%u.%u.%u.%u", ip->bytes[3], ip->bytes[2], ip->bytes[1], ip->bytes[0]);
+    for (int i = 15; i >= 0 && ip->family == IP_V6; i--)
+        buf_printf(out, "%x.%x%s", ip->bytes[i] & 15, ip->bytes[i] >> 4, i ? "." : "");
+}
+
 static void fill_reversed(const struct piece *p, const struct format_facts *f, struct buf *out)
 {
     (void)p;
-    if (f->client.family == IP_V4)
-        buf_printf(out, "%u.%u.%u.%u", f->client.bytes[3], f->client.bytes[2], f->client.bytes[1], f->client.bytes[0]);
-    for (int i = 15; i >= 0 && f->client.family == IP_V6; i--)
-        buf_printf(out, "%x.%x%s", f->client.bytes[i] & 15, f->client.bytes[i] >> 4, i ? "." : "");
+    format_put_reversed(&f->client, out);
 }
 
 static void fill_version(const struct piece *p, const struct format_facts *f, struct buf *out)
@@ -422,6 +426,7 @@ static enum err take_name(struct compiler *c)
         if (e != ERR_NONE)
             return e;
         c->format->names_helo |= p.fill == fill_helo;
+        c->format->names_rcpt |= p.fill == fill_rcpt || p.fill == fill_rcpt_local || p.fill == fill_rcpt_site;
         c->format->pieces[c->format->n++] = p;
         return ERR_NONE;
     }
@@ -459,6 +464,11 @@ enum err format_compile(struct slice text, struct arena *arena, struct format **
 bool format_names_helo(const struct format *f)
 {
     return f->names_helo;
+}
+
+bool format_names_rcpt(const struct format *f)
+{
+    return f->names_rcpt;
 }
 
 const char *const *format_macros(const struct format *f)

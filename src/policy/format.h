@@ -40,8 +40,13 @@ MUST_CHECK enum err format_compile(struct slice text, struct arena *arena, struc
 
 /* Whether the HELO is named. */
 bool format_names_helo(const struct format *f);
+/* Whether the recipient is named. */
+bool format_names_rcpt(const struct format *f);
 /* The macros that are named, "{rcpt_host}" or "j"; NULL-terminated, in the arena. */
 const char *const *format_macros(const struct format *f);
+
+/* "2.0.0.192" as in a DNSBL query; an IPv6 address as its nibbles (RFC 5782). */
+void format_put_reversed(const struct ip *ip, struct buf *out);
 
 /* Append f, filled in. */
 void format_expand(const struct format *f, const struct format_facts *facts, struct buf *out);

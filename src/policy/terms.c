@@ -1,0 +1,343 @@
+/*
+ * terms.c - what each term of a condition asks of the facts, and from which stage on it knows. A term says LATER as long as what
+ * is still to come could change its answer; what it has once said it takes back only where it speaks of something else by then:
+ * another recipient, a second HELO, another time.
+ */
+#include "policy/terms.h"
+#include "base/mem.h"
+#include "policy/items.h"
+
+#include <time.h>
+
+struct question {
+    const struct policy *p;
+    const struct term *t;
+    const struct policy_facts *f;
+    const struct policy_session_facts *more; /* never NULL */
+};
+
+static enum policy_truth truth_of(bool is)
+{
+    return is ? POLICY_YES : POLICY_NO;
+}
+
+/* What a stage tells once and for all; nothing before it. */
+static enum policy_truth known_from(enum policy_stage from, const struct question *q, bool is)
+{
+    return q->f->stage < from ? POLICY_LATER : truth_of(is);
+}
+
+/* What may still come until that stage is reached: a hit settles it at once. */
+static enum policy_truth open_until(enum policy_stage until, const struct question *q, bool hit)
+{
+    return hit ? POLICY_YES : q->f->stage < until ? POLICY_LATER : POLICY_NO;
+}
+
+/* ---- texts and regexes ---- */
+
+static bool matches_regex(struct regex *re, struct slice subject)
+{
+    bool matched;
+    return regex_match(re, slice_upto(subject, REGEX_SUBJECT_MAX_BYTES), &matched, NULL) == ERR_NONE && matched;
+}
+
+static bool contains(struct slice text, struct slice part)
+{
+    for (size_t at = 0; at + part.len <= text.len; at++)
+        if (slice_eq_nocase(slice_upto(slice_from(text, at), part.len), part))
+            return true;
+    return false;
+}
+
+/* A header's or a macro's value: any, this one (whatever its case and the space around it), or one that a regex matches. */
+static bool matches_value(const struct term *t, struct slice value)
+{
+    if (t->re)
+        return matches_regex(t->re, value);
+    return !t->text.ptr || slice_eq_nocase(slice_trim(value, " \t\r\n"), t->text);
+}
+
+/* ---- the client ---- */
+
+struct local_net {
+    struct ip net;
+    unsigned bits;
+};
+
+/* Loopback, RFC 1918, RFC 3927; RFC 4291 loopback and link-local, RFC 4193 unique local addresses. */
+static const struct local_net local_nets[] = {
+    {{IP_V4, {127}}, 8},       {{IP_V4, {10}}, 8},         {{IP_V4, {172, 16}}, 12},    {{IP_V4, {192, 168}}, 16},
+    {{IP_V4, {169, 254}}, 16}, {{IP_V6, {[15] = 1}}, 128}, {{IP_V6, {0xfe, 0x80}}, 10}, {{IP_V6, {0xfc}}, 7},
+};
+
+static bool is_remote(const struct policy *p, const struct policy_facts *f)
+{
+    if (f->client_is_local || f->client.family == IP_NONE)
+        return false;
+    if (ipset_has(&p->net_remote, &f->client))
+        return true;
+    if (ipset_has(&p->net_local, &f->client))
+        return false;
+    for (size_t i = 0; i < COUNT_OF(local_nets); i++)
+        if (ip_in(&f->client, &local_nets[i].net, local_nets[i].bits))
+            return false;
+    return true;
+}
+
+/* A list that has not been asked is asked for; of several any that says yes is enough. */
+static enum policy_truth judge_dnsbl(const struct question *q, uint32_t *lists)
+{
+    size_t first = q->t->number < 0 ? 0 : (size_t)q->t->number;
+    size_t end = q->t->number < 0 ? q->p->conf->n_dnsbls : first + 1;
+    uint32_t missing = 0;
+    /* DNS knows nothing of our own networks; without `more` nobody is asked */
+    if (!is_remote(q->p, q->f) || !q->f->more)
+        return POLICY_NO;
+    for (size_t i = first; i < end && i < CONF_DNSBLS_MAX; i++) {
+        uint8_t listed = q->more->listed ? q->more->listed[i] : LISTED_NOT_ASKED;
+        if (listed == LISTED_YES)
+            return POLICY_YES;
+        if (listed == LISTED_NOT_ASKED)
+            missing |= UINT32_C(1) << i;
+    }
+    *lists = missing;
+    return missing ? POLICY_LATER : POLICY_NO;
+}
+
+/* ---- the session ---- */
+
+/* The MTA tells at MAIL who has logged in; an earlier silence means nothing. */
+static enum policy_truth judge_auth(const struct question *q, bool wanted)
+{
+    bool is = q->f->auth_type.len > 0 || q->f->auth_authen.len > 0;
+    return known_from(POLICY_AT_MAIL, q, is == wanted);
+}
+
+static bool is_stressed(const struct question *q)
+{
+    return q->t->number < 0 ? q->more->stressed : q->more->open_sessions >= q->t->number;
+}
+
+static bool has_bit(uint64_t bits, int n)
+{
+    return bits >> n & 1;
+}
+
+/* Local time: what is written is about the people who work here. */
+static bool is_time(const struct conf_time *time, struct wall now)
+{
+    time_t t = (time_t)now.sec;
+    struct tm tm;
+    if (!localtime_r(&t, &tm))
+        return false;
+    if (!has_bit(time->minutes, tm.tm_min) || !has_bit(time->hours, tm.tm_hour) || !has_bit(time->months, tm.tm_mon + 1))
+        return false;
+    bool day = has_bit(time->days, tm.tm_mday), weekday = has_bit(time->weekdays, tm.tm_wday);
+    if (!time->any_day && !time->any_weekday)
+        return day || weekday;
+    return (day || time->any_day) && (weekday || time->any_weekday);
+}
+
+static enum policy_truth judge_macro(const struct question *q)
+{
+    struct slice value = q->more->macro ? q->more->macro(q->more->ctx, q->t->name) : SLICE_NONE;
+    if (value.ptr)
+        return truth_of(matches_value(q->t, value));
+    return open_until(POLICY_AT_DATA, q, false);
+}
+
+static enum policy_truth judge_filter(const struct question *q)
+{
+    static const enum policy_standing standing_of[] = {
+        [CONF_RESULT_ACCEPT] = FILTER_ACCEPTED,     [CONF_RESULT_CONTINUE] = FILTER_CONTINUED,
+        [CONF_RESULT_TEMPFAIL] = FILTER_TEMPFAILED, [CONF_RESULT_REJECT] = FILTER_REJECTED,
+        [CONF_RESULT_DISCARD] = FILTER_DISCARDED,   [CONF_RESULT_FAILED] = FILTER_FAILED,
+    };
+    size_t n = (size_t)q->t->number;
+    if (n >= q->p->n_filters || !q->p->filters[n].enabled)
+        return POLICY_NO;
+    uint8_t standing = q->more->standing ? q->more->standing[n] : FILTER_PENDING;
+    if (q->t->result == CONF_RESULT_QUARANTINE && q->more->quarantined && q->more->quarantined[n])
+        return POLICY_YES;
+    if (standing == FILTER_PENDING)
+        return POLICY_LATER;
+    if (q->t->result == CONF_RESULT_ASKED)
+        return truth_of(standing != FILTER_NOT_ASKED);
+    return truth_of(q->t->result != CONF_RESULT_QUARANTINE && standing == standing_of[q->t->result]);
+}
+
+/* ---- recipients and the other clauses of a racl line ---- */
+
+static bool matches_items(const struct question *q, const struct policy_facts *f, bool without_formats)
+{
+    struct items_question ask = {.p = q->p, .f = f, .without_formats = without_formats};
+    return items_match(&ask, q->t->items);
+}
+
+/* The n-th recipient so far, as facts of it alone; false: there is none. */
+static bool take_recipient(const struct question *q, size_t n, struct policy_facts *f)
+{
+    *f = *q->f;
+    return q->more->recipient && q->more->recipient(q->more->ctx, n, &f->recipient);
+}
+
+/* The present recipient; where none is present, any of those that there are. */
+static enum policy_truth judge_recipient(const struct question *q)
+{
+    struct policy_facts one;
+    bool any = false;
+    if (q->f->stage < POLICY_AT_RCPT)
+        return POLICY_LATER;
+    if (q->f->recipient.ptr)
+        return truth_of(matches_items(q, q->f, false));
+    for (size_t n = 0; !any && take_recipient(q, n, &one); n++)
+        any = matches_items(q, &one, false);
+    return open_until(POLICY_AT_DATA, q, any);
+}
+
+static enum policy_truth judge_every(const struct question *q)
+{
+    struct policy_facts one;
+    bool every = true;
+    size_t n = 0;
+    if (q->f->stage < POLICY_AT_DATA)
+        return POLICY_LATER;
+    for (; every && take_recipient(q, n, &one); n++)
+        every = matches_items(q, &one, false);
+    return truth_of(every && n > 0);
+}
+
+static enum policy_truth judge_helo(const struct question *q)
+{
+    const struct policy_items *items = q->t->items;
+    if (!q->f->helo.ptr) /* none before MAIL: the client has left it out */
+        return open_until(POLICY_AT_MAIL, q, false);
+    if (q->f->stage < POLICY_AT_HELO)
+        return POLICY_LATER;
+    if (matches_items(q, q->f, true) || items->n_formats == 0)
+        return truth_of(matches_items(q, q->f, true));
+    if (items->formats_name_rcpt)
+        return judge_recipient(q);
+    return known_from(POLICY_AT_MAIL, q, matches_items(q, q->f, false)); /* a format may name the sender */
+}
+
+static enum policy_truth judge_clause(const struct question *q)
+{
+    switch (q->t->items->kind) {
+    case CONF_CLAUSE_ADDR:
+    case CONF_CLAUSE_DOMAIN:
+        return truth_of(matches_items(q, q->f, false));
+    case CONF_CLAUSE_HELO:
+        return judge_helo(q);
+    case CONF_CLAUSE_FROM:
+        return q->f->stage < POLICY_AT_MAIL ? POLICY_LATER : truth_of(matches_items(q, q->f, false));
+    case CONF_CLAUSE_RCPT:
+        return judge_recipient(q);
+    case CONF_CLAUSE_LIST:
+    case CONF_CLAUSE_TARPIT:
+    case CONF_CLAUSE_MAX_:
+        break;
+    }
+    PANIC("a clause that no condition has");
+}
+
+/* ---- the message ---- */
+
+static enum policy_truth judge_header(const struct question *q)
+{
+    struct slice name, value;
+    bool hit = false;
+    if (q->f->stage < POLICY_AT_HEADER)
+        return POLICY_LATER;
+    for (size_t n = 0; !hit && q->more->header && q->more->header(q->more->ctx, n, &name, &value); n++)
+        hit = slice_eq_nocase(name, q->t->name) && matches_value(q->t, value);
+    return open_until(POLICY_AT_EOH, q, hit);
+}
+
+/*
+ * Line by line, without the line's end: so `$` means what it says though lines end with CR LF here, and a line that is not
+ * complete yet is not judged before it is.
+ */
+static enum policy_truth judge_body(const struct question *q)
+{
+    struct slice rest = slice_upto(q->more->body, POLICY_BODY_MAX_BYTES);
+    bool complete = q->more->body_complete || q->f->stage == POLICY_AT_EOM;
+    if (q->f->stage < POLICY_AT_BODY)
+        return POLICY_LATER;
+    while (rest.len > 0) {
+        if (slice_find(rest, '\n') == rest.len && !complete)
+            break;
+        struct slice line = slice_cut(&rest, '\n');
+        if (line.len > 0 && line.ptr[line.len - 1] == '\r')
+            line.len--;
+        if (q->t->re ? matches_regex(q->t->re, line) : contains(line, q->t->text))
+            return POLICY_YES;
+    }
+    return complete ? POLICY_NO : POLICY_LATER;
+}
+
+/* What has come so far only grows: beyond the limit it stays beyond it. */
+static enum policy_truth judge_msgsize(const struct question *q)
+{
+    uint64_t size = q->more->size_bytes, limit = (uint64_t)q->t->number;
+    bool at_least = q->t->compare == CONF_MORE_OR_EQUAL || q->t->compare == CONF_LESS;
+    bool wants_more = q->t->compare == CONF_MORE_OR_EQUAL || q->t->compare == CONF_MORE;
+    bool beyond = at_least ? size >= limit : size > limit;
+    if (!q->f->more)
+        return POLICY_LATER; /* nobody has counted */
+    if (beyond)
+        return truth_of(wants_more);
+    return known_from(POLICY_AT_EOM, q, !wants_more);
+}
+
+/* ---- all of them ---- */
+
+bool policy_is_trusted(const struct policy *p, struct slice sender)
+{
+    struct slice address = slice_trim(sender, "<> \t");
+    size_t at = slice_rfind(address, '@');
+    return at < address.len && names_find(&p->trust, slice_from(address, at + 1)) != NULL;
+}
+
+enum policy_truth term_judge(const struct policy *p, const struct term *t, const struct policy_facts *f,
+                             struct policy_why *why, uint32_t *lists)
+{
+    static const struct policy_session_facts none;
+    struct question q = {p, t, f, f->more ? f->more : &none};
+    switch (t->kind) {
+    case CONF_TERM_S25R:
+        return s25r_judge(p, f, why);
+    case CONF_TERM_REMOTE:
+        return truth_of(is_remote(p, f));
+    case CONF_TERM_AUTHENTICATED:
+        return judge_auth(&q, true);
+    case CONF_TERM_UNAUTHENTICATED:
+        return judge_auth(&q, false);
+    case CONF_TERM_STRESS:
+        return truth_of(is_stressed(&q));
+    case CONF_TERM_TRUSTED:
+        return f->stage < POLICY_AT_MAIL ? POLICY_LATER : truth_of(policy_is_trusted(p, f->sender));
+    case CONF_TERM_DNSBL:
+        return judge_dnsbl(&q, lists);
+    case CONF_TERM_CLAUSE:
+        return judge_clause(&q);
+    case CONF_TERM_EVERY:
+        return judge_every(&q);
+    case CONF_TERM_HEADER:
+        return judge_header(&q);
+    case CONF_TERM_BODY:
+        return judge_body(&q);
+    case CONF_TERM_MSGSIZE:
+        return judge_msgsize(&q);
+    case CONF_TERM_TIME:
+        return truth_of(is_time(t->time, f->now));
+    case CONF_TERM_FILTER:
+        return judge_filter(&q);
+    case CONF_TERM_MACRO:
+        return judge_macro(&q);
+    case CONF_TERM_CONDITION:
+    case CONF_TERM_MAX_:
+        break;
+    }
+    PANIC("a term of no kind");
+}
