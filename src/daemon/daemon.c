@@ -148,6 +148,20 @@ static enum err start_identity(struct daemon *d, struct buf *why)
     return identity_find(d->plan->set->user, &d->identity, why);
 }
 
+static const char *spool_directory(const struct conf_settings *set)
+{
+    return set->spool ? set->spool : set->store;
+}
+
+/* The MTA's connection, one for each child, and one for the message's spool file, which is there for children only. */
+static uint32_t files_per_session(const struct conf *conf)
+{
+    uint32_t children = 0;
+    for (size_t i = 0; i < conf->n_filters; i++)
+        children += conf->filters[i].connect && conf->filters[i].set.enabled;
+    return children ? 2 + children : 1;
+}
+
 static enum err start_loop(struct daemon *d, struct buf *why)
 {
     struct io_hooks hooks = {.ctx = d,
@@ -160,12 +174,16 @@ static enum err start_loop(struct daemon *d, struct buf *why)
                              .log = hook_log,
                              .woken = hook_woken,
                              .signalled = hook_signalled};
+    const struct conf_settings *set = d->plan->set;
     uint32_t files = io_raise_files(WANTED_FILES);
-    d->sessions_max = files > 2 * IO_FILES_RESERVED ? files - IO_FILES_RESERVED : IO_FILES_RESERVED;
-    int64_t wanted = d->plan->set->sessions_max;
-    if (wanted > 0 && wanted < d->sessions_max)
-        d->sessions_max = (uint32_t)wanted;
-    enum err e = io_new(&d->io, &hooks, d->sessions_max);
+    files = files > 2 * IO_FILES_RESERVED ? files - IO_FILES_RESERVED : IO_FILES_RESERVED;
+    d->sessions_max = files / files_per_session(d->plan->conf);
+    if (set->sessions_max > 0 && set->sessions_max < d->sessions_max)
+        d->sessions_max = (uint32_t)set->sessions_max;
+    struct io_limits limits = {.sessions_max = d->sessions_max,
+                               .files_max = files - d->sessions_max,
+                               .spool_directory = spool_directory(set)};
+    enum err e = io_new(&d->io, &hooks, &limits);
     static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
     for (size_t i = 0; e == ERR_NONE && i < COUNT_OF(signals); i++)
         e = io_catch(d->io, signals[i]);
@@ -224,6 +242,8 @@ static void dump_close(struct daemon *d)
 static enum err start_rights(struct daemon *d, struct buf *why)
 {
     enum err e = rights_make_directory(d->plan->set->store, &d->identity, why);
+    if (e == ERR_NONE)
+        e = rights_make_directory(spool_directory(d->plan->set), &d->identity, why);
     return e == ERR_NONE ? rights_drop(&d->identity, why) : e;
 }
 

@@ -1,4 +1,4 @@
-/* internal.h - what the files of io/ share: the loop's state, a connection, a listener. */
+/* internal.h - what the files of io/ share: the loop's state, a connection's stream, an MTA, a child, a listener. */
 #ifndef TARSIER_IO_INTERNAL_H
 #define TARSIER_IO_INTERNAL_H
 
@@ -6,15 +6,18 @@
 #include "base/mem.h"
 #include "io/io.h"
 
+#include <sys/un.h>
 #include <uv.h>
 
 enum {
-    IO_READ_BYTES = 64 * 1024,        /* the one read buffer */
-    IO_QUEUE_MAX_BYTES = 1024 * 1024, /* unsent bytes of a connection; above: it is broken */
-    IO_EFFECTS_BYTES = 16 * 1024,     /* a step's payloads without an allocation */
-    IO_LINGER_MS = 10000,             /* a closing connection may take this long to read what is left */
+    IO_READ_BYTES = 64 * 1024,    /* the one read buffer */
+    IO_EFFECTS_BYTES = 16 * 1024, /* a step's payloads without an allocation */
+    IO_LINGER_MS = 10000,         /* a closing MTA may take this long to read what is left */
+    IO_CHILD_LINGER_MS = 2000,    /* a child that is closed, too */
     IO_TICK_MS = 100,
     CONN_CHUNK = 64,
+    CHILD_CHUNK = 64,
+    SPOOL_BUCKETS = 256,
 };
 
 union io_handle {
@@ -24,17 +27,47 @@ union io_handle {
     uv_tcp_t tcp;
 };
 
+struct stream;
+
+/* Whose connection a stream is: an MTA's or a child's. */
+struct stream_kind {
+    int64_t linger_ms;
+    void (*broken)(struct io *io, struct stream *s, int error); /* nothing more can be sent; not told while it closes */
+    void (*drained)(struct io *io, struct stream *s);           /* after stream_drain */
+    void (*closed)(struct io *io, struct stream *s);            /* the memory is the owner's again; node is in no list */
+};
+
+/* A connection's way out; the way in is its owner's. */
+struct stream {
+    union io_handle uv;
+    const struct stream_kind *kind;
+    struct list node;       /* the owner's free list, or what lingers of its kind, or its own */
+    int64_t linger_till_ms; /* closing */
+    bool draining;          /* kind->drained is owed */
+    bool closing;           /* what is queued is still sent */
+    bool broken;            /* nothing more can be sent */
+};
+
 /* One MTA. Held connections are many: keep it small. */
 struct conn {
-    union io_handle uv;
-    struct list node;       /* free list, or io's list of those that linger */
-    int64_t linger_till_ms; /* closing */
+    struct stream out;
     uint32_t slot, serial;
+    uint32_t drain_request;
     bool open;    /* has a name that effects may use */
     bool surplus; /* hooks.surplus serves it */
-    bool closing; /* EFFECT_CLOSE has come; what is queued is still sent */
-    bool broken;  /* nothing more can be sent */
     bool eof;     /* EVENT_EOF has been given or waits its turn */
+};
+
+/* One child milter's connection. */
+struct child {
+    struct stream out;
+    child_id id;           /* 0: it has no name any more */
+    uv_connect_t connect;  /* TCP */
+    struct sockaddr_un at; /* unix: where its queue was full, to try again */
+    int error;             /* of a write: told when what it has said before is read */
+    bool counted;          /* among io->files */
+    bool reading;
+    bool lost; /* CHILD_LOST has been given or waits its turn */
 };
 
 struct listener {
@@ -57,7 +90,8 @@ struct io_signal {
 struct io {
     uv_loop_t loop;
     struct io_hooks hooks;
-    uv_timer_t tick, limit;
+    struct io_limits limits;
+    uv_timer_t tick, limit, dns;
     uv_async_t wake;
     struct io_signal *signals;
     struct list listeners;
@@ -66,7 +100,20 @@ struct io {
     struct conn **chunks;
     size_t n_chunks, cap_chunks;
     struct list free, lingering;
-    uint32_t sessions_max, sessions, surplus; /* open now; a lingering one counts */
+    uint32_t sessions, surplus; /* open now; a lingering one counts */
+
+    /* children by the slot of their name; the objects in chunks as above, for they outlive their names */
+    struct child **child_slots;
+    size_t n_child_slots, cap_child_slots;
+    struct child **child_chunks;
+    size_t n_child_chunks, cap_child_chunks;
+    struct list child_free, child_lingering, child_waiting; /* waiting: for room in the queue of the child's socket */
+    uint32_t children;                                      /* as sessions */
+
+    struct list spools[SPOOL_BUCKETS]; /* by name */
+    uint32_t files;                    /* of children and spools, open now */
+
+    struct list watches; /* of io_watch_fd */
 
     /* the step that is being carried out */
     bool busy;
@@ -80,14 +127,42 @@ struct io {
     char read_buffer[IO_READ_BYTES];
 };
 
+/* stream.c */
+void stream_read_room(uv_handle_t *handle, size_t wanted, uv_buf_t *buf); /* uv_alloc_cb: the one read buffer */
+void stream_send(struct io *io, struct stream *s, const uv_buf_t *bufs, unsigned n);
+void stream_drain(struct io *io, struct stream *s);
+void stream_close(struct stream *s, struct list *lingering); /* when everything is sent, or has lingered */
+void stream_shut(struct stream *s);                          /* now */
+void stream_linger_check(struct list *lingering, int64_t now_ms);
+
 /* conn.c */
 void conn_accept(struct listener *l);
 void conn_send(struct io *io, session_id session, const uv_buf_t *bufs, unsigned n);
+void conn_drain(struct io *io, session_id session, uint32_t request);
 void conn_close(struct io *io, session_id session);
-/* Which hook serves the session; NULL when it has gone. */
+/* NULL when it has gone. */
 struct conn *conn_find(struct io *io, session_id session);
-void conn_linger_check(struct io *io, int64_t now_ms);
 void conn_free_all(struct io *io);
+
+/* child.c */
+void child_open(struct io *io, const struct effect *e);
+void child_send(struct io *io, child_id id, const uv_buf_t *bufs, unsigned n);
+void child_drain(struct io *io, child_id id);
+void child_pause(struct io *io, child_id id);
+void child_resume(struct io *io, child_id id);
+void child_close(struct io *io, child_id id);
+struct child *child_find(struct io *io, child_id id);
+void child_retry(struct io *io); /* those that wait for room in a socket's queue */
+void child_free_all(struct io *io);
+
+/* spool.c */
+void spool_write(struct io *io, const struct effect *e);
+void spool_read(struct io *io, const struct effect *e);
+void spool_close(struct io *io, uint64_t id);
+void spool_close_all(struct io *io);
+
+/* poll.c */
+void poll_end_all(struct io *io);
 
 /* listen.c */
 void listener_close_all(struct io *io);

@@ -1,7 +1,7 @@
 /*
- * io.h - the event loop: listeners, connections of MTAs, one timer, signals, wakes from other threads. Turns what happens into
- * events for `step` and carries the effects out after it returns; knows nothing of the milter protocol, of the store or of
- * the log, which it reaches through hooks.
+ * io.h - the event loop: listeners, connections of MTAs and to children, spool files, one timer, signals, wakes from other
+ * threads. Turns what happens into events for `step` and carries the effects out after it returns; knows nothing of the milter
+ * protocol, of the store, of DNS or of the log, which it reaches through hooks.
  *
  * Everything but io_wake is called on the loop's thread (before io_run: the thread that will run it).
  */
@@ -19,7 +19,7 @@ struct io_hooks {
     void *ctx;
     /* One event; EVENT_OPEN..EVENT_STOP. Never called while it runs. */
     void (*step)(void *ctx, const struct event *event, struct effects *out);
-    /* A connection beyond sessions_max, instead of step: only OPEN, BYTES, EOF; effects SEND, CLOSE, LOG. */
+    /* A connection beyond sessions_max, instead of step: only OPEN, BYTES, EOF, DRAINED; effects SEND, CLOSE, DRAIN, LOG. */
     void (*surplus)(void *ctx, const struct event *event, struct effects *out);
     bool (*wants_ticks)(void *ctx);
     /* Effects that are not ours. Borrowed for the call. An answer that is there at once is given to io_feed. */
@@ -27,17 +27,39 @@ struct io_hooks {
     void (*look)(void *ctx, const struct effect *e); /* collects */
     void (*look_flush)(void *ctx);                   /* after a step that looked */
     void (*log)(void *ctx, enum log_level level, struct slice line);
-    void (*woken)(void *ctx); /* after io_wake, once for several */
+    /* DNS: a question; a descriptor of io_watch_fd; and time: its answer is how many ms to the next call, -1 none is needed. */
+    void (*dns)(void *ctx, const struct effect *e);
+    void (*fd_ready)(void *ctx, int fd, bool readable, bool writable);
+    int64_t (*dns_tick)(void *ctx); /* soon after each of the two above and after io_dns_soon; never within a step */
+    void (*woken)(void *ctx);       /* after io_wake, once for several */
     void (*signalled)(void *ctx, int signo);
 };
 
 /*
- * sessions_max: connections that step sees at a time; up to IO_SURPLUS_MAX more are given to `surplus`, and beyond them the
- * kernel's queue waits. Whoever chooses it leaves room for files (IO_FILES_RESERVED).
- * Errors: ERR_IO (the system gives no loop; errno tells). Owner: free with io_free.
+ * What may be open at a time, so that accept never meets EMFILE: all of it and IO_FILES_RESERVED (which has IO_SURPLUS_MAX in
+ * it) fit into the limit of open files.
  */
-enum { IO_SURPLUS_MAX = 32, IO_FILES_RESERVED = 64 };
-MUST_CHECK enum err io_new(struct io **out, const struct io_hooks *hooks, uint32_t sessions_max);
+struct io_limits {
+    /* Connections that step sees; up to IO_SURPLUS_MAX more are given to `surplus`, beyond them the kernel's queue waits. */
+    uint32_t sessions_max;
+    /* Connections to children and spool files, together. One more is refused: CHILD_LOST, a SPOOL's error, with EMFILE. */
+    uint32_t files_max;
+    const char *spool_directory; /* borrowed; must be there when a spool file is made. NULL: ENOENT */
+};
+
+enum {
+    IO_SURPLUS_MAX = 32,
+    IO_FILES_RESERVED = 64,
+    /*
+     * Sent and not yet with the kernel, of one connection: what is beyond breaks it (EVENT_EOF; CHILD_LOST with ENOBUFS). A
+     * sender of more than that waits in between for DRAINED; it will not exceed this when it sends less than this from one to
+     * the next.
+     */
+    IO_QUEUE_MAX_BYTES = 1024 * 1024,
+};
+
+/* Errors: ERR_IO (the system gives no loop; errno tells). Owner: free with io_free. */
+MUST_CHECK enum err io_new(struct io **out, const struct io_hooks *hooks, const struct io_limits *limits);
 /* Connections still open are dropped without a word; sockets that are ours are unlinked. NULL is harmless. */
 void io_free(struct io *io);
 
@@ -69,12 +91,18 @@ void io_run(struct io *io);
 
 /*
  * Give an event to step and carry out what follows; `now` is filled in. Called from a hook while a step's effects are being
- * carried out, the event waits its turn; it must not borrow anything then (BYTES and STORE do: for those, wake and come back).
+ * carried out, the event waits its turn; it must not borrow anything then (BYTES, STORE, DNS, a child's bytes and what was read
+ * from a spool do: for those, wake and come back).
  */
 void io_feed(struct io *io, const struct event *event);
 
 /* Any thread: hooks.woken will be called. */
 void io_wake(struct io *io);
+
+/* Poll a descriptor that somebody else owns: hooks.fd_ready is called. Both false: no more, before it is closed. */
+void io_watch_fd(struct io *io, int fd, bool read, bool write);
+/* hooks.dns_tick will be called, from the loop. */
+void io_dns_soon(struct io *io);
 
 /* Run work(ctx) on a worker thread, then done(ctx) on the loop. */
 void io_work(struct io *io, void (*work)(void *ctx), void (*done)(void *ctx), void *ctx);

@@ -22,20 +22,82 @@ struct instant io_now(void)
 
 /* ---- steps ---- */
 
-/* Replies to one MTA that follow each other go out in one write: small writes cost 43 ms each by Nagle's algorithm. */
+/*
+ * What follows each other to one MTA or one child goes out in one write: small writes cost 43 ms each by Nagle's algorithm where
+ * it is on, and a packet of the network each where not.
+ */
 static size_t send_run(struct io *io, size_t at)
 {
     const struct effect *first = &io->effects.items[at];
+    bool to_child = first->kind == EFFECT_CHILD_SEND;
     uv_buf_t bufs[SEND_TOGETHER];
     unsigned n = 0;
     while (n < SEND_TOGETHER && at + n < io->effects.count) {
         const struct effect *e = &io->effects.items[at + n];
-        if (e->kind != EFFECT_SEND || e->session != first->session)
+        if (e->kind != first->kind || (to_child ? e->u.child.id != first->u.child.id : e->session != first->session))
             break;
-        bufs[n++] = uv_buf_init((char *)(uintptr_t)e->u.bytes.ptr, (unsigned)e->u.bytes.len);
+        struct slice bytes = to_child ? e->u.child.bytes : e->u.bytes;
+        bufs[n++] = uv_buf_init((char *)(uintptr_t)bytes.ptr, (unsigned)bytes.len);
     }
-    conn_send(io, first->session, bufs, n);
+    if (to_child)
+        child_send(io, first->u.child.id, bufs, n);
+    else
+        conn_send(io, first->session, bufs, n);
     return n;
+}
+
+/* The MTA's connection and the hooks. */
+static void effect_run(struct io *io, const struct effect *e)
+{
+    switch (e->kind) {
+    case EFFECT_DRAIN:
+        conn_drain(io, e->session, e->request);
+        break;
+    case EFFECT_CLOSE:
+        conn_close(io, e->session);
+        break;
+    case EFFECT_STORE:
+        io->hooks.store(io->hooks.ctx, e);
+        break;
+    case EFFECT_LOOK:
+        io->hooks.look(io->hooks.ctx, e);
+        break;
+    case EFFECT_DNS:
+        io->hooks.dns(io->hooks.ctx, e);
+        io_dns_soon(io);
+        break;
+    case EFFECT_LOG:
+        io->hooks.log(io->hooks.ctx, e->level, e->u.bytes);
+        break;
+    case EFFECT_STOPPED:
+        io->stopped = true;
+        break;
+    default:
+        PANIC("no such effect");
+    }
+}
+
+static void effect_run_child(struct io *io, const struct effect *e)
+{
+    switch (e->kind) {
+    case EFFECT_CHILD_OPEN:
+        child_open(io, e);
+        break;
+    case EFFECT_CHILD_DRAIN:
+        child_drain(io, e->u.child.id);
+        break;
+    case EFFECT_CHILD_PAUSE:
+        child_pause(io, e->u.child.id);
+        break;
+    case EFFECT_CHILD_RESUME:
+        child_resume(io, e->u.child.id);
+        break;
+    case EFFECT_CHILD_CLOSE:
+        child_close(io, e->u.child.id);
+        break;
+    default:
+        PANIC("no such effect");
+    }
 }
 
 static void effects_run(struct io *io)
@@ -46,35 +108,37 @@ static void effects_run(struct io *io)
         size_t done = 1;
         switch (e->kind) {
         case EFFECT_SEND:
+        case EFFECT_CHILD_SEND:
             done = send_run(io, i);
             break;
-        case EFFECT_CLOSE:
-            conn_close(io, e->session);
-            break;
-        case EFFECT_STORE:
-            io->hooks.store(io->hooks.ctx, e);
-            break;
         case EFFECT_LOOK:
-            io->hooks.look(io->hooks.ctx, e);
             looked = true;
+            effect_run(io, e);
             break;
+        case EFFECT_CLOSE:
+        case EFFECT_STORE:
         case EFFECT_LOG:
-            io->hooks.log(io->hooks.ctx, e->level, e->u.bytes);
-            break;
         case EFFECT_STOPPED:
-            io->stopped = true;
+        case EFFECT_DRAIN:
+        case EFFECT_DNS:
+            effect_run(io, e);
             break;
         case EFFECT_CHILD_OPEN:
-        case EFFECT_CHILD_SEND:
         case EFFECT_CHILD_DRAIN:
         case EFFECT_CHILD_PAUSE:
         case EFFECT_CHILD_RESUME:
         case EFFECT_CHILD_CLOSE:
-        case EFFECT_DRAIN:
-        case EFFECT_DNS:
+            effect_run_child(io, e);
+            break;
         case EFFECT_SPOOL_WRITE:
+            spool_write(io, e);
+            break;
         case EFFECT_SPOOL_READ:
+            spool_read(io, e);
+            break;
         case EFFECT_SPOOL_CLOSE:
+            spool_close(io, e->u.spool.id);
+            break;
         case EFFECT_MAX_:
             PANIC("no such effect");
         }
@@ -87,7 +151,7 @@ static void effects_run(struct io *io)
 
 static bool is_of_connection(enum event_kind kind)
 {
-    return kind == EVENT_OPEN || kind == EVENT_BYTES || kind == EVENT_EOF;
+    return kind == EVENT_OPEN || kind == EVENT_BYTES || kind == EVENT_EOF || kind == EVENT_DRAINED;
 }
 
 static void step_run(struct io *io, const struct event *event)
@@ -99,6 +163,8 @@ static void step_run(struct io *io, const struct event *event)
             return; /* closed while the event waited */
         surplus = c->surplus;
     }
+    if (event->kind == EVENT_CHILD && !child_find(io, event->u.child.id))
+        return;
     (surplus ? io->hooks.surplus : io->hooks.step)(io->hooks.ctx, event, &io->effects);
     effects_run(io);
 }
@@ -108,7 +174,8 @@ static void tick_fired(uv_timer_t *timer);
 /* The timer runs only while somebody needs it: an idle daemon sleeps. */
 static void ticks_adjust(struct io *io)
 {
-    bool want = !list_is_empty(&io->lingering) || io->hooks.wants_ticks(io->hooks.ctx);
+    bool want = !list_is_empty(&io->lingering) || !list_is_empty(&io->child_lingering) ||
+                !list_is_empty(&io->child_waiting) || io->hooks.wants_ticks(io->hooks.ctx);
     if (want == io->ticking || uv_is_closing((uv_handle_t *)&io->tick))
         return;
     io->ticking = want;
@@ -120,10 +187,26 @@ static void ticks_adjust(struct io *io)
     }
 }
 
+static bool event_borrows(const struct event *e)
+{
+    switch (e->kind) {
+    case EVENT_BYTES:
+    case EVENT_STORE:
+    case EVENT_DNS:
+        return true;
+    case EVENT_CHILD:
+        return e->u.child.news == CHILD_BYTES;
+    case EVENT_SPOOL:
+        return e->u.spool.bytes.len > 0;
+    default:
+        return false;
+    }
+}
+
 void io_feed(struct io *io, const struct event *event)
 {
     if (io->busy) {
-        if (event->kind == EVENT_BYTES || event->kind == EVENT_STORE)
+        if (event_borrows(event))
             PANIC("an event that borrows cannot wait");
         io->pending = mem_grow(io->pending, &io->pending_cap, io->pending_count + 1, sizeof(*io->pending));
         io->pending[io->pending_count++] = *event;
@@ -152,7 +235,25 @@ static void tick_fired(uv_timer_t *timer)
 {
     struct io *io = timer->loop->data;
     io_feed(io, &(struct event){.kind = EVENT_TICK});
-    conn_linger_check(io, io_now().mono.ms);
+    int64_t now_ms = io_now().mono.ms;
+    stream_linger_check(&io->lingering, now_ms);
+    stream_linger_check(&io->child_lingering, now_ms);
+    child_retry(io);
+}
+
+static void dns_fired(uv_timer_t *timer)
+{
+    struct io *io = timer->loop->data;
+    int64_t ms = io->hooks.dns_tick(io->hooks.ctx);
+    if (ms < 0 || uv_is_active((uv_handle_t *)timer)) /* what it answered has asked for more: at once */
+        return;
+    uv_update_time(&io->loop);
+    uv_timer_start(timer, dns_fired, (uint64_t)ms, 0);
+}
+
+void io_dns_soon(struct io *io)
+{
+    uv_timer_start(&io->dns, dns_fired, 0, 0);
 }
 
 static void wake_fired(uv_async_t *wake)
@@ -234,7 +335,7 @@ uint32_t io_raise_files(uint32_t want)
     return limit.rlim_cur > UINT32_MAX / 2 ? UINT32_MAX / 2 : (uint32_t)limit.rlim_cur;
 }
 
-enum err io_new(struct io **out, const struct io_hooks *hooks, uint32_t sessions_max)
+enum err io_new(struct io **out, const struct io_hooks *hooks, const struct io_limits *limits)
 {
     *out = NULL;
     struct io *io = mem_zalloc(sizeof(*io));
@@ -244,18 +345,26 @@ enum err io_new(struct io **out, const struct io_hooks *hooks, uint32_t sessions
         errno = -r;
         return ERR_IO;
     }
-    /* A write to an MTA that has gone must be an error value. */
+    /* A write to an MTA that has gone must be an error value, and one beyond what a file may have (RLIMIT_FSIZE). */
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
     io->loop.data = io;
     io->hooks = *hooks;
-    io->sessions_max = sessions_max;
+    io->limits = *limits;
     list_init(&io->listeners);
     list_init(&io->free);
     list_init(&io->lingering);
+    list_init(&io->child_free);
+    list_init(&io->child_lingering);
+    list_init(&io->child_waiting);
+    for (size_t i = 0; i < SPOOL_BUCKETS; i++)
+        list_init(&io->spools[i]);
+    list_init(&io->watches);
     effects_init(&io->effects);
     arena_init_inline(&io->effects.arena, io->effects_memory, sizeof(io->effects_memory));
     uv_timer_init(&io->loop, &io->tick);
     uv_timer_init(&io->loop, &io->limit);
+    uv_timer_init(&io->loop, &io->dns);
     r = uv_async_init(&io->loop, &io->wake, wake_fired);
     if (r < 0) {
         io_free(io);
@@ -278,7 +387,7 @@ static void limit_fired(uv_timer_t *timer)
 
 void loop_check_stopped(struct io *io)
 {
-    if (io->stopping && io->stopped && io->sessions + io->surplus == 0)
+    if (io->stopping && io->stopped && io->sessions + io->surplus + io->children == 0)
         uv_stop(&io->loop);
 }
 
@@ -306,6 +415,8 @@ void io_free(struct io *io)
         return;
     io->stopping = true;
     listener_close_all(io);
+    poll_end_all(io);
+    spool_close_all(io);
     uv_walk(&io->loop, close_any, NULL);
     while (uv_run(&io->loop, UV_RUN_DEFAULT) != 0)
         continue; /* a uv_stop on the way ends only one round */
@@ -317,6 +428,7 @@ void io_free(struct io *io)
         free(s);
     }
     conn_free_all(io);
+    child_free_all(io);
     effects_fini(&io->effects);
     free(io->pending);
     free(io);

@@ -235,7 +235,7 @@ static void stub_start(struct stub *s, uint32_t sessions_max)
     *s = (struct stub){.loop_thread = pthread_self()};
     struct io_hooks h = hooks;
     h.ctx = s;
-    CHECK_INT(io_new(&s->io, &h, sessions_max), ERR_NONE);
+    CHECK_INT(io_new(&s->io, &h, &(struct io_limits){.sessions_max = sessions_max}), ERR_NONE);
     struct buf why = {0};
     struct io_listen spec = spec_unix();
     if (!CHECK_INT(io_listen(s->io, &spec, &why), ERR_NONE))
@@ -608,7 +608,7 @@ static void replaces_a_stale_socket_only(void)
     fclose(f);
     static const struct io_hooks none;
     struct io *io;
-    CHECK_INT(io_new(&io, &none, 5), ERR_NONE);
+    CHECK_INT(io_new(&io, &none, &(struct io_limits){.sessions_max = 5}), ERR_NONE);
     CHECK_INT(try_listen(io, spec_unix(), "no socket"), ERR_EXISTS);
     CHECK_INT(access(path, F_OK), 0);
     unlink(path);
