@@ -1,6 +1,6 @@
 /*
- * breaker.h - a child that fails again and again is not asked for a while, so that its trouble costs nobody's time. Pure; one
- * a filter's name, which outlives reloads.
+ * breaker.h - a child that fails again and again is not asked for a while, so that its trouble costs nobody's time. Pure;
+ * one a filter's name, which outlives reloads.
  *
  *   CLOSED ── failures in a row ──► OPEN ── pause over ──► PROBING (one session tries) ── success ──► CLOSED
  *                                     ▲────────────────── failure: the pause doubles ◄──┘

@@ -1,7 +1,7 @@
 /*
  * link.h - our side of one connection to a child milter: negotiation, one command at a time, its answer checked. A state
- * machine without I/O: bytes in, bytes out, deadlines as values. Knows nothing of sessions, of other children or of what a verdict
- * means for the mail.
+ * machine without I/O: bytes in, bytes out, deadlines as values. Knows nothing of sessions, of other children or of what a
+ * verdict means for the mail.
  *
  * A child that lies (an answer that this command cannot have, a form that is broken, more than was negotiated, bytes when
  * nothing was asked) is failed: nothing that it has said goes on.
@@ -44,6 +44,8 @@ struct link {
     uint8_t failed_at;  /* LINK_FAILED: the command that was asked, SMFIC_OPTNEG, or 0 while connecting or idle */
     struct buf in;      /* the beginning of a packet */
     struct arena arena; /* got's symlists */
+    unsigned late;      /* replies to commands before an ABORT, still to come and to be passed over */
+    bool quit;          /* QUIT was said: nothing is expected any more, and whatever comes is passed over */
 };
 
 enum link_news {
@@ -57,8 +59,7 @@ enum link_news {
 
 /* Final for its command. */
 struct link_answer {
-    uint8_t
-        code; /* CONTINUE, ACCEPT, REJECT, TEMPFAIL, DISCARD, REPLYCODE, SKIP. SHUTDOWN and CONNFAIL come as REPLYCODE 421 */
+    uint8_t code;      /* CONTINUE, ACCEPT, REJECT, TEMPFAIL, DISCARD, REPLYCODE, SKIP. SHUTDOWN, CONNFAIL: REPLYCODE 421 */
     int status;        /* REPLYCODE: 400..599 */
     struct slice text; /* REPLYCODE: as milter_reply.replycode.text */
 };
@@ -69,8 +70,8 @@ void link_fini(struct link *l);
 
 void link_connecting(struct link *l, struct mono now);
 /*
- * The connection stands: appends OPTNEG. offer: version, actions and steps that the child may choose from; of steps all that we do
- * for it whatever the MTA does (SMFIP_NO*, SMFIP_NR_*, SKIP), and RCPT_REJ and HDR_LEADSPC where the MTA gives them.
+ * The connection stands: appends OPTNEG. offer: version, actions and steps that the child may choose from; of steps all that
+ * we do for it whatever the MTA does (SMFIP_NO*, SMFIP_NR_*, SKIP), and RCPT_REJ and HDR_LEADSPC where the MTA gives them.
  */
 void link_connected(struct link *l, const struct milter_options *offer, struct mono now, struct buf *out);
 
@@ -82,18 +83,31 @@ bool link_answers(const struct link *l, uint8_t cmd);
 /*
  * Ask (LINK_IDLE only). macros: pairs "name NUL value NUL …" that the child is to get with it; empty: no macro packet. The
  * state is LINK_ASKED behind it, or LINK_IDLE still when the child does not answer this command. A HEADER's value is given
- * in canonical form (all behind the colon); one leading blank is left out for a child without HDR_LEADSPC. ABORT and QUIT may be told in any state behind
- * the negotiation: after ABORT the link is LINK_IDLE and a reply that was owed is passed over when it comes.
+ * in canonical form (all behind the colon); one leading space is left out for a child without HDR_LEADSPC.
+ *
+ * Of a command that it has said NO… to only the macros go out, as Postfix does (a filter may look at HELO's macros at MAIL);
+ * not even those for HEADER and BODY, which come again with EOH and EOM, or for what its version does not know.
+ *
+ * ABORT and QUIT may be told in every state. Behind the negotiation they are sent: after ABORT the link is LINK_IDLE and a
+ * reply that was owed is passed over when it comes; after QUIT nothing is to be asked. Before it and of a failed link they
+ * do nothing. A child that does not answer a command at all once it is aborted (no libmilter does that) seems slow
+ * afterwards: whoever wants to be sure ends the connection instead when late > 0.
  */
 void link_ask(struct link *l, const struct milter_command *c, struct slice macros, struct mono now, struct buf *out);
 
 /*
- * Take what it has said off *bytes until there is news. Header values in edits are canonical: one blank is put before those of
- * a child without HDR_LEADSPC. Owner: *bytes is borrowed; what is incomplete is kept inside.
+ * Take what it has said off *bytes until there is news; call it until LINK_NOTHING or LINK_BROKEN. Header values in edits
+ * are canonical: one space is put before those of a child without HDR_LEADSPC. Edits and pieces of a body restart its clock
+ * as PROGRESS does. With nothing owed, PROGRESS is passed over (a command without reply can cause it, and a child's timer
+ * that runs out while it answers); every other packet is a lie, also one that comes together with an answer.
+ * Owner: *bytes is borrowed; what is incomplete is kept inside.
  */
 MUST_CHECK enum link_news link_take(struct link *l, struct slice *bytes, struct mono now, struct link_answer *answer);
 
-/* Its connection was lost (error: errno's value, 0: closed), or its deadline has passed: LINK_FAILED, with why. */
+/*
+ * Its connection was lost (error: errno's value, 0: closed), or its deadline has passed: LINK_FAILED, with why. The first
+ * why stays; after QUIT a lost connection is no failure.
+ */
 void link_lost(struct link *l, int error);
 bool link_check_deadline(struct link *l, struct mono now); /* true: it has failed just now */
 

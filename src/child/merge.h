@@ -1,6 +1,6 @@
 /*
- * merge.h - several filters, one MTA: what is asked of the MTA on behalf of all, what of it each one gets, and one verdict out
- * of many. Pure functions.
+ * merge.h - several filters, one MTA: what is asked of the MTA on behalf of all, what of it each one gets, and one verdict
+ * out of many. Pure functions.
  */
 #ifndef TARSIER_CHILD_MERGE_H
 #define TARSIER_CHILD_MERGE_H
@@ -18,16 +18,20 @@ struct child_wish {
 };
 
 /*
- * The union: actions any wants, steps (NO… bits) that nobody wants to see, HDR_LEADSPC if offered and any child is there, SKIP if offered, NR_HDR if
- * offered (a verdict on a header can wait for EOH), RCPT_REJ if any asked; other NR_ and the MDS_ bits never. An unknown wish is one for everything.
- * At each stage the union of names: a child's list, or defaults[stage] for a child that has none there (or is unknown). own: what we need ourselves (its actions, its
- * NO… bits, its lists). The result's lists are in arena; a stage that nobody names is NONE.
+ * The union: actions any wants, steps (NO… bits) that nobody wants to see, HDR_LEADSPC if offered and any child is there,
+ * SKIP if offered, NR_HDR if offered (a verdict on a header can wait for EOH), RCPT_REJ if any asked; other NR_ and the MDS_
+ * bits never. An unknown wish is one for everything. At each stage the union of names: a child's list, or defaults[stage]
+ * for a child that has none there (or is unknown). own: what we need ourselves (its actions, its NO… bits, its lists). The
+ * result's lists are in arena; a stage that nobody names is NONE.
  */
 struct milter_options merge_wishes(const struct milter_options *mta_offer, const struct milter_options *own,
                                    const struct child_wish *wishes, size_t n, const char *const defaults[SMFIM_STAGES],
                                    struct arena *arena);
 
-/* Does what it chose ask for more of the MTA than was granted: a step that is not sent, an action, RCPT_REJ, LEADSPC? NULL: no; else what, for the log. */
+/*
+ * Does what it chose ask for more of the MTA than was granted: a step that is not sent, an action, RCPT_REJ, LEADSPC? NULL:
+ * no; else what, for the log.
+ */
 const char *merge_wants_more(const struct milter_options *granted, const struct milter_options *chosen);
 
 /* Blank-separated names, with or without braces ("i {rcpt_addr}"): is this macro among them? */
@@ -52,14 +56,25 @@ struct child_vote {
     enum child_standing standing;
     enum verdict verdict;  /* ANSWERED */
     enum verdict fallback; /* FAILED */
-    bool evaluation;       /* no voice at all */
+    /*
+     * No voice; but while it goes on (UNDECIDED, or ANSWERED "continue") it counts as UNDECIDED, so that it sees the rest.
+     */
+    bool evaluation;
 };
 
 struct merged {
     enum verdict verdict;
-    int by; /* the first one in order whose verdict it is and whose text goes out; -1: nobody's (no voices: CONTINUE when one is undecided, else ACCEPT) */
+    /*
+     * The first one in order whose verdict it is and whose text goes out; -1: nobody's (CONTINUE when one is undecided, else
+     * ACCEPT).
+     */
+    int by;
 };
-/* accept + continue = continue; all that have a voice accept = accept, unless somebody is undecided. A fallback "accept" is VERDICT_CONTINUE's equal: it neither ends nor stops anything, but with no other voice it is ACCEPT. */
+/*
+ * The strongest verdict of those who have a voice. accept + continue = continue; all that have a voice accept = accept,
+ * unless somebody is undecided: then CONTINUE, by nobody. A fallback "accept" neither ends nor stops anything: it counts
+ * only where no other voice is, and is ACCEPT there.
+ */
 struct merged merge_verdicts(const struct child_vote *votes, size_t n);
 
 /* Of an answer. SKIP counts as CONTINUE; REPLYCODE by its status. */
