@@ -67,14 +67,29 @@ static void check_listens(struct conf *c, struct diags *diags)
 
 static void check_progress(const struct conf *c, struct diags *diags)
 {
-    size_t row = settings_find(SLICE_LIT("progress"), SLICE_LIT("every"));
+    size_t row = settings_find(settings_global(), SLICE_LIT("progress"), SLICE_LIT("every"));
     if (c->set.progress_sec >= 30)
         diags_add(diags, DIAG_WARNING, c->origin[row], NULL,
                   "Postfix waits 30 s for a milter (milter_command_timeout), then it gives up the hold");
 }
 
+/* A filter that names no fallback has the global one, and owes it to the line that set that. */
+static void inherit_fallback(struct conf *c)
+{
+    size_t global = settings_find(settings_global(), SLICE_LIT("fallback"), SLICE_NONE);
+    size_t own = settings_find(settings_filter(), SLICE_LIT("fallback"), SLICE_NONE);
+    for (size_t i = 0; i < c->n_filters; i++) {
+        struct conf_filter *f = &c->filters[i];
+        if (f->set.fallback != SETTING_FALLBACK_GLOBAL)
+            continue;
+        f->set.fallback = c->set.fallback;
+        f->origin[own] = c->origin[global];
+    }
+}
+
 void conf_check(struct conf *c, struct diags *diags)
 {
+    inherit_fallback(c);
     check_listens(c, diags);
     check_filters(c, diags);
     check_unreachable(c, diags);

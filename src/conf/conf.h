@@ -205,9 +205,10 @@ struct conf_condition {
     const char *name;
     struct conf_where where;
     const struct conf_expr *expr;
+    unsigned filters_above; /* how many filters stand before it in the file: it may name those */
 };
 
-/* dnsrbl "name" zone answer[/bits] … (greylist.conf's, with any number of answers; none: 127.0.0.0/8) */
+/* dnsrbl "name" zone answer[/bits] … (greylist.conf's, with any number of answers; where none is named: 127.0.0.0/8) */
 struct conf_dnsbl {
     const char *name, *zone;
     struct conf_where where;

@@ -1,4 +1,4 @@
-/* manual.c - the table of settings as mdoc, for the manual page. */
+/* manual.c - the tables of settings as mdoc, for the manual page. */
 #include "conf/print.h"
 #include "conf/settings.h"
 
@@ -62,6 +62,10 @@ static void put_default(const struct setting *row, struct buf *out)
         buf_put_cstr(out, " .\n");
         return;
     }
+    if (row->type != SETTING_STRING && row->default_text) {
+        buf_printf(out, "Default: %s.\n", row->default_text);
+        return;
+    }
     buf_put_cstr(out, "Default:\n.Cm ");
     if (row->type == SETTING_STRING)
         buf_put_cstr(out, "none");
@@ -79,14 +83,24 @@ static void put_default(const struct setting *row, struct buf *out)
     buf_put_cstr(out, " .\n");
 }
 
-void conf_print_manual(struct buf *out)
+static void put_table(const struct settings_table *table, struct buf *out)
 {
-    for (size_t i = 0; i < settings_count(); i++) {
-        const struct setting *row = settings_row(i);
+    for (size_t i = 0; i < table->count; i++) {
+        const struct setting *row = &table->rows[i];
         put_head(row, out);
         put_sentences(row->text, out);
         put_default(row, out);
         if (row->needs_restart)
             buf_put_cstr(out, "A change needs a restart.\n");
     }
+}
+
+void conf_print_manual(struct buf *out)
+{
+    put_table(settings_global(), out);
+}
+
+void conf_print_filter_manual(struct buf *out)
+{
+    put_table(settings_filter(), out);
 }

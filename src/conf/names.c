@@ -26,16 +26,16 @@ static const struct name names[] = {
     {"socket", STATEMENT, NULL},
     {"listen", STATEMENT, NULL},
     {"include", STATEMENT, NULL},
-    {"filter", STATEMENT, NULL},
+    {"filter", STATEMENT | CONDITION, NULL},
     {"s25r", STATEMENT | CONDITION, NULL},
     {"racl", STATEMENT, NULL},
     {"acl", STATEMENT, NULL},
-    {"list", STATEMENT | CLAUSE, NULL},
-    {"addr", STATEMENT | CLAUSE | LIST, NULL},
-    {"domain", STATEMENT | CLAUSE | LIST, NULL},
-    {"from", STATEMENT | CLAUSE | LIST, NULL},
-    {"rcpt", STATEMENT | CLAUSE | LIST, NULL},
-    {"helo", CLAUSE | LIST, NULL},
+    {"list", STATEMENT | CLAUSE | CONDITION, NULL},
+    {"addr", STATEMENT | CLAUSE | LIST | CONDITION, NULL},
+    {"domain", STATEMENT | CLAUSE | LIST | CONDITION, NULL},
+    {"from", STATEMENT | CLAUSE | LIST | CONDITION, NULL},
+    {"rcpt", STATEMENT | CLAUSE | LIST | CONDITION, NULL},
+    {"helo", CLAUSE | LIST | CONDITION, NULL},
     {"tarpit", CLAUSE, NULL},
     {"not", CLAUSE, NULL},
     {"default", CLAUSE, NULL},
@@ -51,13 +51,36 @@ static const struct name names[] = {
     {"remote", CONDITION, NULL},
     {"authenticated", CONDITION, NULL},
     {"unauthenticated", CONDITION, NULL},
+    {"stress", CONDITION, NULL},
+    {"trusted", CONDITION, NULL},
+    {"dnsbl", CONDITION, NULL},
+    {"every", CONDITION, NULL},
+    {"header", CONDITION, NULL},
+    {"body", CONDITION, NULL},
+    {"msgsize", CONDITION, NULL},
+    {"time", CONDITION, NULL},
+    {"macro", CONDITION, NULL},
+    {"not", CONDITION, NULL},
+    {"condition", STATEMENT, NULL},
+    {"dnsrbl", STATEMENT, NULL},
+    {"network", STATEMENT, NULL},
+    {"trust", STATEMENT, NULL},
     {"builtin", FILTER, NULL},
+    {"connect", FILTER, NULL},
     {"when", FILTER, NULL},
+    {"provide", FILTER, NULL},
+    {"sees", FILTER, NULL},
+    /* first words of settings of two */
+    {"holds", STATEMENT, NULL},
+    {"sessions", STATEMENT, NULL},
+    {"timeout", FILTER, NULL},
+    {"progress", FILTER, NULL},
+    {"breaker", FILTER, NULL},
     /* known, not supported */
     {"dacl", STATEMENT, "rules at the end of the message"},
     {"rawfrom", STATEMENT | CLAUSE | LIST, "the sender address as it came"},
-    {"dnsrbl", STATEMENT | CLAUSE | LIST | CONDITION, "DNS lists"},
-    {"dnsbl", STATEMENT | CLAUSE | CONDITION, "DNS lists"},
+    {"dnsrbl", CLAUSE | LIST, "DNS lists"},
+    {"dnsbl", CLAUSE, "DNS lists"},
     {"dnswl", STATEMENT | CLAUSE | CONDITION, "DNS lists"},
     {"spf", STATEMENT | CLAUSE | CONDITION, "the SPF check"},
     {"dkim", STATEMENT | CLAUSE | CONDITION, "the DKIM check"},
@@ -97,21 +120,7 @@ static const struct name names[] = {
     {"stat", STATEMENT, "statistics written to a file"},
     {"drac", STATEMENT, "the DRAC database"},
     {"localaddr", STATEMENT, "our own address in format strings"},
-    {"condition", STATEMENT, "conditions of your own"},
-    {"stress", CONDITION, "the MTA's stress"},
-    {"trust", STATEMENT | CONDITION, "trusted sessions"},
-    {"trusted", CONDITION, "trusted sessions"},
-    {"recipients", CONDITION, "lists of recipients"},
-    {"rcpt", CONDITION, "lists of recipients"},
-    {"connect", FILTER, "other milters"},
-    {"fallback", FILTER, "other milters"},
-    {"evaluation", FILTER, "other milters"},
-    {"sees", FILTER, "other milters"},
-    {"timeout", FILTER, "other milters"},
-    {"breaker", FILTER, "other milters"},
-    {"command", FILTER, "other milters"},
-    {"description", FILTER, "other milters"},
-    {"enabled", FILTER, "other milters"},
+    {"command", FILTER, "starting a milter"},
 };
 
 static const struct {
@@ -150,7 +159,39 @@ const char *names_jobless(struct slice word, bool *is_warning)
     return NULL;
 }
 
-enum { CANDIDATES_MAX = COUNT_OF(names) + COUNT_OF(jobless) + CONF_SETTINGS_MAX + 1 };
+const char *names_meant(struct slice word)
+{
+    /* what they are called elsewhere: in greylist.conf, in milter-manager, in Postfix */
+    static const struct {
+        const char *word, *here;
+    } others[] = {
+        {"trust", "trusted"},
+        {"dnsrbl", "dnsbl \"name\""},
+        {"recipients", "every rcpt"},
+        {"recipient", "rcpt"},
+        {"sender", "from"},
+        {"client", "addr"},
+        {"sm_macro", "macro \"{name}\""},
+        {"local", "not remote"},
+        {"subject", "header \"Subject\""},
+    };
+    for (size_t i = 0; i < COUNT_OF(others); i++)
+        if (slice_eq_nocase(word, slice_cstr(others[i].word)))
+            return others[i].here;
+    return NULL;
+}
+
+enum { CANDIDATES_MAX = COUNT_OF(names) + COUNT_OF(jobless) + CONF_SETTINGS_MAX + CONF_FILTER_SETTINGS_MAX };
+
+/* The settings of one word; the first words of the others stand in the table above. */
+static size_t put_settings(const struct settings_table *table, const char **out)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < table->count; i++)
+        if (!strchr(table->rows[i].name, ' '))
+            out[n++] = table->rows[i].name;
+    return n;
+}
 
 const char *names_suggest(struct slice word, unsigned places)
 {
@@ -160,22 +201,34 @@ const char *names_suggest(struct slice word, unsigned places)
         if (names[i].places & places)
             candidates[n++] = names[i].word;
     if (places & NAMES_STATEMENT) {
-        for (size_t i = 0; i < settings_count(); i++)
-            if (!strchr(settings_row(i)->name, ' '))
-                candidates[n++] = settings_row(i)->name;
+        n += put_settings(settings_global(), candidates + n);
         for (size_t i = 0; i < COUNT_OF(jobless); i++)
             candidates[n++] = jobless[i].word;
-        candidates[n++] = "holds";
     }
+    if (places & NAMES_FILTER)
+        n += put_settings(settings_filter(), candidates + n);
     return diag_suggest(word, candidates, n);
+}
+
+bool names_is_word(struct slice word, unsigned places)
+{
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        if ((names[i].places & places) && slice_eq_nocase(word, slice_cstr(names[i].word)))
+            return true;
+    return false;
+}
+
+bool names_is_filter_word(struct slice word)
+{
+    return names_is_word(word, NAMES_FILTER) ||
+           settings_find(settings_filter(), word, SLICE_NONE) < settings_filter()->count;
 }
 
 bool names_is_statement(struct slice word)
 {
     bool is_warning;
-    for (size_t i = 0; i < COUNT_OF(names); i++)
-        if ((names[i].places & NAMES_STATEMENT) && slice_eq_nocase(word, slice_cstr(names[i].word)))
-            return true;
-    return names_jobless(word, &is_warning) || settings_has_second(word) ||
-           settings_find(word, SLICE_NONE) < settings_count() || slice_eq_nocase(word, SLICE_LIT("tarpit"));
+    return names_is_word(word, NAMES_STATEMENT) || names_jobless(word, &is_warning) ||
+           settings_has_second(settings_global(), word) ||
+           settings_find(settings_global(), word, SLICE_NONE) < settings_count() ||
+           slice_eq_nocase(word, SLICE_LIT("tarpit"));
 }

@@ -12,12 +12,21 @@ enum names_place {
     NAMES_CLAUSE = 1u << 1,    /* of an ACL line */
     NAMES_OPTION = 1u << 2,    /* of an ACL line */
     NAMES_LIST = 1u << 3,      /* type of a list */
-    NAMES_CONDITION = 1u << 4, /* in a `when` expression */
+    NAMES_CONDITION = 1u << 4, /* in an expression */
     NAMES_FILTER = 1u << 5,    /* in a filter's braces */
 };
 
 /* What a word is that is known in one of these places but not supported, e.g. "DNS lists"; NULL: not such a word. */
 const char *names_unsupported(struct slice word, unsigned places);
+
+/* What a word of another program's conditions is called here: `from` for sender; NULL: not such a word. */
+const char *names_meant(struct slice word);
+
+/* Whether the word has a meaning in one of these places, supported or not; settings are not looked at. */
+bool names_is_word(struct slice word, unsigned places);
+
+/* Whether the word stands in a filter's braces: settings too. */
+bool names_is_filter_word(struct slice word);
 
 /* Why a statement of greylist.conf has no job here; NULL: not such a statement. *is_warning: its absence can be felt. */
 const char *names_jobless(struct slice word, bool *is_warning);

@@ -147,40 +147,39 @@ bool parse_string(struct parser *p, const char *expected, struct token *out)
 
 /* ---- settings ---- */
 
-static bool parse_setting_value(struct parser *p, const struct setting *row)
+static bool parse_setting_value(struct parser *p, void *values, const struct setting *row)
 {
-    struct conf_settings *set = &p->c->set;
     struct token t;
     switch (row->type) {
     case SETTING_FLAG:
-        *settings_flag(set, row) = !parse_take_word(p, "no");
-        if (*settings_flag(set, row))
+        *settings_flag(values, row) = !parse_take_word(p, "no");
+        if (*settings_flag(values, row))
             (void)parse_take_word(p, "yes");
         return true;
     case SETTING_TIME:
-        return parse_time(p, row->name, row->words, row->min, row->max, false, settings_value(set, row));
+        return parse_time(p, row->name, row->words, row->min, row->max, false, settings_value(values, row));
     case SETTING_MS:
-        return parse_ms(p, row->name, row->min, row->max, settings_value(set, row));
+        return parse_ms(p, row->name, row->min, row->max, settings_value(values, row));
     case SETTING_NUMBER:
-        return parse_number(p, row->name, row->words, row->min, row->max, settings_value(set, row));
+        return parse_number(p, row->name, row->words, row->min, row->max, settings_value(values, row));
     case SETTING_BITS:
-        return parse_bits(p, row->name, row->max, settings_value(set, row));
+        return parse_bits(p, row->name, row->max, settings_value(values, row));
     case SETTING_CHOICE:
-        return parse_choice(p, row->name, row->words, settings_value(set, row));
+        return parse_choice(p, row->name, row->words, settings_value(values, row));
     case SETTING_STRING:
         if (!row->default_text && parse_take_word(p, "none")) {
-            *settings_string(set, row) = NULL;
+            *settings_string(values, row) = NULL;
             return true;
         }
         if (!parse_string(p, parse_text(p, "a text in quotes for %s", row->name), &t))
             return false;
-        *settings_string(set, row) = arena_cstr(&p->c->arena, t.text);
+        *settings_string(values, row) = arena_cstr(&p->c->arena, t.text);
         return true;
     }
     return false;
 }
 
-/* Rules of single settings that no row can say. */
+/* Rules of single global settings that no row can say. */
 static bool check_setting(struct parser *p, const struct setting *row, const struct token *word)
 {
     const struct conf_settings *set = &p->c->set;
@@ -194,6 +193,8 @@ static bool check_setting(struct parser *p, const struct setting *row, const str
     }
     if (row->offset == offsetof(struct conf_settings, store) && set->store[0] != '/')
         return parse_fail(p, word->where, NULL, "the store's directory must begin with a slash");
+    if (row->offset == offsetof(struct conf_settings, spool) && set->spool && set->spool[0] != '/')
+        return parse_fail(p, word->where, NULL, "the spool's directory must begin with a slash");
     int64_t mode;
     struct token t = parse_peek(p, 0);
     if (row->offset == offsetof(struct conf_settings, dumpfile) && t.kind == TOKEN_WORD)
@@ -202,15 +203,16 @@ static bool check_setting(struct parser *p, const struct setting *row, const str
 }
 
 /* A setting of two words whose second one is missing or unknown. */
-static bool fail_second(struct parser *p, const struct token *word, const struct token *second)
+static bool fail_second(struct parser *p, const struct settings_table *table, const struct token *word,
+                        const struct token *second)
 {
     const char *words[CONF_SETTINGS_MAX];
     size_t n = 0;
     struct buf all = {0};
-    if (settings_find(word->text, SLICE_NONE) < settings_count())
+    if (settings_find(table, word->text, SLICE_NONE) < table->count)
         buf_printf(&all, "a text in quotes");
-    for (size_t i = 0; i < settings_count(); i++) {
-        struct slice name = slice_cstr(settings_row(i)->name), first = slice_cut(&name, ' ');
+    for (size_t i = 0; i < table->count; i++) {
+        struct slice name = slice_cstr(table->rows[i].name), first = slice_cut(&name, ' ');
         if (!name.ptr || !slice_eq_nocase(first, word->text))
             continue;
         words[n++] = name.ptr;
@@ -222,29 +224,37 @@ static bool fail_second(struct parser *p, const struct token *word, const struct
     return false;
 }
 
-bool parse_setting(struct parser *p, const struct token *word)
+const struct setting *parse_row(struct parser *p, const struct settings_table *table, void *values, const struct token *word)
 {
     struct token second = parse_peek(p, 0);
-    size_t i = settings_count();
-    bool two = second.kind == TOKEN_WORD && (i = settings_find(word->text, second.text)) < settings_count();
+    size_t i = table->count;
+    bool two = second.kind == TOKEN_WORD && (i = settings_find(table, word->text, second.text)) < table->count;
     if (two)
         (void)parse_next(p, 0);
     else
-        i = settings_find(word->text, SLICE_NONE);
+        i = settings_find(table, word->text, SLICE_NONE);
     /* holds and sessions need a second word; a word behind store, which takes a text, is meant as one */
-    bool is_meant = settings_has_second(word->text) && second.kind == TOKEN_WORD;
-    if (i == settings_count() || (!two && is_meant && settings_row(i)->type == SETTING_STRING))
-        return fail_second(p, word, &second);
-    const struct setting *row = settings_row(i);
+    bool is_meant = settings_has_second(table, word->text) && second.kind == TOKEN_WORD;
+    if (i == table->count || (!two && is_meant && table->rows[i].type == SETTING_STRING)) {
+        (void)fail_second(p, table, word, &second);
+        return NULL;
+    }
+    const struct setting *row = &table->rows[i];
     (void)parse_take(p, ':');
-    if (!parse_setting_value(p, row) || !check_setting(p, row, word) || !parse_end(p, NULL))
+    return parse_setting_value(p, values, row) ? row : NULL;
+}
+
+bool parse_setting(struct parser *p, const struct token *word)
+{
+    const struct setting *row = parse_row(p, settings_global(), &p->c->set, word);
+    if (!row || !check_setting(p, row, word) || !parse_end(p, NULL))
         return false;
-    const struct conf_where *before = &p->c->origin[i];
+    struct conf_where *origin = &p->c->origin[row - settings_row(0)];
     /* extendedregex is no setting of the whole: it says how the regexes after it are meant */
-    if (before->file && row->offset != offsetof(struct conf_settings, extendedregex))
+    if (origin->file && row->offset != offsetof(struct conf_settings, extendedregex))
         diags_add(p->diags, DIAG_NOTE, word->where, NULL, "%s was set in %s:%u already; this line counts", row->name,
-                  before->file, before->line);
-    p->c->origin[i] = word->where;
+                  origin->file, origin->line);
+    *origin = word->where;
     return true;
 }
 
@@ -285,6 +295,15 @@ static int by_name(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+const char *parse_path(struct parser *p, struct slice path)
+{
+    struct slice here = slice_cstr(p->lx.file);
+    size_t slash = slice_rfind(here, '/');
+    here = slice_upto(here, slash < here.len ? slash + 1 : 0);
+    return path.ptr[0] == '/' ? arena_cstr(&p->c->arena, path)
+                              : arena_printf(&p->c->arena, "%.*s%.*s", SLICE_ARG(here), SLICE_ARG(path));
+}
+
 static bool parse_include(struct parser *p, const struct token *word)
 {
     struct token t;
@@ -293,11 +312,7 @@ static bool parse_include(struct parser *p, const struct token *word)
     if (p->depth > PARSE_INCLUDE_DEPTH_MAX - 1)
         return parse_fail(p, word->where, NULL, "include goes more than %d files deep", PARSE_INCLUDE_DEPTH_MAX);
     struct arena *a = &p->c->arena;
-    struct slice here = slice_cstr(p->lx.file);
-    size_t slash = slice_rfind(here, '/');
-    here = slice_upto(here, slash < here.len ? slash + 1 : 0);
-    const char *pattern =
-        t.text.ptr[0] == '/' ? arena_cstr(a, t.text) : arena_printf(a, "%.*s%.*s", SLICE_ARG(here), SLICE_ARG(t.text));
+    const char *pattern = parse_path(p, t.text);
     const char *const *found = NULL;
     size_t n = 0;
     enum err e = p->source->expand(p->source->ctx, pattern, &found, &n);
@@ -360,6 +375,10 @@ static const struct {
     {"from", parse_legacy},
     {"rcpt", parse_legacy},
     {"filter", parse_filter},
+    {"condition", parse_condition},
+    {"dnsrbl", parse_dnsrbl},
+    {"network", parse_network},
+    {"trust", parse_trust},
     {"s25r", parse_s25r},
     {"listen", parse_listen},
     {"socket", parse_socket},
@@ -377,7 +396,8 @@ static bool parse_statement(struct parser *p)
     for (size_t i = 0; i < COUNT_OF(statements); i++)
         if (slice_eq_nocase(word.text, slice_cstr(statements[i].word)))
             return statements[i].parse(p, &word);
-    if (settings_find(word.text, SLICE_NONE) < settings_count() || settings_has_second(word.text))
+    if (settings_find(settings_global(), word.text, SLICE_NONE) < settings_count() ||
+        settings_has_second(settings_global(), word.text))
         return parse_setting(p, &word);
     bool is_warning = false;
     const char *why = names_jobless(word.text, &is_warning);
@@ -432,46 +452,58 @@ static bool check_text(struct parser *p, const char *path, struct slice text)
     return parse_fail(p, where, NULL, "there is a NUL byte: this is no text file");
 }
 
+bool parse_open(struct parser *p, const char *path, struct conf_where where, struct slice *text)
+{
+    if (p->files.count >= PARSE_FILES_MAX) {
+        if (!p->too_many_files)
+            (void)parse_fail(p, where, NULL, "more than %d files are included", PARSE_FILES_MAX);
+        p->too_many_files = true;
+        return false;
+    }
+    *(const char **)parse_push(&p->files, sizeof(const char *)) = path;
+    *text = SLICE_NONE;
+    enum err e = p->source->read(p->source->ctx, path, text);
+    if (e)
+        return parse_fail(p, where, NULL, "cannot read \"%s\": %s", path,
+                          e == ERR_UNSUPPORTED ? "it is no regular file" : err_text(e));
+    return check_text(p, path, *text);
+}
+
+void parse_close(struct parser *p)
+{
+    if (p->lx.saw_crlf)
+        diags_add(p->diags, DIAG_NOTE, (struct conf_where){.file = p->lx.file, .width = 1}, NULL,
+                  "lines end in CR LF; that is accepted");
+}
+
 /* from: the include that names it; NULL for the first file. */
 static void parse_file(struct parser *p, const char *path, const struct conf_where *from)
 {
     struct conf_where where = from ? *from : (struct conf_where){.file = path, .width = 1};
+    struct slice text;
     const char *plain = plain_path(p, path);
     for (unsigned i = 0; i < p->depth; i++)
         if (strcmp(p->including[i], plain) == 0) {
             (void)parse_fail(p, where, NULL, "\"%s\" includes itself", path);
             return;
         }
-    if (p->files.count >= PARSE_FILES_MAX) {
-        if (!p->too_many_files)
-            (void)parse_fail(p, where, NULL, "more than %d files are included", PARSE_FILES_MAX);
-        p->too_many_files = true;
-        return;
-    }
-    *(const char **)parse_push(&p->files, sizeof(const char *)) = path;
-    struct slice text = SLICE_NONE;
-    enum err e = p->source->read(p->source->ctx, path, &text);
-    if (e) {
-        (void)parse_fail(p, where, NULL, "cannot read \"%s\": %s", path,
-                         e == ERR_UNSUPPORTED ? "it is no regular file" : err_text(e));
-        return;
-    }
-    if (!check_text(p, path, text))
+    if (!parse_open(p, path, where, &text))
         return;
     p->including[p->depth++] = plain;
     lex_init(&p->lx, path, text);
     p->has_token = false;
     parse_statements(p);
     p->depth--;
-    if (p->lx.saw_crlf)
-        diags_add(p->diags, DIAG_NOTE, (struct conf_where){.file = path, .width = 1}, NULL,
-                  "lines end in CR LF; that is accepted");
+    parse_close(p);
 }
 
 /* ---- the whole ---- */
 
 static const char *const s25r_defaults[] = {".google.com", ".obsmtp.com",    ".smtp-out.amazonses.com",
                                             ".slack.com",  ".mg.gitlab.com", ".sendgrid.net"};
+
+static const char *const trust_defaults[] = {"gmail.com",      "hotmail.com", "msn.com",     "yahoo.co.jp",
+                                             "softbank.ne.jp", "ezweb.ne.jp", "docomo.ne.jp"};
 
 static void keep_all(struct parser *p)
 {
@@ -496,6 +528,16 @@ static void keep_all(struct parser *p)
     c->n_lists = p->lists.count;
     c->filters = parse_keep(p, &p->filters, sizeof(*c->filters));
     c->n_filters = p->filters.count;
+    c->conditions = parse_keep(p, &p->conditions, sizeof(*c->conditions));
+    c->n_conditions = p->conditions.count;
+    c->dnsbls = parse_keep(p, &p->dnsbls, sizeof(*c->dnsbls));
+    c->n_dnsbls = p->dnsbls.count;
+    c->net_local = parse_keep(p, &p->local, sizeof(*c->net_local));
+    c->n_net_local = p->local.count;
+    c->net_remote = parse_keep(p, &p->remote, sizeof(*c->net_remote));
+    c->n_net_remote = p->remote.count;
+    c->trust = parse_keep(p, &p->trust, sizeof(*c->trust));
+    c->n_trust = p->trust.count;
     c->s25r_white = parse_keep(p, &p->white, sizeof(*c->s25r_white));
     c->n_s25r_white = p->white.count;
     c->s25r_black = parse_keep(p, &p->black, sizeof(*c->s25r_black));
@@ -509,15 +551,18 @@ struct conf *conf_load(const struct conf_source *source, const char *path, struc
     struct conf *c = mem_zalloc(sizeof(*c));
     struct parser *p = mem_zalloc(sizeof(*p));
     arena_init(&c->arena);
-    settings_defaults(&c->set);
+    settings_defaults(settings_global(), &c->set);
     *p = (struct parser){.c = c, .source = source, .diags = diags};
     for (size_t i = 0; i < COUNT_OF(s25r_defaults); i++)
         ((struct conf_s25r_entry *)parse_push(&p->white, sizeof(struct conf_s25r_entry)))->text =
             slice_cstr(s25r_defaults[i]);
+    for (size_t i = 0; i < COUNT_OF(trust_defaults); i++)
+        ((struct conf_item *)parse_push(&p->trust, sizeof(struct conf_item)))->text = slice_cstr(trust_defaults[i]);
     parse_file(p, arena_cstr(&c->arena, slice_cstr(path)), NULL);
     keep_all(p);
-    struct parse_vec *const vecs[] = {&p->listens, &p->lists, &p->bad_lists, &p->acls,  &p->legacy,  &p->filters,
-                                      &p->white,   &p->black, &p->files,     &p->items, &p->clauses, &p->headers};
+    struct parse_vec *const vecs[] = {&p->listens, &p->lists, &p->bad_names, &p->acls,       &p->legacy, &p->filters,
+                                      &p->white,   &p->black, &p->files,     &p->conditions, &p->dnsbls, &p->local,
+                                      &p->remote,  &p->trust, &p->items,     &p->clauses,    &p->headers};
     for (size_t i = 0; i < COUNT_OF(vecs); i++)
         free(vecs[i]->items);
     free(p);

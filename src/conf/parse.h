@@ -12,7 +12,17 @@ enum {
     PARSE_INCLUDE_DEPTH_MAX = 8,
     PARSE_FILES_MAX = 256, /* includes that include others multiply */
     PARSE_EXPR_DEPTH_MAX = 32,
-    PARSE_EXPR_NAMES_MAX = 256, /* a chain of `and` is as deep a tree as it is long */
+    /*
+     * Terms and `not`s of one expression, those of the conditions it names counted: a chain of `and` is as deep a tree as it is
+     * long, and conditions that name others twice would double from one to the next.
+     */
+    PARSE_EXPR_TERMS_MAX = 256,
+};
+
+/* A thing that was given a name and could not be read. */
+struct parse_bad {
+    const char *statement; /* "list", "condition", "dnsrbl" */
+    struct slice name;
 };
 
 /* Things gathered while the file is read; moved into the configuration's arena at the end. */
@@ -39,14 +49,17 @@ struct parser {
     struct parse_vec listens;   /* struct conf_listen */
     size_t socket_index;        /* of the `socket` in listens, plus 1; 0: none yet. greylist.conf has one: the last counts */
     struct parse_vec lists;     /* struct conf_list * */
-    struct parse_vec bad_lists; /* struct slice: names of lists that could not be read; their use is no error of its own */
+    struct parse_vec bad_names; /* struct parse_bad: what could not be read; its use is no error of its own */
     struct parse_vec acls,
-        legacy;               /* struct conf_acl; legacy: one-clause lines, which go before all others, the last first */
-    struct parse_vec filters; /* struct conf_filter */
+        legacy;                  /* struct conf_acl; legacy: one-clause lines, which go before all others, the last first */
+    struct parse_vec filters;    /* struct conf_filter */
+    struct parse_vec conditions; /* struct conf_condition * */
+    struct parse_vec dnsbls;     /* struct conf_dnsbl */
+    struct parse_vec local, remote, trust;    /* struct conf_item */
     struct parse_vec white, black;            /* struct conf_s25r_entry */
     struct parse_vec files;                   /* const char * */
     struct parse_vec items, clauses, headers; /* of the statement being read */
-    unsigned expr_names;
+    unsigned expr_terms;
 };
 
 /* Room for one more item of size bytes, zeroed. The pointer lives until the next one. */
@@ -81,6 +94,30 @@ bool parse_string(struct parser *p, const char *expected, struct token *out);
  */
 bool parse_brace_is_missing(struct parser *p, const struct token *t, const struct token *word);
 
+/* Braces of a list of things (parse_list.c): into them, and after the closing one to the statement's end. */
+bool parse_open_brace(struct parser *p);
+bool parse_close_statement(struct parser *p);
+/* Items up to the closing brace, into `to`; the ones that cannot be read are left out. *all_good: there was none such. */
+bool parse_items(struct parser *p, const struct token *word, enum conf_clause_kind kind, struct parse_vec *to,
+                 bool *all_good);
+
+/* Names given by earlier statements. */
+void parse_remember_bad(struct parser *p, const char *statement, struct slice name);
+bool parse_is_bad(const struct parser *p, const char *statement, struct slice name);
+/* `list "name"`: the name. NULL: an error, or a list whose own error was told already (*bad). */
+const struct conf_list *parse_list_name(struct parser *p, bool *bad);
+
+/* The path as it is seen from the file that names it; in the configuration's arena. */
+const char *parse_path(struct parser *p, struct slice path);
+/* Get the text of one more file, named at `where`, and make it known to the diags. */
+bool parse_open(struct parser *p, const char *path, struct conf_where where, struct slice *text);
+/* The lexer is at the end of a file: what is to be said of the whole of it. */
+void parse_close(struct parser *p);
+
+/* The setting of this table whose first word was taken: its value into values. NULL: an error. */
+const struct setting *parse_row(struct parser *p, const struct settings_table *table, void *values,
+                                const struct token *word);
+
 /* Values (parse_value.c). name is what messages call the thing; bounds count in the unit of *out. */
 bool parse_time(struct parser *p, const char *name, const struct setting_word *words, int64_t min, int64_t max,
                 bool needs_unit, int64_t *out);
@@ -94,12 +131,31 @@ bool parse_octal(struct parser *p, const char *name, int64_t *out);
 bool parse_item(struct parser *p, enum conf_clause_kind kind, struct conf_item *out);
 struct conf_regex parse_regex(struct parser *p, const struct token *t);
 
+/* An address in quotes: of a listener, of greylist.conf's socket, which may be a bare path, of another milter. */
+enum parse_address { PARSE_LISTEN, PARSE_SOCKET, PARSE_CONNECT };
+bool parse_address(struct parser *p, const struct token *t, enum parse_address use, const char **out);
+
+/* Expressions (parse_expr.c, parse_term.c). */
+const struct conf_expr *parse_expr(struct parser *p);
+/* A term whose first word is w, which stands untaken; e is of that place. False: an error. */
+bool parse_term(struct parser *p, const struct token *w, struct conf_expr *e);
+/* Whether a term may begin with this token. */
+bool parse_is_term(const struct parser *p, const struct token *t);
+/* Five fields as crontab(5) has them; t is the string. */
+bool parse_crontab(struct parser *p, const struct token *t, struct conf_time *out);
+/* An error when the expression asks for what is not known yet when a recipient is judged. */
+bool parse_known_at_rcpt(struct parser *p, const struct conf_expr *e);
+
 /* Statements; the first word is taken already and handed over. */
 bool parse_socket(struct parser *p, const struct token *word);
 bool parse_listen(struct parser *p, const struct token *word);
 bool parse_list(struct parser *p, const struct token *word);
 bool parse_s25r(struct parser *p, const struct token *word);
 bool parse_filter(struct parser *p, const struct token *word);
+bool parse_condition(struct parser *p, const struct token *word);
+bool parse_dnsrbl(struct parser *p, const struct token *word);
+bool parse_network(struct parser *p, const struct token *word);
+bool parse_trust(struct parser *p, const struct token *word);
 bool parse_acl(struct parser *p, const struct token *word);
 bool parse_legacy(struct parser *p, const struct token *word);
 bool parse_setting(struct parser *p, const struct token *word);

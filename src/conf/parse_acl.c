@@ -2,7 +2,6 @@
 #include "base/mem.h"
 #include "conf/parse.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -71,32 +70,6 @@ static bool check_unique(struct parser *p, const struct conf_clause *clause, con
     return true;
 }
 
-/* *bad: the list is one whose own error was told already. */
-static bool find_list(struct parser *p, struct conf_clause *clause, bool *bad)
-{
-    struct token name;
-    if (!parse_string(p, "the list's name in quotes", &name))
-        return false;
-    for (size_t i = 0; i < p->lists.count && !clause->list; i++) {
-        const struct conf_list *l = ((struct conf_list **)p->lists.items)[i];
-        if (slice_eq_cstr(name.text, l->name))
-            clause->list = l;
-    }
-    for (size_t i = 0; i < p->bad_lists.count; i++)
-        *bad |= slice_eq(name.text, ((struct slice *)p->bad_lists.items)[i]);
-    if (clause->list || *bad)
-        return true;
-    const char **names = mem_alloc((p->lists.count + 1) * sizeof(*names));
-    for (size_t i = 0; i < p->lists.count; i++)
-        names[i] = ((struct conf_list **)p->lists.items)[i]->name;
-    const char *near = diag_suggest(name.text, names, p->lists.count);
-    free(names);
-    (void)parse_fail(p, name.where,
-                     near ? parse_text(p, "did you mean \"%s\"?", near) : "a list must stand before the lines that use it",
-                     "there is no list \"%.*s\" above", SLICE_ARG(slice_upto(name.text, 60)));
-    return false;
-}
-
 static bool parse_tarpit(struct parser *p, const struct token *word, struct line *line, struct conf_clause *clause)
 {
     struct token t;
@@ -125,7 +98,8 @@ static bool parse_clause(struct parser *p, const struct token *word, struct line
         return parse_fail(p, word->where, NULL, "`default` stands alone: it matches everything");
     if (slice_eq_nocase(word->text, SLICE_LIT("list"))) {
         clause.kind = CONF_CLAUSE_LIST;
-        if (!find_list(p, &clause, &bad_list))
+        clause.list = parse_list_name(p, &bad_list);
+        if (!clause.list && !bad_list)
             return false;
     } else if (slice_eq_nocase(word->text, SLICE_LIT("tarpit"))) {
         clause.kind = CONF_CLAUSE_TARPIT;
@@ -220,7 +194,8 @@ static bool parse_option(struct parser *p, const struct token *word, enum option
     case OPTION_AUTOWHITE:
         return parse_time(p, "autowhite", NULL, 0, INT32_MAX, true, &acl->autowhite_sec);
     case OPTION_TARPIT_SCOPE:
-        return parse_choice(p, "tarpit_scope", settings_row(settings_find(SLICE_LIT("tarpit_scope"), SLICE_NONE))->words,
+        return parse_choice(p, "tarpit_scope",
+                            settings_row(settings_find(settings_global(), SLICE_LIT("tarpit_scope"), SLICE_NONE))->words,
                             &acl->tarpit_scope);
     case OPTION_CODE:
         return parse_code(p, false, &acl->code);

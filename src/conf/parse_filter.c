@@ -1,106 +1,15 @@
-/* parse_filter.c - filter blocks and the expressions of `when`. */
+/* parse_filter.c - filter blocks. */
 #include "base/mem.h"
 #include "conf/parse.h"
 
 #include <string.h>
 
-/* ---- expressions: or, and, not, parentheses, names; `not` binds closest ---- */
-
-static const struct conf_expr *parse_or(struct parser *p, unsigned depth);
-
-static bool is_condition(struct slice word)
+static struct conf_filter *filter_at(const struct parser *p, size_t i)
 {
-    static const char *const conditions[] = {"s25r", "remote", "authenticated", "unauthenticated"};
-    for (size_t i = 0; i < COUNT_OF(conditions); i++)
-        if (slice_eq_nocase(word, slice_cstr(conditions[i])))
-            return true;
-    return false;
+    return &((struct conf_filter *)p->filters.items)[i];
 }
 
-static struct conf_expr *new_expr(struct parser *p, enum conf_expr_op op, struct conf_where where)
-{
-    struct conf_expr *e = arena_zalloc(&p->c->arena, sizeof(*e));
-    e->op = op;
-    e->where = where;
-    return e;
-}
-
-static const struct conf_expr *parse_name(struct parser *p, const struct token *t)
-{
-    if (t->kind != TOKEN_WORD) {
-        bool c_like = t->kind == TOKEN_PUNCT && strchr("&|!", t->raw.ptr[0]);
-        (void)parse_unexpected(p, t, c_like ? "the words are `and`, `or` and `not`" : NULL, "a condition");
-        return NULL;
-    }
-    if (!is_condition(t->text)) {
-        (void)parse_unknown(p, t, NAMES_CONDITION, "condition");
-        return NULL;
-    }
-    if (p->expr_names++ >= PARSE_EXPR_NAMES_MAX) {
-        (void)parse_fail(p, t->where, NULL, "more than %d conditions in one expression", PARSE_EXPR_NAMES_MAX);
-        return NULL;
-    }
-    (void)parse_next(p, 0);
-    struct conf_expr *e = new_expr(p, CONF_EXPR_TERM, t->where);
-    char *name = arena_cstr(&p->c->arena, t->text);
-    for (char *s = name; *s; s++)
-        *s = ascii_lower(*s);
-    e->name = name;
-    return e;
-}
-
-static const struct conf_expr *parse_primary(struct parser *p, unsigned depth)
-{
-    struct token t = parse_peek(p, 0);
-    if (depth > PARSE_EXPR_DEPTH_MAX) {
-        (void)parse_fail(p, t.where, NULL, "more than %d levels of parentheses and `not`", PARSE_EXPR_DEPTH_MAX);
-        return NULL;
-    }
-    if (parse_take_word(p, "not")) {
-        struct conf_expr *e = new_expr(p, CONF_EXPR_NOT, t.where);
-        e->left = parse_primary(p, depth + 1);
-        return e->left ? e : NULL;
-    }
-    if (!parse_take(p, '('))
-        return parse_name(p, &t);
-    const struct conf_expr *e = parse_or(p, depth + 1);
-    struct token close = parse_peek(p, 0);
-    if (e && !parse_take(p, ')')) {
-        (void)parse_unexpected(p, &close, NULL, "`and`, `or` or `)`");
-        return NULL;
-    }
-    return e;
-}
-
-static const struct conf_expr *parse_and(struct parser *p, unsigned depth)
-{
-    const struct conf_expr *left = parse_primary(p, depth);
-    for (;;) {
-        struct token t = parse_peek(p, 0);
-        if (!left || !parse_take_word(p, "and"))
-            return left;
-        struct conf_expr *e = new_expr(p, CONF_EXPR_AND, t.where);
-        e->left = left;
-        e->right = parse_primary(p, depth);
-        left = e->right ? e : NULL;
-    }
-}
-
-static const struct conf_expr *parse_or(struct parser *p, unsigned depth)
-{
-    const struct conf_expr *left = parse_and(p, depth);
-    for (;;) {
-        struct token t = parse_peek(p, 0);
-        if (!left || !parse_take_word(p, "or"))
-            return left;
-        struct conf_expr *e = new_expr(p, CONF_EXPR_OR, t.where);
-        e->left = left;
-        e->right = parse_and(p, depth);
-        left = e->right ? e : NULL;
-    }
-}
-
-/* ---- the block ---- */
+/* ---- the words of a block that are no settings ---- */
 
 static bool parse_builtin(struct parser *p, const struct token *word, struct conf_filter *f)
 {
@@ -121,17 +30,100 @@ static bool parse_builtin(struct parser *p, const struct token *word, struct con
     return true;
 }
 
+static bool parse_connect(struct parser *p, const struct token *word, struct conf_filter *f)
+{
+    struct token t;
+    if (f->connect)
+        return parse_fail(p, word->where, NULL, "a filter has one `connect`");
+    if (!parse_string(p, "a milter's address in quotes", &t) || !parse_address(p, &t, PARSE_CONNECT, &f->connect))
+        return false;
+    f->connect_where = word->where;
+    return true;
+}
+
 static bool parse_when(struct parser *p, const struct token *word, struct conf_filter *f)
 {
     if (f->when)
         return parse_fail(p, word->where, "join both with `and`", "a filter has one `when`");
-    p->expr_names = 0;
-    f->when = parse_or(p, 0);
+    f->when = parse_expr(p);
     f->when_where = word->where;
     struct token t = parse_peek(p, 0);
-    if (f->when && (t.kind == TOKEN_PUNCT || (t.kind == TOKEN_WORD && is_condition(t.text))) && t.raw.ptr[0] != '}')
+    bool more = (t.kind == TOKEN_PUNCT && t.raw.ptr[0] != '}') || (parse_is_term(p, &t) && !names_is_filter_word(t.text));
+    if (f->when && more)
         return parse_unexpected(p, &t, "conditions are joined with `and` or `or`", "`and`, `or` or the end of the filter");
     return f->when != NULL;
+}
+
+static bool parse_sees(struct parser *p, const struct token *word, struct conf_filter *f)
+{
+    struct token t = parse_peek(p, 0);
+    if (!parse_take_word(p, "original"))
+        return parse_unexpected(p, &t, "a filter sees what the ones before it made of the message, or `sees original`",
+                                "original");
+    f->sees_original = true;
+    f->sees_where = word->where;
+    return true;
+}
+
+static bool parse_provide(struct parser *p, const struct token *word, struct conf_filter *f)
+{
+    static const char *const words[] = {"sendmail-macros", "stress", "trusted"};
+    static const unsigned bits[] = {CONF_PROVIDE_SENDMAIL_MACROS, CONF_PROVIDE_STRESS, CONF_PROVIDE_TRUSTED};
+    for (bool first = true;; first = false) {
+        size_t i = 0;
+        while (i < COUNT_OF(words) && !parse_take_word(p, words[i]))
+            i++;
+        if (i < COUNT_OF(words)) {
+            f->provide |= bits[i];
+            continue;
+        }
+        struct token t = parse_peek(p, 0);
+        if (!first && !(t.kind == TOKEN_PUNCT && t.raw.ptr[0] == ','))
+            break;
+        const char *near = t.kind == TOKEN_WORD ? diag_suggest(t.text, words, COUNT_OF(words)) : NULL;
+        return parse_unexpected(p, &t,
+                                near     ? parse_text(p, "did you mean \"%s\"?", near)
+                                : !first ? "they are parted by blanks"
+                                         : NULL,
+                                "sendmail-macros, stress or trusted");
+    }
+    f->provide_where = word->where;
+    return true;
+}
+
+static bool parse_filter_setting(struct parser *p, const struct token *word, struct conf_filter *f)
+{
+    const struct settings_table *table = settings_filter();
+    const struct setting *row = parse_row(p, table, &f->set, word);
+    if (!row)
+        return false;
+    struct conf_where *origin = &f->origin[row - table->rows];
+    if (origin->file)
+        return parse_fail(p, word->where, NULL, "`%s` stands in this filter twice", row->name);
+    *origin = word->where;
+    return true;
+}
+
+/* ---- the block ---- */
+
+static const struct {
+    const char *word;
+    bool (*parse)(struct parser *p, const struct token *word, struct conf_filter *f);
+} words[] = {{"builtin", parse_builtin},
+             {"connect", parse_connect},
+             {"when", parse_when},
+             {"sees", parse_sees},
+             {"provide", parse_provide}};
+
+static bool parse_part(struct parser *p, const struct token *t, struct conf_filter *f)
+{
+    const struct settings_table *table = settings_filter();
+    for (size_t i = 0; i < COUNT_OF(words); i++)
+        if (slice_eq_nocase(t->text, slice_cstr(words[i].word)))
+            return words[i].parse(p, t, f);
+    if (settings_find(table, t->text, SLICE_NONE) < table->count || settings_has_second(table, t->text))
+        return parse_filter_setting(p, t, f);
+    return parse_unknown(p, t, NAMES_FILTER, "word in a filter");
 }
 
 static bool parse_filter_body(struct parser *p, const struct token *word, struct conf_filter *f)
@@ -140,56 +132,73 @@ static bool parse_filter_body(struct parser *p, const struct token *word, struct
         struct token t = parse_peek(p, 0);
         if (parse_take(p, '}'))
             return true;
-        if (!names_unsupported(t.text, NAMES_FILTER) && parse_brace_is_missing(p, &t, word))
+        if (!names_is_filter_word(t.text) && parse_brace_is_missing(p, &t, word))
             return false;
         if (t.kind != TOKEN_WORD)
-            return parse_unexpected(p, &t, NULL, "`builtin`, `when` or `}`");
+            return parse_unexpected(p, &t, NULL, "`builtin`, `connect`, `when`, another word of a filter or `}`");
         (void)parse_next(p, 0);
-        bool ok;
-        if (slice_eq_nocase(t.text, SLICE_LIT("builtin")))
-            ok = parse_builtin(p, &t, f);
-        else if (slice_eq_nocase(t.text, SLICE_LIT("when")))
-            ok = parse_when(p, &t, f);
-        else
-            ok = parse_unknown(p, &t, NAMES_FILTER, "word in a filter");
-        if (!ok)
+        if (!parse_part(p, &t, f))
             return false;
     }
+}
+
+/* What runs in this process has no socket, no time-outs and needs no macros. */
+static void check_builtin(struct parser *p, const struct conf_filter *f)
+{
+    static const char hint[] = "it is for filters that `connect` to another milter";
+    const struct settings_table *table = settings_filter();
+    for (size_t i = 0; i < table->count; i++)
+        if (table->rows[i].child_only && f->origin[i].file)
+            (void)parse_fail(p, f->origin[i], hint, "`%s` means nothing in a builtin filter", table->rows[i].name);
+    if (f->sees_original)
+        (void)parse_fail(p, f->sees_where, hint, "`sees original` means nothing in a builtin filter");
+    if (f->provide)
+        (void)parse_fail(p, f->provide_where, hint, "`provide` means nothing in a builtin filter");
+    if (f->when)
+        (void)parse_known_at_rcpt(p, f->when);
+    for (size_t i = 0; i < p->filters.count; i++) {
+        if (!filter_at(p, i)->builtin)
+            continue;
+        (void)parse_fail(p, f->builtin_where, "one filter runs it; join the conditions with `or`",
+                         "`builtin greylist` runs in filter \"%s\" already", filter_at(p, i)->name);
+        break;
+    }
+}
+
+/* ok: the block was read to its end. */
+static void check_filter(struct parser *p, const struct token *word, const struct conf_filter *f, bool ok)
+{
+    if (ok && !f->builtin && !f->connect)
+        (void)parse_fail(p, word->where, "write `connect \"unix:/path\"` or `builtin greylist` into it",
+                         "filter \"%s\" has nothing to run", f->name);
+    if (f->builtin && f->connect)
+        (void)parse_fail(p, f->connect_where, "write two filters",
+                         "filter \"%s\" runs `builtin greylist`: it cannot `connect` too", f->name);
+    else if (f->builtin)
+        check_builtin(p, f);
 }
 
 bool parse_filter(struct parser *p, const struct token *word)
 {
     struct token name, t;
     struct conf_filter f = {.where = word->where};
+    settings_defaults(settings_filter(), &f.set);
     if (!parse_string(p, "the filter's name in quotes", &name))
         return false;
     f.name = arena_cstr(&p->c->arena, name.text);
-    for (size_t i = 0; i < p->filters.count; i++) {
-        const struct conf_filter *other = &((struct conf_filter *)p->filters.items)[i];
-        if (strcmp(other->name, f.name) == 0)
-            return parse_fail(p, name.where, NULL, "there is a filter \"%s\" already, in %s:%u", f.name, other->where.file,
-                              other->where.line);
-    }
+    for (size_t i = 0; i < p->filters.count; i++)
+        if (strcmp(filter_at(p, i)->name, f.name) == 0)
+            return parse_fail(p, name.where, NULL, "there is a filter \"%s\" already, in %s:%u", f.name,
+                              filter_at(p, i)->where.file, filter_at(p, i)->where.line);
+    if (p->filters.count >= CONF_FILTERS_MAX)
+        return parse_fail(p, word->where, NULL, "more than %d filters", CONF_FILTERS_MAX);
     t = parse_peek(p, 0);
     if (!parse_take(p, '{'))
         return parse_unexpected(p, &t, NULL, "`{`");
     p->in_braces = true;
     /* kept even when it is broken: its name is taken, and the file is not one without filters */
     bool ok = parse_filter_body(p, word, &f);
-    if (ok && !f.builtin)
-        (void)parse_fail(p, word->where, "write `builtin greylist` into it", "filter \"%s\" has nothing to run", f.name);
-    for (size_t i = 0; i < p->filters.count && f.builtin; i++) {
-        const struct conf_filter *other = &((struct conf_filter *)p->filters.items)[i];
-        if (!other->builtin)
-            continue;
-        (void)parse_fail(p, f.builtin_where, "one filter runs it; join the conditions with `or`",
-                         "`builtin greylist` runs in filter \"%s\" already", other->name);
-        break;
-    }
+    check_filter(p, word, &f, ok);
     *(struct conf_filter *)parse_push(&p->filters, sizeof(f)) = f;
-    if (!ok)
-        return false;
-    p->in_braces = false;
-    p->has_token = false;
-    return parse_end(p, NULL);
+    return ok && parse_close_statement(p);
 }

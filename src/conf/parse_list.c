@@ -1,10 +1,11 @@
-/* parse_list.c - list, and s25r whitelist and blacklist: what stands in braces, item after item. */
+/* parse_list.c - list, and s25r whitelist and blacklist; what other statements share of braces, items and names. */
 #include "base/mem.h"
 #include "conf/parse.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-static bool open_brace(struct parser *p)
+bool parse_open_brace(struct parser *p)
 {
     struct token t = parse_peek(p, 0);
     if (!parse_take(p, '{'))
@@ -13,8 +14,7 @@ static bool open_brace(struct parser *p)
     return true;
 }
 
-/* After the closing brace. */
-static bool close_statement(struct parser *p)
+bool parse_close_statement(struct parser *p)
 {
     p->in_braces = false;
     p->has_token = false;
@@ -45,6 +45,49 @@ static void skip_item(struct parser *p, unsigned mode)
     p->has_token = false;
 }
 
+/* ---- names ---- */
+
+void parse_remember_bad(struct parser *p, const char *statement, struct slice name)
+{
+    *(struct parse_bad *)parse_push(&p->bad_names, sizeof(struct parse_bad)) =
+        (struct parse_bad){statement, arena_slice(&p->c->arena, name)};
+}
+
+bool parse_is_bad(const struct parser *p, const char *statement, struct slice name)
+{
+    const struct parse_bad *bad = p->bad_names.items;
+    for (size_t i = 0; i < p->bad_names.count; i++)
+        if (strcmp(bad[i].statement, statement) == 0 && slice_eq(bad[i].name, name))
+            return true;
+    return false;
+}
+
+const struct conf_list *parse_list_name(struct parser *p, bool *bad)
+{
+    struct token name;
+    *bad = false;
+    if (!parse_string(p, "the list's name in quotes", &name))
+        return NULL;
+    struct conf_list *const *lists = p->lists.items;
+    for (size_t i = 0; i < p->lists.count; i++)
+        if (slice_eq_cstr(name.text, lists[i]->name))
+            return lists[i];
+    *bad = parse_is_bad(p, "list", name.text);
+    if (*bad)
+        return NULL;
+    const char **names = mem_alloc((p->lists.count + 1) * sizeof(*names));
+    for (size_t i = 0; i < p->lists.count; i++)
+        names[i] = lists[i]->name;
+    const char *near = diag_suggest(name.text, names, p->lists.count);
+    free(names);
+    (void)parse_fail(p, name.where,
+                     near ? parse_text(p, "did you mean \"%s\"?", near) : "a list must stand before the lines that use it",
+                     "there is no list \"%.*s\" above", SLICE_ARG(slice_upto(name.text, 60)));
+    return NULL;
+}
+
+/* ---- list ---- */
+
 static bool list_name(struct parser *p, struct token *name)
 {
     if (!parse_string(p, "the list's name in quotes", name))
@@ -58,10 +101,11 @@ static bool list_name(struct parser *p, struct token *name)
     return true;
 }
 
-static bool list_items(struct parser *p, const struct token *word, enum conf_clause_kind kind)
+bool parse_items(struct parser *p, const struct token *word, enum conf_clause_kind kind, struct parse_vec *to,
+                 bool *all_good)
 {
-    bool all_good = true;
     unsigned mode = kind == CONF_CLAUSE_FROM || kind == CONF_CLAUSE_RCPT ? (unsigned)LEX_EMAIL : 0;
+    *all_good = true;
     for (;;) {
         struct token t = parse_peek(p, mode);
         if (t.kind == TOKEN_PUNCT && t.raw.ptr[0] == '}')
@@ -70,16 +114,24 @@ static bool list_items(struct parser *p, const struct token *word, enum conf_cla
             return false;
         struct conf_item item;
         if (t.kind == TOKEN_PUNCT && t.raw.ptr[0] == ',') {
-            all_good = parse_fail(p, t.where, NULL, "items are parted by blanks, not by commas");
+            *all_good = parse_fail(p, t.where, NULL, "items are parted by blanks, not by commas");
             (void)parse_next(p, mode);
         } else if (parse_item(p, kind, &item)) {
-            *(struct conf_item *)parse_push(&p->items, sizeof(item)) = item;
+            *(struct conf_item *)parse_push(to, sizeof(item)) = item;
         } else {
-            all_good = false;
+            *all_good = false;
             skip_item(p, kind == CONF_CLAUSE_ADDR ? 0 : mode | LEX_REGEX);
         }
     }
     (void)parse_next(p, mode);
+    return true;
+}
+
+static bool list_items(struct parser *p, const struct token *word, enum conf_clause_kind kind)
+{
+    bool all_good;
+    if (!parse_items(p, word, kind, &p->items, &all_good))
+        return false;
     if (all_good && p->items.count == 0)
         (void)parse_fail(p, word->where, NULL, "a list needs at least one item");
     return true;
@@ -95,7 +147,7 @@ static bool parse_list_body(struct parser *p, const struct token *word, const st
         return parse_unknown(p, &type, NAMES_LIST, "type of list");
     (void)parse_next(p, 0);
     (void)parse_take(p, ':');
-    if (!open_brace(p) || !list_items(p, word, kind))
+    if (!parse_open_brace(p) || !list_items(p, word, kind))
         return false;
     struct conf_list *list = arena_zalloc(&p->c->arena, sizeof(*list));
     *list = (struct conf_list){.name = arena_cstr(&p->c->arena, name->text), .kind = kind, .where = word->where};
@@ -112,8 +164,8 @@ bool parse_list(struct parser *p, const struct token *word)
     if (!list_name(p, &name))
         return false;
     if (parse_list_body(p, word, &name))
-        return close_statement(p);
-    *(struct slice *)parse_push(&p->bad_lists, sizeof(struct slice)) = arena_slice(&p->c->arena, name.text);
+        return parse_close_statement(p);
+    parse_remember_bad(p, "list", name.text);
     return false;
 }
 
@@ -147,7 +199,7 @@ bool parse_s25r(struct parser *p, const struct token *word)
     }
     struct parse_vec *entries = white ? &p->white : &p->black;
     bool add = parse_take_word(p, "add");
-    if (!open_brace(p))
+    if (!parse_open_brace(p))
         return false;
     if (!add)
         entries->count = 0;
@@ -165,5 +217,5 @@ bool parse_s25r(struct parser *p, const struct token *word)
     }
     (void)parse_next(p, LEX_REGEX);
     *(white ? &p->c->s25r_white_where : &p->c->s25r_black_where) = word->where;
-    return close_statement(p);
+    return parse_close_statement(p);
 }

@@ -1,4 +1,4 @@
-/* parse_listen.c - where the MTA reaches us: greylist.conf's socket and our listen. */
+/* parse_listen.c - addresses of sockets; where the MTA reaches us: greylist.conf's socket and our listen. */
 #include "base/mem.h"
 #include "conf/parse.h"
 
@@ -6,22 +6,56 @@
 
 enum { UNIX_PATH_MAX_BYTES = 107 }; /* sun_path less its NUL */
 
+static struct slice without_brackets(struct slice host)
+{
+    bool has = host.len > 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']';
+    return has ? slice_upto(slice_from(host, 1), host.len - 2) : host;
+}
+
+/* "host:port", which is how Postfix writes it: our way to say the same. NULL: it is nothing of the kind. */
+static const char *postfix_form(struct parser *p, struct slice text)
+{
+    uint64_t number;
+    struct ip ip;
+    size_t colon = slice_rfind(text, ':');
+    struct slice host = slice_upto(text, colon);
+    if (colon >= text.len || slice_to_u64(slice_from(text, colon + 1), &number) || number < 1 || number > 65535)
+        return NULL;
+    host = without_brackets(host);
+    bool is_ip = ip_parse(host, &ip) == ERR_NONE, six = is_ip && ip.family == IP_V6;
+    if (host.len == 0 ||
+        (!is_ip && slice_trim(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_").len))
+        return NULL;
+    return parse_text(p, "did you mean \"%s:%u@%.*s\"? Postfix writes the host first, milters the port",
+                      six ? "inet6" : "inet", (unsigned)number, SLICE_ARG(host));
+}
+
+/* Where no host is named: a milter is looked for on this host, a listener takes from everywhere. */
+static struct slice no_host(struct parser *p, const struct token *t, bool six, enum parse_address use)
+{
+    if (use == PARSE_CONNECT)
+        return six ? SLICE_LIT("::1") : SLICE_LIT("127.0.0.1");
+    diags_add(p->diags, DIAG_WARNING, t->where,
+              six ? "add @::1 to be reached from this host alone" : "add @127.0.0.1 to be reached from this host alone",
+              "without a host everybody who reaches this port can talk to us");
+    return six ? SLICE_LIT("::") : SLICE_LIT("0.0.0.0");
+}
+
 /* "port@host" behind inet: or inet6:. Normalised to always have a host. */
-static bool parse_inet(struct parser *p, const struct token *t, struct slice rest, bool six, const char **out)
+static bool parse_inet(struct parser *p, const struct token *t, struct slice rest, bool six, enum parse_address use,
+                       const char **out)
 {
     struct slice all = rest, port = slice_cut(&rest, '@'), host = rest;
     uint64_t number = 0;
+    const char *meant = postfix_form(p, all);
+    if (meant)
+        return parse_fail(p, t->where, meant, "the port stands before the host, parted by `@`");
     if (slice_to_u64(port, &number) || number < 1 || number > 65535)
         return parse_fail(p, t->where, "it is written inet:10025@127.0.0.1", "\"%.*s\" is no port from 1 to 65535",
                           SLICE_ARG(slice_upto(port.len ? port : all, 60)));
-    if (host.len > 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']')
-        host = slice_upto(slice_from(host, 1), host.len - 2);
-    if (!host.ptr) {
-        diags_add(p->diags, DIAG_WARNING, t->where,
-                  six ? "add @::1 to be reached from this host alone" : "add @127.0.0.1 to be reached from this host alone",
-                  "without a host everybody who reaches this port can talk to us");
-        host = six ? SLICE_LIT("::") : SLICE_LIT("0.0.0.0");
-    }
+    host = without_brackets(host);
+    if (!host.ptr)
+        host = no_host(p, t, six, use);
     struct ip ip;
     if (host.len == 0 || memchr(host.ptr, ' ', host.len))
         return parse_fail(p, t->where, NULL, "there is no host behind the `@`");
@@ -32,21 +66,21 @@ static bool parse_inet(struct parser *p, const struct token *t, struct slice res
     return true;
 }
 
-/* bare_path: greylist.conf's socket takes a path without "unix:". */
-static bool parse_address(struct parser *p, const struct token *t, bool bare_path, const char **out)
+bool parse_address(struct parser *p, const struct token *t, enum parse_address use, const char **out)
 {
     struct slice rest = t->text, scheme = slice_cut(&rest, ':');
     bool six = slice_eq_nocase(scheme, SLICE_LIT("inet6"));
     if (rest.ptr && (six || slice_eq_nocase(scheme, SLICE_LIT("inet"))))
-        return parse_inet(p, t, rest, six, out);
+        return parse_inet(p, t, rest, six, use, out);
     struct slice path = t->text;
-    if (rest.ptr && (slice_eq_nocase(scheme, SLICE_LIT("unix")) || slice_eq_nocase(scheme, SLICE_LIT("local"))))
+    if (rest.ptr && (slice_eq_nocase(scheme, SLICE_LIT("unix")) || slice_eq_nocase(scheme, SLICE_LIT("local")))) {
         path = rest;
-    else if (!bare_path)
-        return parse_fail(p, t->where,
-                          t->text.ptr[0] == '/' ? parse_text(p, "did you mean \"unix:%.*s\"?", SLICE_ARG(t->text))
-                                                : "it is written unix:/path, inet:port@host or inet6:port@host",
-                          "this is no address to listen on");
+    } else if (use != PARSE_SOCKET) {
+        const char *meant = t->text.ptr[0] == '/' ? parse_text(p, "did you mean \"unix:%.*s\"?", SLICE_ARG(t->text))
+                                                  : postfix_form(p, t->text);
+        return parse_fail(p, t->where, meant ? meant : "it is written unix:/path, inet:port@host or inet6:port@host",
+                          "this is no address to %s", use == PARSE_LISTEN ? "listen on" : "connect to");
+    }
     if (path.len == 0 || path.ptr[0] != '/')
         return parse_fail(p, t->where, NULL, "the path of a socket must begin with a slash");
     if (path.len > UNIX_PATH_MAX_BYTES)
@@ -82,7 +116,7 @@ bool parse_socket(struct parser *p, const struct token *word)
     (void)parse_take(p, ':');
     if (parse_take_word(p, "none"))
         return socket_drop(p);
-    if (!parse_string(p, "a path or inet:port@host in quotes", &t) || !parse_address(p, &t, true, &l.address))
+    if (!parse_string(p, "a path or inet:port@host in quotes", &t) || !parse_address(p, &t, PARSE_SOCKET, &l.address))
         return false;
     struct token mode = parse_peek(p, 0);
     if (mode.kind == TOKEN_WORD) {
@@ -111,7 +145,7 @@ bool parse_listen(struct parser *p, const struct token *word)
 {
     struct token t;
     struct conf_listen l = {.where = word->where, .mode = -1};
-    if (!parse_string(p, "an address in quotes", &t) || !parse_address(p, &t, false, &l.address))
+    if (!parse_string(p, "an address in quotes", &t) || !parse_address(p, &t, PARSE_LISTEN, &l.address))
         return false;
     for (;;) {
         struct token option = parse_peek(p, 0);

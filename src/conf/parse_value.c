@@ -185,7 +185,7 @@ bool parse_choice(struct parser *p, const char *name, const struct setting_word 
     struct token t = value_token(p);
     if (take_word(p, &t, words, out))
         return true;
-    const char *choices[8];
+    const char *choices[16];
     size_t n = 0;
     for (; words[n].word && n < COUNT_OF(choices); n++)
         choices[n] = words[n].word;
@@ -312,7 +312,7 @@ static bool parse_domain(struct parser *p, const struct token *t, struct conf_it
     return true;
 }
 
-static bool parse_address(struct parser *p, const struct token *t, struct conf_item *out)
+static bool parse_mail_address(struct parser *p, const struct token *t, struct conf_item *out)
 {
     if (t->kind == TOKEN_EMAIL) {
         out->text = arena_slice(&p->c->arena, t->text);
@@ -345,7 +345,7 @@ bool parse_item(struct parser *p, enum conf_clause_kind kind, struct conf_item *
     } else if (kind == CONF_CLAUSE_DOMAIN) {
         ok = parse_domain(p, &t, out);
     } else if (is_address) {
-        ok = parse_address(p, &t, out);
+        ok = parse_mail_address(p, &t, out);
     } else if (t.kind == TOKEN_STRING) {
         out->text = arena_slice(&p->c->arena, t.text);
     } else {

@@ -4,6 +4,7 @@
  */
 #include "conf/print.h"
 #include "conf/parse.h"
+#include "conf/print_parts.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -30,58 +31,17 @@ static void put_origin(const struct conf_where *w, struct buf *out)
     buf_printf(out, ":%u\n", w->line);
 }
 
-/*
- * A quote behind a backslash ends a string only when no other follows on the line: so what ends in a backslash must be the last
- * of its line. one_line: it is for a reader, not for the parser.
- */
-static void end_backslash(struct buf *out, bool one_line)
-{
-    if (!one_line && out->len >= 2 && out->ptr[out->len - 2] == '\\')
-        buf_put_cstr(out, " \\\n   ");
-}
-
-static void put_string(const char *text, struct buf *out, bool one_line)
-{
-    buf_printf(out, "\"%s\"", text);
-    end_backslash(out, one_line);
-}
-
-static void put_regex(const struct conf_regex *re, struct buf *out, bool one_line)
-{
-    buf_put_byte(out, '/');
-    for (size_t i = 0; i < re->source.len; i++) {
-        if (re->source.ptr[i] == '/')
-            buf_put_byte(out, '\\');
-        buf_put_byte(out, re->source.ptr[i]);
-    }
-    buf_put_byte(out, '/');
-    end_backslash(out, one_line);
-}
-
-static void put_item(enum conf_clause_kind kind, const struct conf_item *item, struct buf *out, bool one_line)
-{
-    char ip[IP_TEXT_MAX];
-    if (item->is_regex)
-        put_regex(&item->regex, out, one_line);
-    else if (kind == CONF_CLAUSE_ADDR)
-        buf_printf(out, "%s/%u", ip_format(&item->net, ip), item->bits);
-    else if (kind == CONF_CLAUSE_HELO || (kind == CONF_CLAUSE_DOMAIN && names_is_statement(item->text)))
-        put_string(item->text.ptr, out, one_line); /* a keyword at a line's start in braces reads as a missing brace */
-    else
-        buf_put_slice(out, item->text);
-}
-
 /* ---- ACL lines ---- */
 
 static void put_clause(const struct conf_clause *clause, struct buf *out, bool one_line)
 {
     buf_printf(out, "%s%s ", clause->negated ? " not " : " ", conf_kind_word(clause->kind));
     if (clause->kind == CONF_CLAUSE_LIST)
-        put_string(clause->list->name, out, one_line);
+        print_string(clause->list->name, out, one_line);
     else if (clause->kind == CONF_CLAUSE_TARPIT)
         settings_put_time(clause->tarpit_sec, out);
     else
-        put_item(clause->kind, &clause->item, out, one_line);
+        print_item(clause->kind, &clause->item, out, one_line);
 }
 
 static void put_time_option(const char *word, int64_t sec, struct buf *out)
@@ -97,7 +57,7 @@ static void put_string_option(const char *word, const char *text, struct buf *ou
     if (!text)
         return;
     buf_printf(out, " %s ", word);
-    put_string(text, out, one_line);
+    print_string(text, out, one_line);
 }
 
 static void put_acl(const struct conf_acl *acl, struct buf *out, bool one_line)
@@ -109,7 +69,7 @@ static void put_acl(const struct conf_acl *acl, struct buf *out, bool one_line)
     buf_put_cstr(out, "racl");
     if (acl->id) {
         buf_put_byte(out, ' ');
-        put_string(acl->id, out, one_line);
+        print_string(acl->id, out, one_line);
     }
     buf_printf(out, " %s", actions[acl->action]);
     for (size_t i = 0; i < acl->n_clauses; i++)
@@ -138,42 +98,6 @@ void conf_print_acl(const struct conf_acl *acl, struct buf *out)
     put_acl(acl, out, true);
 }
 
-/* ---- expressions ---- */
-
-static int binding(const struct conf_expr *e)
-{
-    return e->op == CONF_EXPR_OR ? 1 : e->op == CONF_EXPR_AND ? 2 : 3;
-}
-
-static void put_operand(const struct conf_expr *e, int at_least, struct buf *out)
-{
-    bool parens = binding(e) < at_least;
-    if (parens)
-        buf_put_byte(out, '(');
-    conf_print_expr(e, out);
-    if (parens)
-        buf_put_byte(out, ')');
-}
-
-void conf_print_expr(const struct conf_expr *e, struct buf *out)
-{
-    switch (e->op) {
-    case CONF_EXPR_TERM:
-        buf_put_cstr(out, e->name);
-        break;
-    case CONF_EXPR_NOT:
-        buf_put_cstr(out, "not ");
-        put_operand(e->left, 3, out);
-        break;
-    case CONF_EXPR_AND:
-    case CONF_EXPR_OR:
-        put_operand(e->left, binding(e), out);
-        buf_put_cstr(out, e->op == CONF_EXPR_AND ? " and " : " or ");
-        put_operand(e->right, binding(e) + 1, out);
-        break;
-    }
-}
-
 /* ---- the whole ---- */
 
 static void want_extended(struct printer *p, const struct conf_regex *re)
@@ -184,6 +108,15 @@ static void want_extended(struct printer *p, const struct conf_regex *re)
     buf_printf(p->out, "extendedregex %s\n", p->extended ? "yes" : "no");
 }
 
+static void pad_origin(struct printer *p, size_t from, const struct conf_where *where)
+{
+    print_end_backslash(p->out, false);
+    do
+        buf_put_byte(p->out, ' ');
+    while (p->out->len < from + ORIGIN_COLUMN);
+    put_origin(where, p->out);
+}
+
 static void put_settings(struct printer *p)
 {
     for (size_t i = 0; i < settings_count(); i++) {
@@ -192,11 +125,7 @@ static void put_settings(struct printer *p)
             continue; /* stands where it is needed, and at the end */
         size_t from = p->out->len;
         settings_put(&p->c->set, row, p->out);
-        end_backslash(p->out, false);
-        do
-            buf_put_byte(p->out, ' ');
-        while (p->out->len < from + ORIGIN_COLUMN);
-        put_origin(&p->c->origin[i], p->out);
+        pad_origin(p, from, &p->c->origin[i]);
     }
 }
 
@@ -207,12 +136,12 @@ static void put_listens(struct printer *p)
         buf_put_byte(p->out, '\n');
         put_origin(&l->where, p->out);
         buf_put_cstr(p->out, "listen ");
-        put_string(l->address, p->out, false);
+        print_string(l->address, p->out, false);
         if (l->mode >= 0)
             buf_printf(p->out, " mode %03" PRIo64, (uint64_t)l->mode);
         if (l->group) {
             buf_put_cstr(p->out, " group ");
-            put_string(l->group, p->out, false);
+            print_string(l->group, p->out, false);
         }
         buf_put_byte(p->out, '\n');
     }
@@ -228,11 +157,11 @@ static void put_lists(struct printer *p)
             if (l->items[k].is_regex)
                 want_extended(p, &l->items[k].regex);
         buf_put_cstr(p->out, "list ");
-        put_string(l->name, p->out, false);
+        print_string(l->name, p->out, false);
         buf_printf(p->out, " %s {\n", conf_kind_word(l->kind));
         for (size_t k = 0; k < l->n_items; k++) {
             buf_put_cstr(p->out, "    ");
-            put_item(l->kind, &l->items[k], p->out, false);
+            print_item(l->kind, &l->items[k], p->out, false);
             buf_put_byte(p->out, '\n');
         }
         buf_put_cstr(p->out, "}\n");
@@ -257,37 +186,140 @@ static void put_s25r(struct printer *p, const char *which, const struct conf_s25
         size_t from = p->out->len;
         buf_put_cstr(p->out, "    ");
         if (e->is_regex)
-            put_regex(&e->regex, p->out, false);
+            print_regex(&e->regex, p->out, true);
         else
-            put_string(e->text.ptr, p->out, false);
-        do
-            buf_put_byte(p->out, ' ');
-        while (p->out->len < from + ORIGIN_COLUMN);
-        put_origin(&e->where, p->out);
+            print_string(e->text.ptr, p->out, true);
+        pad_origin(p, from, &e->where);
+    }
+    buf_put_cstr(p->out, "}\n");
+}
+
+static void put_dnsbls(struct printer *p)
+{
+    char ip[IP_TEXT_MAX];
+    for (size_t i = 0; i < p->c->n_dnsbls; i++) {
+        const struct conf_dnsbl *d = &p->c->dnsbls[i];
+        buf_put_byte(p->out, '\n');
+        put_origin(&d->where, p->out);
+        buf_put_cstr(p->out, "dnsrbl ");
+        print_string(d->name, p->out, false);
+        buf_printf(p->out, " \"%s\"", d->zone);
+        for (size_t k = 0; k < d->n_answers; k++)
+            buf_printf(p->out, " %s/%u", ip_format(&d->answers[k], ip), d->bits[k]);
+        buf_put_byte(p->out, '\n');
+    }
+}
+
+/* Statements that add up: where the sort of the regexes changes, one ends and the next begins. */
+static void put_items(struct printer *p, const char *head, enum conf_clause_kind kind, const struct conf_item *items,
+                      size_t n, const struct conf_where *where)
+{
+    buf_put_byte(p->out, '\n');
+    put_origin(where, p->out);
+    if (n && items[0].is_regex)
+        want_extended(p, &items[0].regex);
+    buf_printf(p->out, "%s {\n", head);
+    for (size_t i = 0; i < n; i++) {
+        if (items[i].is_regex && items[i].regex.extended != p->extended) {
+            buf_put_cstr(p->out, "}\n");
+            want_extended(p, &items[i].regex);
+            buf_printf(p->out, "%s {\n", head);
+        }
+        size_t from = p->out->len;
+        buf_put_cstr(p->out, "    ");
+        print_item(kind, &items[i], p->out, true);
+        pad_origin(p, from, &items[i].where);
+    }
+    buf_put_cstr(p->out, "}\n");
+}
+
+/* What stands before the filters that come now, and in the file stood before them. */
+static void put_conditions(struct printer *p, size_t *done, size_t n_filters)
+{
+    for (; *done < p->c->n_conditions && p->c->conditions[*done]->filters_above <= n_filters; ++*done) {
+        const struct conf_condition *condition = p->c->conditions[*done];
+        const struct conf_regex *re = print_expr_regex(condition->expr);
+        buf_put_byte(p->out, '\n');
+        put_origin(&condition->where, p->out);
+        if (re)
+            want_extended(p, re);
+        buf_put_cstr(p->out, "condition ");
+        print_string(condition->name, p->out, false);
+        buf_put_cstr(p->out, " {\n    ");
+        print_expr(condition->expr, p->out, false);
+        buf_put_cstr(p->out, "\n}\n");
+    }
+}
+
+static void put_provide(struct printer *p, const struct conf_filter *f)
+{
+    size_t from = p->out->len;
+    buf_put_cstr(p->out, "    provide");
+    if (f->provide & CONF_PROVIDE_SENDMAIL_MACROS)
+        buf_put_cstr(p->out, " sendmail-macros");
+    if (f->provide & CONF_PROVIDE_STRESS)
+        buf_put_cstr(p->out, " stress");
+    if (f->provide & CONF_PROVIDE_TRUSTED)
+        buf_put_cstr(p->out, " trusted");
+    pad_origin(p, from, &f->provide_where);
+}
+
+static void put_filter(struct printer *p, const struct conf_filter *f)
+{
+    const struct settings_table *table = settings_filter();
+    const struct conf_regex *re = f->when ? print_expr_regex(f->when) : NULL;
+    buf_put_byte(p->out, '\n');
+    put_origin(&f->where, p->out);
+    if (re)
+        want_extended(p, re);
+    buf_put_cstr(p->out, "filter ");
+    print_string(f->name, p->out, false);
+    buf_put_cstr(p->out, " {\n");
+    size_t from = p->out->len;
+    if (f->builtin) {
+        buf_printf(p->out, "    builtin %s", f->builtin);
+        pad_origin(p, from, &f->builtin_where);
+    }
+    if (f->connect) {
+        from = p->out->len;
+        buf_put_cstr(p->out, "    connect ");
+        print_string(f->connect, p->out, true);
+        pad_origin(p, from, &f->connect_where);
+    }
+    if (f->when) {
+        from = p->out->len;
+        buf_put_cstr(p->out, "    when ");
+        print_expr(f->when, p->out, false);
+        pad_origin(p, from, &f->when_where);
+    }
+    if (f->provide)
+        put_provide(p, f);
+    if (f->sees_original) {
+        from = p->out->len;
+        buf_put_cstr(p->out, "    sees original");
+        pad_origin(p, from, &f->sees_where);
+    }
+    for (size_t i = 0; i < table->count; i++) {
+        if (f->builtin && table->rows[i].child_only)
+            continue;
+        from = p->out->len;
+        buf_put_cstr(p->out, "    ");
+        settings_put(&f->set, &table->rows[i], p->out);
+        pad_origin(p, from, &f->origin[i]);
     }
     buf_put_cstr(p->out, "}\n");
 }
 
 static void put_filters(struct printer *p)
 {
+    size_t conditions = 0;
+    for (size_t i = 0; i < p->c->n_filters; i++) {
+        put_conditions(p, &conditions, i);
+        put_filter(p, &p->c->filters[i]);
+    }
+    put_conditions(p, &conditions, p->c->n_filters);
     if (p->c->n_filters == 0)
         buf_put_cstr(p->out, "\n# no filter block: the greylist filter is asked about every session\n");
-    for (size_t i = 0; i < p->c->n_filters; i++) {
-        const struct conf_filter *f = &p->c->filters[i];
-        buf_put_byte(p->out, '\n');
-        put_origin(&f->where, p->out);
-        buf_put_cstr(p->out, "filter ");
-        put_string(f->name, p->out, false);
-        buf_put_cstr(p->out, " {\n");
-        if (f->builtin)
-            buf_printf(p->out, "    builtin %s\n", f->builtin);
-        if (f->when) {
-            buf_put_cstr(p->out, "    when ");
-            conf_print_expr(f->when, p->out);
-            buf_put_byte(p->out, '\n');
-        }
-        buf_put_cstr(p->out, "}\n");
-    }
 }
 
 static void put_acls(struct printer *p)
@@ -307,12 +339,16 @@ static void put_acls(struct printer *p)
 void conf_print(const struct conf *c, struct buf *out)
 {
     struct printer p = {.c = c, .out = out};
-    size_t row = settings_find(SLICE_LIT("extendedregex"), SLICE_NONE);
+    size_t row = settings_find(settings_global(), SLICE_LIT("extendedregex"), SLICE_NONE);
     put_settings(&p);
     put_listens(&p);
     put_lists(&p);
     put_s25r(&p, "whitelist", c->s25r_white, c->n_s25r_white, &c->s25r_white_where);
     put_s25r(&p, "blacklist", c->s25r_black, c->n_s25r_black, &c->s25r_black_where);
+    put_dnsbls(&p);
+    put_items(&p, "network local", CONF_CLAUSE_ADDR, c->net_local, c->n_net_local, &c->net_local_where);
+    put_items(&p, "network remote", CONF_CLAUSE_ADDR, c->net_remote, c->n_net_remote, &c->net_remote_where);
+    put_items(&p, "trust", CONF_CLAUSE_DOMAIN, c->trust, c->n_trust, &c->trust_where);
     put_filters(&p);
     put_acls(&p);
     buf_put_byte(out, '\n');

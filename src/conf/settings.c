@@ -1,4 +1,4 @@
-/* settings.c - the table of the global settings, and what reads a row. */
+/* settings.c - the table of the global settings, and what reads a row of any table. */
 #include "conf/settings.h"
 #include "base/mem.h"
 
@@ -27,6 +27,15 @@ static const struct setting_word progress_words[] = {{"auto", CONF_PROGRESS_AUTO
                                                      {"never", CONF_PROGRESS_NEVER},
                                                      {NULL, 0}};
 static const struct setting_word auto_words[] = {{"auto", -1}, {NULL, 0}};
+
+const struct setting_word setting_fallback_words[] = {{"accept", CONF_FALLBACK_ACCEPT},
+                                                      {"tempfail", CONF_FALLBACK_TEMPFAIL},
+                                                      {"temporary-failure", CONF_FALLBACK_TEMPFAIL}, /* milter-manager's */
+                                                      {"reject", CONF_FALLBACK_REJECT},
+                                                      {"discard", CONF_FALLBACK_DISCARD},
+                                                      {NULL, 0}};
+static const struct setting_word client_left_words[] = {
+    {"tempfail", CONF_CLIENT_LEFT_TEMPFAIL}, {"ignore", CONF_CLIENT_LEFT_IGNORE}, {NULL, 0}};
 
 #define AT(field) offsetof(struct conf_settings, field)
 #define FLAG(word, about)                                                                                                   \
@@ -102,20 +111,43 @@ static const struct setting rows[] = {
     {.name = "progress", .type = SETTING_CHOICE, .offset = AT(progress), .value = CONF_PROGRESS_AUTO, .words = progress_words,
      .argument = "when",
      .text = "When the MTA is told during a hold that we are still at work: auto, where it is Postfix itself; always; eom, only "
-             "at the end of a message; never."},
+             "at the end of a message, for an MTA or a manager before it that takes it nowhere else: holds at RCPT must then "
+             "be shorter than its time-out; never."},
     {.name = "progress every", .type = SETTING_TIME, .offset = AT(progress_sec), .value = 10, .min = 1, .max = 3600,
      .argument = "time",
      .text = "How often. It must stay below the MTA's time-out, 30 s in Postfix."},
     {.name = "tarpit_memory", .type = SETTING_TIME, .offset = AT(tarpit_memory_sec), .value = -1, .min = 0, .max = SEC_MAX,
      .words = auto_words, .argument = "time",
-     .text = "How long a client that has waited is known as patient. auto: as long as autowhite."},
+     .text = "How long a client that has waited is known as patient. auto: as long as autowhite. 0: not at all: each new sender "
+             "and recipient of it is held again."},
     {.name = "sessions max", .type = SETTING_NUMBER, .offset = AT(sessions_max), .needs_restart = true, .value = -1, .min = 1, .max = 10000000,
      .words = auto_words, .argument = "number",
-     .text = "How many connections of the MTA are served at once. auto: as the limit of open files allows."},
+     .text = "How many connections of the MTA are served at once; one more is answered at once by fallback. auto: as the limit "
+             "of open files allows."},
+    {.name = "fallback", .type = SETTING_CHOICE, .offset = AT(fallback), .value = CONF_FALLBACK_ACCEPT, .words = setting_fallback_words,
+     .argument = "what",
+     .text = "What happens to mail when a filter that says nothing else gives no answer, or when we cannot serve it ourselves: "
+             "accept, it goes on as if the filter had not been asked; tempfail (also written temporary-failure); reject; "
+             "discard."},
+    {.name = "client_left", .type = SETTING_CHOICE, .offset = AT(client_left), .value = CONF_CLIENT_LEFT_TEMPFAIL,
+     .words = client_left_words, .argument = "what",
+     .text = "What happens when the client hangs up while a filter is awaited: tempfail, the MTA is answered at once and the "
+             "filters are told to stop; ignore, the filters go on."},
+    {.name = "statistics", .type = SETTING_FLAG, .offset = AT(statistics), .value = true,
+     .text = "Log a line for each session and each filter that was asked in it: result, stage and seconds."},
+    {.name = "spool", .type = SETTING_STRING, .offset = AT(spool), .argument = "\"directory\"",
+     .text = "Where the part of a message is kept that is too large for memory, while filters wait for it. none: in the store's "
+             "directory."},
     /* clang-format on */
 };
 
 _Static_assert(COUNT_OF(rows) <= CONF_SETTINGS_MAX, "origins need a place each");
+
+const struct settings_table *settings_global(void)
+{
+    static const struct settings_table table = {rows, COUNT_OF(rows)};
+    return &table;
+}
 
 size_t settings_count(void)
 {
@@ -134,60 +166,60 @@ static struct slice second_word(struct slice *name)
     return second;
 }
 
-size_t settings_find(struct slice first, struct slice second)
+size_t settings_find(const struct settings_table *table, struct slice first, struct slice second)
 {
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        struct slice name = slice_cstr(rows[i].name), rest = second_word(&name);
+    for (size_t i = 0; i < table->count; i++) {
+        struct slice name = slice_cstr(table->rows[i].name), rest = second_word(&name);
         if (slice_eq_nocase(name, first) && !rest.ptr == !second.ptr && slice_eq_nocase(rest, second))
             return i;
     }
-    return COUNT_OF(rows);
+    return table->count;
 }
 
-bool settings_has_second(struct slice first)
+bool settings_has_second(const struct settings_table *table, struct slice first)
 {
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        struct slice name = slice_cstr(rows[i].name), rest = second_word(&name);
+    for (size_t i = 0; i < table->count; i++) {
+        struct slice name = slice_cstr(table->rows[i].name), rest = second_word(&name);
         if (rest.ptr && slice_eq_nocase(name, first))
             return true;
     }
     return false;
 }
 
-static void *field(const struct conf_settings *s, const struct setting *row)
+static const void *field(const void *values, const struct setting *row)
 {
-    return (char *)s + row->offset;
+    return (const char *)values + row->offset;
 }
 
-bool *settings_flag(struct conf_settings *s, const struct setting *row)
+bool *settings_flag(void *values, const struct setting *row)
 {
-    return field(s, row);
+    return (void *)((char *)values + row->offset);
 }
 
-const char **settings_string(struct conf_settings *s, const struct setting *row)
+const char **settings_string(void *values, const struct setting *row)
 {
-    return field(s, row);
+    return (void *)((char *)values + row->offset);
 }
 
-int64_t *settings_value(struct conf_settings *s, const struct setting *row)
+int64_t *settings_value(void *values, const struct setting *row)
 {
-    return field(s, row);
+    return (void *)((char *)values + row->offset);
 }
 
-void settings_defaults(struct conf_settings *s)
+void settings_defaults(const struct settings_table *table, void *values)
 {
-    *s = (struct conf_settings){0};
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        if (rows[i].type == SETTING_FLAG)
-            *settings_flag(s, &rows[i]) = rows[i].value;
-        else if (rows[i].type == SETTING_STRING)
-            *settings_string(s, &rows[i]) = rows[i].default_text;
+    for (size_t i = 0; i < table->count; i++) {
+        const struct setting *row = &table->rows[i];
+        if (row->type == SETTING_FLAG)
+            *settings_flag(values, row) = row->value;
+        else if (row->type == SETTING_STRING)
+            *settings_string(values, row) = row->default_text;
         else
-            *settings_value(s, &rows[i]) = rows[i].value;
+            *settings_value(values, row) = row->value;
     }
 }
 
-bool settings_equal(const struct conf_settings *a, const struct conf_settings *b, const struct setting *row)
+bool settings_equal(const void *a, const void *b, const struct setting *row)
 {
     const void *x = field(a, row), *y = field(b, row);
     if (row->type == SETTING_FLAG)
@@ -238,9 +270,9 @@ void settings_put_value(const struct setting *row, int64_t value, struct buf *ou
     }
 }
 
-void settings_put(const struct conf_settings *s, const struct setting *row, struct buf *out)
+void settings_put(const void *values, const struct setting *row, struct buf *out)
 {
-    const void *value = field(s, row);
+    const void *value = field(values, row);
     buf_put_cstr(out, row->name);
     buf_put_byte(out, ' ');
     if (row->type == SETTING_FLAG) {

@@ -7,6 +7,20 @@
 
 #include "conf/print.h"
 
+static inline void roundtrip_forget_items(struct conf_item *items, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        items[i].where.file = NULL;
+}
+
+static inline void roundtrip_forget_filter(struct conf_filter *f)
+{
+    f->where.file = f->builtin_where.file = f->connect_where.file = f->when_where.file = NULL;
+    f->sees_where.file = f->provide_where.file = NULL;
+    for (size_t i = 0; i < CONF_FILTER_SETTINGS_MAX; i++)
+        f->origin[i].file = NULL;
+}
+
 /* Origins differ between the two by nature: everything becomes a default. */
 static inline void roundtrip_forget_origins(struct conf *c)
 {
@@ -19,12 +33,20 @@ static inline void roundtrip_forget_origins(struct conf *c)
     for (size_t i = 0; i < c->n_acls; i++)
         c->acls[i].where.file = NULL;
     for (size_t i = 0; i < c->n_filters; i++)
-        c->filters[i].where.file = NULL;
+        roundtrip_forget_filter(&c->filters[i]);
+    for (size_t i = 0; i < c->n_conditions; i++)
+        c->conditions[i]->where.file = NULL;
+    for (size_t i = 0; i < c->n_dnsbls; i++)
+        c->dnsbls[i].where.file = NULL;
     for (size_t i = 0; i < c->n_s25r_white; i++)
         c->s25r_white[i].where.file = NULL;
     for (size_t i = 0; i < c->n_s25r_black; i++)
         c->s25r_black[i].where.file = NULL;
+    roundtrip_forget_items(c->net_local, c->n_net_local);
+    roundtrip_forget_items(c->net_remote, c->n_net_remote);
+    roundtrip_forget_items(c->trust, c->n_trust);
     c->s25r_white_where.file = c->s25r_black_where.file = NULL;
+    c->net_local_where.file = c->net_remote_where.file = c->trust_where.file = NULL;
 }
 
 /*

@@ -206,8 +206,8 @@ static void includes_are_bounded(void)
 static void rows(void)
 {
     struct conf_settings a, b;
-    settings_defaults(&a);
-    settings_defaults(&b);
+    settings_defaults(settings_global(), &a);
+    settings_defaults(settings_global(), &b);
     for (size_t i = 0; i < settings_count(); i++) {
         const struct setting *row = settings_row(i);
         CHECK(settings_equal(&a, &b, row));
@@ -222,15 +222,15 @@ static void rows(void)
         }
         CHECK(!settings_equal(&a, &b, row));
         struct slice second = slice_cstr(row->name), first = slice_cut(&second, ' ');
-        CHECK_INT(settings_find(first, second), i);
+        CHECK_INT(settings_find(settings_global(), first, second), i);
     }
     CHECK_STR(a.user, "tarsier");
     CHECK_STR(a.store, "/var/lib/tarsier");
     CHECK_INT(a.greylist_sec, 1800);
     CHECK_INT(a.holds_max, -1);
     CHECK_INT(a.report, CONF_REPORT_ALL);
-    CHECK(settings_row(settings_find(SLICE_LIT("USER"), SLICE_NONE))->needs_restart);
-    CHECK_INT(settings_find(SLICE_LIT("holds"), SLICE_NONE), settings_count());
+    CHECK(settings_row(settings_find(settings_global(), SLICE_LIT("USER"), SLICE_NONE))->needs_restart);
+    CHECK_INT(settings_find(settings_global(), SLICE_LIT("holds"), SLICE_NONE), settings_count());
 }
 
 int main(void)
