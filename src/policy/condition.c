@@ -14,6 +14,7 @@ struct judging {
     const struct policy *p;
     const struct policy_facts *f;
     struct policy_why *why;
+    enum policy_stage last; /* when the filter is asked at the latest */
 };
 
 /* *lists: those that DNS must be asked about before this can be settled; 0 unless the answer is LATER. */
@@ -29,8 +30,9 @@ static enum policy_truth judge_one(const struct judging *j, const struct cond *c
     else if (t->condition && t->condition->root)
         truth = judge(j, t->condition->root, lists);
     j->why->condition = cond->name;
-    if (truth == POLICY_LATER && j->f->stage == POLICY_AT_EOM)
-        truth = POLICY_NO; /* nothing more will be known */
+    /* Nothing more will be known in time; what DNS says may still be, but at the very end. */
+    if (truth == POLICY_LATER && j->f->stage >= (*lists ? POLICY_AT_EOM : j->last))
+        truth = POLICY_NO;
     if (truth != POLICY_LATER)
         *lists = 0;
     return truth;
@@ -96,9 +98,11 @@ enum policy_truth policy_filter_when(const struct policy *p, size_t n, const str
 {
     *why = (struct policy_why){.s25r_rule = -1};
     *lists = 0;
+    if (p->n_filters == 0)
+        return POLICY_YES;
     if (n >= p->n_filters || !p->filters[n].enabled)
         return POLICY_NO;
-    struct judging j = {p, f, why};
+    struct judging j = {p, f, why, n == p->greylist ? POLICY_AT_RCPT : POLICY_AT_EOM};
     return p->filters[n].when ? judge(&j, p->filters[n].when, lists) : POLICY_YES;
 }
 
@@ -110,10 +114,7 @@ bool policy_filter_is_per_recipient(const struct policy *p, size_t n)
 enum policy_truth policy_when(const struct policy *p, const struct policy_facts *f, struct policy_why *why)
 {
     uint32_t lists;
-    if (p->n_filters > 0)
-        return policy_filter_when(p, p->greylist, f, why, &lists);
-    *why = (struct policy_why){.s25r_rule = -1};
-    return POLICY_YES;
+    return policy_filter_when(p, p->greylist, f, why, &lists);
 }
 
 /* ---- by name ---- */
@@ -132,7 +133,7 @@ static const struct cond plain_terms[] = {
 enum err policy_condition(const struct policy *p, const char *name, const struct policy_facts *f, enum policy_truth *truth,
                           struct policy_why *why)
 {
-    struct judging j = {p, f, why};
+    struct judging j = {p, f, why, POLICY_AT_EOM};
     uint32_t lists;
     *why = (struct policy_why){.s25r_rule = -1};
     *truth = POLICY_NO;
