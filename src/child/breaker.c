@@ -1,7 +1,7 @@
 /* breaker.c - when a child is left alone, and for how long. */
 #include "child/breaker.h"
 
-/* Only one session probes. Where its fate never becomes known (its client is slow, or gone), another one probes after this. */
+/* Only one session probes. Where its fate never becomes known (a slow client), another one probes after this. */
 enum { PROBE_MS = 30 * 1000 };
 
 static void open_for(struct breaker *b, int64_t pause_ms, const struct breaker_limits *limits, struct mono now)

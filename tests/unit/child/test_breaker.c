@@ -1,0 +1,123 @@
+/* breaker.h: when it opens, how long, who may probe, and what late news do. */
+#include "../test.h"
+#include "child/breaker.h"
+
+static const struct breaker_limits limits = {.failures = 3, .pause_max_ms = 5000};
+
+static struct mono at(int64_t ms)
+{
+    return (struct mono){ms};
+}
+
+static struct breaker opened(int64_t ms)
+{
+    struct breaker b = {0};
+    for (int i = 0; i < 3; i++)
+        (void)breaker_failed(&b, &limits, at(ms));
+    CHECK_INT(b.state, BREAKER_OPEN);
+    return b;
+}
+
+static void only_failures_in_a_row_open_it(void)
+{
+    struct breaker b = {0};
+    for (int i = 0; i < 10; i++) {
+        CHECK(!breaker_failed(&b, &limits, at(i)));
+        CHECK(!breaker_failed(&b, &limits, at(i)));
+        CHECK(!breaker_succeeded(&b));
+        CHECK(breaker_may_try(&b, at(i)));
+    }
+    CHECK(!breaker_failed(&b, &limits, at(100)));
+    CHECK(!breaker_failed(&b, &limits, at(100)));
+    CHECK(breaker_failed(&b, &limits, at(100)));
+    CHECK_INT(b.state, BREAKER_OPEN);
+    CHECK_INT(b.failures, 3);
+    CHECK(!breaker_may_try(&b, at(100)));
+    CHECK(!breaker_may_try(&b, at(1099)));
+}
+
+static void one_session_probes(void)
+{
+    struct breaker b = opened(100);
+    CHECK(breaker_may_try(&b, at(1100)));
+    CHECK_INT(b.state, BREAKER_PROBING);
+    CHECK(!breaker_may_try(&b, at(1100)));
+    CHECK(breaker_succeeded(&b));
+    CHECK_INT(b.state, BREAKER_CLOSED);
+    CHECK_INT(b.failures, 0);
+    CHECK(breaker_may_try(&b, at(1100)) && breaker_may_try(&b, at(1100)));
+    /* and the next time its pause is the first one again */
+    b = opened(2000);
+    CHECK(!breaker_may_try(&b, at(2999)));
+    CHECK(breaker_may_try(&b, at(3000)));
+}
+
+static void the_pause_doubles_to_its_maximum(void)
+{
+    static const int64_t pauses[] = {1000, 2000, 4000, 5000, 5000};
+    struct breaker b = opened(0);
+    int64_t now = 0;
+    for (size_t i = 0; i < sizeof(pauses) / sizeof(pauses[0]); i++) {
+        CHECK_INT(b.pause_ms, pauses[i]);
+        CHECK(!breaker_may_try(&b, at(now + pauses[i] - 1)));
+        now += pauses[i];
+        CHECK(breaker_may_try(&b, at(now)));
+        CHECK(breaker_failed(&b, &limits, at(now)));
+        CHECK_INT(b.state, BREAKER_OPEN);
+    }
+    struct breaker_limits never_long = {.failures = 1, .pause_max_ms = 200};
+    b = (struct breaker){0};
+    CHECK(breaker_failed(&b, &never_long, at(0)));
+    CHECK_INT(b.pause_ms, 200);
+    struct breaker_limits huge = {.failures = 1, .pause_max_ms = INT64_MAX / 2};
+    for (int i = 0; i < 100; i++) {
+        CHECK(breaker_may_try(&b, b.until));
+        CHECK(breaker_failed(&b, &huge, at(0)));
+        CHECK(b.pause_ms > 0 && b.pause_ms <= huge.pause_max_ms);
+    }
+}
+
+static void a_probe_that_is_lost_does_not_lock_it(void)
+{
+    struct breaker b = opened(0);
+    CHECK(breaker_may_try(&b, at(1000)));
+    CHECK(!breaker_may_try(&b, at(b.until.ms - 1)));
+    CHECK(b.until.ms > 1000);
+    CHECK(breaker_may_try(&b, b.until));
+    CHECK(!breaker_may_try(&b, at(b.until.ms - 1)));
+}
+
+static void sessions_from_before_do_not_count(void)
+{
+    struct breaker b = opened(0), before = b;
+    CHECK(!breaker_failed(&b, &limits, at(500)));
+    CHECK(!breaker_succeeded(&b));
+    CHECK_INT(b.state, BREAKER_OPEN);
+    CHECK_INT(b.until.ms, before.until.ms);
+    CHECK_INT(b.pause_ms, before.pause_ms);
+}
+
+static void zero_is_never(void)
+{
+    struct breaker_limits never = {.failures = 0, .pause_max_ms = 1000};
+    struct breaker b = {0};
+    for (int i = 0; i < 1000; i++) {
+        CHECK(!breaker_failed(&b, &never, at(0)));
+        CHECK(breaker_may_try(&b, at(0)));
+    }
+    b = opened(0); /* and then the setting is changed */
+    CHECK(breaker_may_try(&b, at(1000)));
+    CHECK(breaker_failed(&b, &never, at(1000)));
+    CHECK_INT(b.state, BREAKER_CLOSED);
+}
+
+int main(void)
+{
+    TEST(only_failures_in_a_row_open_it);
+    TEST(one_session_probes);
+    TEST(the_pause_doubles_to_its_maximum);
+    TEST(a_probe_that_is_lost_does_not_lock_it);
+    TEST(sessions_from_before_do_not_count);
+    TEST(zero_is_never);
+    return TEST_END();
+}
