@@ -78,9 +78,8 @@ enum err dns_wire_text(const uint8_t *wire, char out[DNS_TEXT_MAX], size_t *len)
 
 bool dns_key_is_localhost(const struct dns_key *key)
 {
-    static const char wire[] = "\011localhost"; /* with the root's zero */
     const uint8_t *at = key->wire;
     while (*at && at[*at + 1])
         at += *at + 1;
-    return memcmp(at, wire, (size_t)*at + 1) == 0;
+    return slice_eq(slice_of(at + 1, *at), SLICE_LIT("localhost"));
 }
