@@ -10,7 +10,12 @@
 
 enum mail_edit_kind {
     MAIL_ADD_HEADER,
-    MAIL_INSERT_HEADER, /* before the header that is number index (from 0) of those that the filter sees; beyond: at the end */
+    /*
+     * Before the header that is number index of the MTA's list. Number 0 of it is the Received line that the MTA itself puts on top and
+     * shows to no filter, unless something was inserted above: so 0 is above it, 1 above the first that the filter sees. Beyond: at the
+     * end. Sendmail since 8.13, and Postfix after it.
+     */
+    MAIL_INSERT_HEADER,
     MAIL_CHANGE_HEADER, /* the index-th (from 1; 0 counts as 1) of this name; empty value: delete; none such: add at the end */
     MAIL_ADD_RECIPIENT,
     MAIL_DELETE_RECIPIENT,

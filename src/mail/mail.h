@@ -31,15 +31,17 @@ void mail_set_sender(struct mail *m, struct slice address, struct slice esmtp);
 /* Errors: ERR_LIMIT (then nothing is added). */
 MUST_CHECK enum err mail_add_recipient(struct mail *m, struct slice address, struct slice esmtp);
 MUST_CHECK enum err mail_add_header(struct mail *m, struct slice name, struct slice value);
+/* There are no more headers (EOH). Until it is said, what an early filter has put behind them is shown in no view. */
+void mail_end_headers(struct mail *m);
 
 /* ---- edits ---- */
 
 /*
  * Apply what filter number f wants, which it said looking at view v (v <= f), on top of all that was applied so far by filters
  * < f. A header that it means and that an earlier filter has deleted since v is passed over; one that was changed since is changed
- * again. Called once a filter, in rising order of f, after mail_add_header has been called for the last time; but a filter whose edits are known
- * before the headers are complete may be applied early with view 0 (the built-in one): its added headers stand behind those that come later, its
- * inserted ones (index 0 and 1 only) before the first.
+ * again. Called once a filter, in rising order of f, after mail_end_headers; but a filter whose edits are known before the headers
+ * are complete may be applied early with view 0 (the built-in one; then earlier filters may come after it): its added headers
+ * stand behind those that come later, its inserted ones (index 0 and 1 only) before the first.
  */
 void mail_apply(struct mail *m, unsigned f, mail_view v, const struct mail_edits *edits);
 /* Filter f gave a new body; borrowed until mail_free. */
@@ -68,10 +70,10 @@ bool mail_envelope_differs(const struct mail *m, mail_view a, mail_view b);
 
 /*
  * All changes from view 0 to MAIL_FINAL but the body, as packets (milter/reply.h), each once: CHGHEADER with the index that
- * counts at that moment for the MTA (libmilter: the n-th of that name, deleted ones not counted), deletions as CHGHEADER with an empty value,
- * INSHEADER at the place in the MTA's list as it is then, ADDHEADER for those at the end; ADDRCPT (ADDRCPT_PAR with
- * arguments), DELRCPT, CHGFROM, QUARANTINE (the last filter's reason). A message that one filter edits goes to the MTA in that filter's own words
- * wherever possible. leadspc: the MTA negotiated SMFIP_HDR_LEADSPC; otherwise one leading blank of each value is left out.
+ * counts at that moment for the MTA (the n-th of that name), deletions as CHGHEADER with an empty value, INSHEADER at the place in
+ * the MTA's list as it is then, ADDHEADER for those at the end; ADDRCPT (ADDRCPT_PAR with arguments), DELRCPT, CHGFROM,
+ * QUARANTINE (the last filter's reason). Where one filter alone has edited the headers, its edits of them go to the MTA in its
+ * own words and order. leadspc: the MTA negotiated SMFIP_HDR_LEADSPC; otherwise one leading blank of each value is left out.
  */
 void mail_put_changes(const struct mail *m, bool leadspc, struct buf *out);
 

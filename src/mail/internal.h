@@ -1,0 +1,100 @@
+/*
+ * internal.h - the inside of a message under edit, for the files of this folder alone.
+ *
+ * Everything has a stamp: the first view that sees it. 0 is the MTA's own, f + 1 what filter f did. Nothing moves or is freed
+ * before the message is, so each view stays what it was.
+ */
+#ifndef TARSIER_MAIL_INTERNAL_H
+#define TARSIER_MAIL_INTERNAL_H
+
+#include "base/list.h"
+#include "mail/mail.h"
+
+enum { MAIL_NEVER = MAIL_FINAL + 1 }; /* a stamp that no view reaches */
+
+/* What a header says, from one view on. The name is here too: who changes a header may spell it in another way. */
+struct mail_text {
+    struct mail_text *older;
+    mail_view since;
+    struct slice name, value;
+};
+
+struct mail_header {
+    struct list node;
+    mail_view born, died;
+    unsigned order;         /* of the change that made it; 0 for the MTA's */
+    struct mail_text *text; /* newest first, never none */
+};
+
+struct mail_recipient {
+    struct mail_recipient *next;
+    mail_view born, died;
+    unsigned number;
+    uint32_t hash; /* of what is compared in the address */
+    struct slice address, esmtp;
+};
+
+struct mail_sender {
+    struct mail_sender *older;
+    mail_view since;
+    struct slice address, esmtp;
+};
+
+/* An edit that was applied, in the filter's words, and what it did. */
+struct mail_change {
+    struct mail_change *next;
+    mail_view since;
+    unsigned order; /* from 1 */
+    enum mail_edit_kind kind;
+    uint32_t index;
+    struct slice name, value;
+    struct mail_header *header;       /* the one that it made; NULL: it changed one, or nothing */
+    struct mail_recipient *recipient; /* the one that it added or deleted */
+};
+
+struct mail {
+    struct arena arena;
+    size_t header_bytes, recipient_bytes;
+
+    struct list headers;
+    /*
+     * The Received line that the MTA itself puts on top and shows to no filter. For INSHEADER it counts (0 is above it, 1 below),
+     * for CHGHEADER it does not: Sendmail since 8.13, and Postfix after it.
+     */
+    struct mail_header own;
+    struct list *tail; /* the first of those that a filter put at the end while headers still came; NULL: none */
+    bool headers_ended;
+    unsigned applied; /* one more than the last filter's number, of those that were not early */
+
+    struct mail_recipient *recipients, *last_recipient;
+    unsigned n_recipients;
+    struct mail_sender *sender; /* newest first; NULL: none */
+    struct body *bodies[MAIL_FILTERS_MAX];
+
+    struct mail_change *changes, *last_change;
+    unsigned n_changes;
+};
+
+/* headers.c */
+bool mail_header_is_in(const struct mail_header *h, mail_view v);
+const struct mail_text *mail_header_text(const struct mail_header *h, mail_view v);
+/* The list that a filter's indexes count in: what it saw, and what it has done to it. Owner: free(at). */
+struct mail_seen {
+    struct mail_header **at;
+    size_t n, cap;
+};
+void mail_see_headers(const struct mail *m, mail_view v, struct mail_seen *seen);
+void mail_apply_header(struct mail *m, unsigned f, struct mail_seen *seen, const struct mail_edit *e);
+
+/* envelope.c */
+bool mail_recipient_is_in(const struct mail_recipient *r, mail_view v);
+/* One like r (not r itself) in this view; NULL: none. */
+const struct mail_recipient *mail_recipient_like(const struct mail *m, mail_view v, const struct mail_recipient *r);
+/* The same arguments, however they are parted: the MTA says "A NUL B", a filter "A B". Absent is as empty. */
+bool mail_esmtp_eq(struct slice a, struct slice b);
+void mail_apply_envelope(struct mail *m, unsigned f, const struct mail_edit *e);
+
+/* mail.c */
+struct mail_change *mail_note(struct mail *m, unsigned f, const struct mail_edit *e);
+
+#endif
