@@ -1,6 +1,8 @@
 /* load.c - files into one generation. Touches nothing of the running daemon. */
 #include "daemon/load.h"
+#include "base/mem.h"
 #include "daemon/mta.h"
+#include "milter/protocol.h"
 #include "setup/files.h"
 #include "setup/generation.h"
 
@@ -16,12 +18,35 @@ static void mta_file(const char *dir, const char *name, struct buf *out)
     buf_fini(&path);
 }
 
-static uint32_t mta_read(const char *dir)
+/* What a filter behind the MTA alone would get without asking for it. */
+static void macros_read(struct slice main_cf, struct plan *plan)
+{
+    static const char *const names[PLAN_MTA_STAGES] = {
+        [SMFIM_CONNECT] = "milter_connect_macros",   [SMFIM_HELO] = "milter_helo_macros",
+        [SMFIM_ENVFROM] = "milter_mail_macros",      [SMFIM_ENVRCPT] = "milter_rcpt_macros",
+        [SMFIM_DATA] = "milter_data_macros",         [SMFIM_EOM] = "milter_end_of_data_macros",
+        [SMFIM_EOH] = "milter_end_of_header_macros",
+    };
+    for (int i = 0; i < PLAN_MTA_STAGES; i++) {
+        struct buf value = {0};
+        bool is_set = mta_parameter(main_cf, names[i], &value);
+        for (size_t at = 0; at < value.len; at++) /* names may stand with commas between */
+            if (value.ptr[at] == ',')
+                value.ptr[at] = ' ';
+        if (is_set)
+            plan->mta_macros[i] = mem_strdup(buf_cstr(&value));
+        buf_fini(&value);
+    }
+}
+
+static uint32_t mta_read(const char *dir, struct plan *plan)
 {
     struct buf main_cf = {0}, master_cf = {0};
     mta_file(dir, "main.cf", &main_cf);
     mta_file(dir, "master.cf", &master_cf);
     uint32_t sessions = mta_sessions(buf_slice(&main_cf), buf_slice(&master_cf));
+    if (plan)
+        macros_read(buf_slice(&main_cf), plan);
     buf_fini(&main_cf);
     buf_fini(&master_cf);
     return sessions;
@@ -32,7 +57,7 @@ void loaded_read(const char *conf_file, const char *postfix_dir, struct loaded *
     *out = (struct loaded){0};
     diags_init(&out->diags);
     out->plan = generation_read(conf_file, &out->diags);
-    out->mta_sessions = mta_read(postfix_dir);
+    out->mta_sessions = mta_read(postfix_dir, out->plan);
 }
 
 void loaded_fini(struct loaded *l)

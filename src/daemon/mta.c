@@ -32,6 +32,40 @@ static struct slice word_next(struct slice *line)
     return word;
 }
 
+/* The words of a line, each with one blank before it but the first of all. */
+static void words_put(struct slice line, struct buf *out)
+{
+    for (struct slice word = word_next(&line); word.len > 0; word = word_next(&line)) {
+        if (out->len > 0)
+            buf_put_byte(out, ' ');
+        buf_put_slice(out, word);
+    }
+}
+
+bool mta_parameter(struct slice main_cf, const char *wanted, struct buf *out)
+{
+    bool found = false, inside = false;
+    while (main_cf.ptr) {
+        struct slice line = slice_cut(&main_cf, '\n');
+        struct slice trimmed = slice_trim(line, blanks);
+        if (trimmed.len == 0 || trimmed.ptr[0] == '#')
+            continue;
+        if (strchr(blanks, line.ptr[0]) != NULL) { /* goes on with the line before */
+            if (inside)
+                words_put(line, out);
+            continue;
+        }
+        struct slice value = line, name = slice_trim(slice_cut(&value, '='), blanks);
+        inside = value.ptr && slice_eq_cstr(name, wanted);
+        if (inside) { /* the last one counts, as in Postfix */
+            found = true;
+            buf_clear(out);
+            words_put(value, out);
+        }
+    }
+    return found && slice_find(buf_slice(out), '$') == out->len;
+}
+
 static bool limit_parse(struct slice text, uint32_t *out)
 {
     uint64_t v;

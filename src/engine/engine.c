@@ -29,9 +29,13 @@ void engine_free(struct engine *e)
 {
     if (!e)
         return;
+    struct effects nobody; /* what sessions want done on their way out */
+    effects_init(&nobody);
+    e->shared.out = &nobody;
     for (size_t i = 0; i < e->n_slots; i++)
         session_free(e->slots[i]);
     free(e->slots);
+    effects_fini(&nobody);
     shared_fini(&e->shared);
     free(e);
 }
@@ -116,10 +120,31 @@ static void to_session(struct engine *e, const struct event *event)
     case EVENT_LOOK:
         session_looked(s, event->request, event->u.look.result, event->u.look.cookie);
         break;
+    case EVENT_DNS:
+        session_dns_answered(s, event);
+        break;
+    case EVENT_SPOOL:
+        session_spooled(s, event);
+        break;
+    case EVENT_DRAINED:
+        session_drained(s, event->request);
+        break;
     default:
         break;
     }
     reap(e, event->session);
+}
+
+/* News of a connection that was given up are of no interest any more. */
+static void to_child(struct engine *e, const struct event *event)
+{
+    struct child *c = shared_child_find(&e->shared, event->u.child.id);
+    if (!c)
+        return;
+    struct session *s = session_of_child(c);
+    session_id id = session_name(s);
+    session_child_news(s, c, event);
+    reap(e, id);
 }
 
 void engine_step(struct engine *e, const struct event *event, struct effects *out)
@@ -135,7 +160,13 @@ void engine_step(struct engine *e, const struct event *event, struct effects *ou
     case EVENT_EOF:
     case EVENT_STORE:
     case EVENT_LOOK:
+    case EVENT_DNS:
+    case EVENT_SPOOL:
+    case EVENT_DRAINED:
         to_session(e, event);
+        break;
+    case EVENT_CHILD:
+        to_child(e, event);
         break;
     case EVENT_TICK:
         tick(e);
@@ -149,10 +180,6 @@ void engine_step(struct engine *e, const struct event *event, struct effects *ou
     case EVENT_STOP:
         stop(e);
         break;
-    case EVENT_CHILD:
-    case EVENT_DNS:
-    case EVENT_SPOOL:
-    case EVENT_DRAINED:
     case EVENT_MAX_:
         break;
     }

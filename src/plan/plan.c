@@ -14,6 +14,8 @@ static void plan_free(struct plan *p)
     conf_free(p->conf);
     domain_list_free(p->domains);
     free(p->hostname);
+    for (int i = 0; i < PLAN_MTA_STAGES; i++)
+        free(p->mta_macros[i]);
     free(p);
 }
 

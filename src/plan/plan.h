@@ -9,6 +9,8 @@
 #include "match/domain.h"
 #include "policy/policy.h"
 
+enum { PLAN_MTA_STAGES = 7 };
+
 struct plan {
     unsigned references;
     uint32_t generation; /* 0 as built; whoever puts it in force numbers it, for logs */
@@ -18,6 +20,9 @@ struct plan {
     struct domain_list
         *domains;   /* NULL: not wanted (hostkey address), or no Public Suffix List to be had: then the address */
     char *hostname; /* ours, for %V when {j} is absent */
+    /* milter_*_macros of the MTA's own configuration, by stage (milter/protocol.h); NULL: not set there, or not to be read */
+    char *mta_macros[PLAN_MTA_STAGES];
+    bool without_children; /* nobody is asked but the greylist filter: for `tarsier explain` */
 };
 
 /*

@@ -4,7 +4,7 @@
  * Whether the client is still there is what makes a tarpit more than a delay: Postfix does not look while it waits for us, and
  * delivers what a client has sent blindly before it hung up.
  */
-#include "session/internal.h"
+#include "session/children.h"
 #include "base/mem.h"
 
 enum {
@@ -55,9 +55,10 @@ enum policy_no_hold holding_why_not(const struct session *s)
 
 void holding_first_look(struct session *s)
 {
-    if (!(policy_needs(s->plan->policy) & POLICY_NEEDS_HOLD) || !has_endpoints(s)) {
+    bool wanted = (policy_needs(s->plan->policy) & POLICY_NEEDS_HOLD) || s->children;
+    if (!wanted || !has_endpoints(s)) {
         s->watch = WATCH_IMPOSSIBLE;
-        session_reply_code(s, SMFIR_CONTINUE);
+        session_continue(s);
         return;
     }
     session_set_wait(s, WAIT_FIRST_LOOK);
@@ -91,7 +92,41 @@ static void first_looked(struct session *s, enum look_result result, uint64_t co
     } else {
         s->watch = WATCH_IMPOSSIBLE; /* other host, other network namespace, XCLIENT: counted where a line would hold */
     }
-    session_reply_code(s, SMFIR_CONTINUE);
+    session_continue(s);
+}
+
+/* ---- while children are awaited ---- */
+
+void holding_watch(struct session *s)
+{
+    s->next_look.ms = s->sh->now.mono.ms + LOOK_EVERY_MS + session_id_slot(s->id) % 5 * TIMER_TICK_MS;
+}
+
+static void watched_looked(struct session *s, enum look_result result, uint64_t cookie)
+{
+    bool confirming = s->flags & FLAG_CONFIRMING;
+    s->flags &= (uint16_t)~FLAG_CONFIRMING;
+    s->next_look.ms = s->sh->now.mono.ms + LOOK_EVERY_MS;
+    if (result == LOOK_UNKNOWN) {
+        if (++s->unknown_looks >= LOOK_UNKNOWN_MAX) {
+            s->watch = WATCH_IMPOSSIBLE;
+            s->next_look.ms = 0;
+        }
+    } else if (result == LOOK_ALIVE) {
+        s->unknown_looks = 0;
+        s->watch = WATCH_POSSIBLE;
+        s->cookie = cookie;
+    } else if (result != LOOK_GONE && s->cookie == 0) {
+        s->watch = WATCH_IMPOSSIBLE; /* never seen alive: it may be on another host */
+        s->next_look.ms = 0;
+    } else if (confirming) {
+        children_client_gone(s);
+        return;
+    } else {
+        s->flags |= FLAG_CONFIRMING;
+        ask_look(s, true);
+    }
+    session_arm_timer(s);
 }
 
 /* ---- the hold ---- */
@@ -231,6 +266,10 @@ void holding_looked(struct session *s, enum look_result result, uint64_t cookie)
         first_looked(s, result, cookie);
         return;
     }
+    if (s->wait == WAIT_CHILDREN) {
+        watched_looked(s, result, cookie);
+        return;
+    }
     if (s->wait != WAIT_HELD && s->wait != WAIT_LAST_LOOK)
         return;
     if (result == LOOK_UNKNOWN) {
@@ -281,6 +320,16 @@ void holding_timer(struct session *s)
     }
     if (s->next_look.ms == 0 || now < s->next_look.ms)
         return;
+    if (s->wait == WAIT_CHILDREN) {
+        if (s->look_request != 0) {
+            s->look_request = 0;
+            watched_looked(s, LOOK_UNKNOWN, 0);
+        } else {
+            s->next_look.ms = now + LOOK_EVERY_MS;
+            ask_look(s, false);
+        }
+        return;
+    }
     if (s->look_request != 0) { /* the one before was not answered */
         s->look_request = 0;
         look_unknown(s);

@@ -12,6 +12,8 @@
 #include "milter/reply.h"
 #include "session/session.h"
 
+struct children; /* children.h */
+
 /* Where the MTA is in its dialogue. */
 enum phase {
     PHASE_NEW,       /* nothing yet: OPTNEG is due */
@@ -32,6 +34,8 @@ enum wait {
     WAIT_HELD,       /* RCPT: the hold */
     WAIT_LAST_LOOK,  /* RCPT: the hold is served (here or by a sibling); is the client still there? */
     WAIT_STORE,      /* RCPT: decided; the record is being committed */
+    WAIT_CHILDREN,   /* any: what do the child milters say? */
+    WAIT_FACTS,      /* CONNECT to RCPT: DNS lists that conditions ask about */
     WAIT_MAX_
 };
 
@@ -58,6 +62,8 @@ enum {
     FLAG_SIBLING = 1u << 10, /* released by another connection of the same client */
     FLAG_LOCAL = 1u << 11,   /* family L */
     FLAG_HELO_MACROS = 1u << 12,
+    FLAG_LET_BY = 1u << 14,           /* its condition said no of a recipient of this message */
+    FLAG_SILENT_HEADERS = 1u << 15,   /* SMFIP_NR_HDR: no header is answered by itself */
     FLAG_HEADERS_LEFT_OUT = 1u << 13, /* it was said that a message has more headers to add than it may */
 };
 
@@ -155,6 +161,8 @@ struct session {
     struct wall first_seen;    /* start of the hold, or the present */
     struct mono deadline, next_look, next_progress; /* of the timer's jobs; ms 0: not wanted */
 
+    struct children *children; /* the manager's side; NULL: there are none */
+
     struct buf in; /* a packet's beginning, or what came while a reply was owed */
     struct scope conn, helo_scope, mail, rcpt;
     _Alignas(max_align_t) char inline_memory[SESSION_INLINE_BYTES];
@@ -165,6 +173,13 @@ struct session {
 /* Answer the command that waits, unless the session has been closed; one packet, or several in one buffer: one write. */
 void session_reply(struct session *s, struct slice packets);
 void session_reply_code(struct session *s, uint8_t code);
+/*
+ * The greylist filter's part of the command that waits is over, and it lets it go on: the children's turn, then the reply.
+ * Without children: "continue".
+ */
+void session_continue(struct session *s);
+/* A wait has ended: what the MTA has sent meanwhile is read now. */
+void session_resume(struct session *s);
 /* A number for a request whose answer is waited for; never 0. */
 uint32_t session_next_request(struct session *s);
 /* 421 with this text; the MTA hangs up. */
@@ -190,7 +205,7 @@ bool session_may_progress(const struct session *s);
 /* Errors: ERR_SYNTAX, ERR_UNSUPPORTED (version): the caller closes. */
 MUST_CHECK enum err session_negotiate(struct session *s, struct slice body);
 /* Whether a plan needs no more of the MTA than this session has negotiated. */
-bool session_can_take_plan(const struct session *s, const struct plan *p);
+bool session_can_take_plan(struct session *s, const struct plan *p);
 void session_macros(struct session *s, uint8_t for_cmd, struct slice pairs);
 
 /* ---- recipient.c ---- */
@@ -212,6 +227,8 @@ void recipient_ask_store(struct session *s, enum grey_request_kind kind, enum gr
 enum hold_end { HOLD_END_SERVED, HOLD_END_LEFT, HOLD_END_CUT };
 
 void holding_first_look(struct session *s);
+/* Look at the client every second while the children are awaited. */
+void holding_watch(struct session *s);
 void holding_begin(struct session *s);
 void holding_timer(struct session *s);
 void holding_looked(struct session *s, enum look_result result, uint64_t cookie);
@@ -223,10 +240,15 @@ enum policy_no_hold holding_why_not(const struct session *s);
 
 void message_data(struct session *s);
 void message_end(struct session *s);
+struct mail_edits;
+/* Headers to add, as edits; for a session with children. */
+void message_put_edits(const struct session *s, struct mail_edits *edits);
 void message_note_accepted(struct session *s, unsigned reasons, int64_t elapsed_sec);
 
 /* ---- text.c ---- */
 
+/* The value of a macro that is kept; ctx is the session. NONE: absent. */
+struct slice session_macro(const void *ctx, struct slice name);
 /* A format on the present recipient's facts; control bytes of outside text cannot break a reply or a header. */
 void text_expand(const struct session *s, const struct format *format, struct buf *out);
 void text_refusal(struct session *s, int64_t elapsed_sec, int64_t remaining_sec, bool blacklisted, struct buf *packet);

@@ -1,4 +1,5 @@
 /* message.c - DATA and end of message: a deferral that was put off, and the headers. */
+#include "mail/edit.h"
 #include "session/internal.h"
 
 #include <string.h>
@@ -80,7 +81,7 @@ void message_data(struct session *s)
         session_reply(s, s->deferred_text);
         return;
     }
-    session_reply_code(s, SMFIR_CONTINUE);
+    session_continue(s);
 }
 
 static void put_headers(const struct session *s, struct buf *packets)
@@ -98,10 +99,38 @@ static void put_headers(const struct session *s, struct buf *packets)
     }
 }
 
+/* Values in mail/'s canonical form: with the blank behind the colon. */
+static void put_edit(struct mail_edits *edits, int64_t index, struct slice name, struct slice value)
+{
+    struct buf canonical = {0};
+    buf_put_byte(&canonical, ' ');
+    buf_put_slice(&canonical, value);
+    /* what may be added is bounded far below the limits of edits (SESSION_HEADERS_MAX_BYTES) */
+    (void)!mail_edits_add(edits, index < 0 ? MAIL_ADD_HEADER : MAIL_INSERT_HEADER, index < 0 ? 0 : (uint32_t)index, name,
+                          buf_slice(&canonical));
+    buf_fini(&canonical);
+}
+
+void message_put_edits(const struct session *s, struct mail_edits *edits)
+{
+    struct buf text = {0};
+    text_x_greylist(s, &text);
+    if (text.len > 0)
+        put_edit(edits, -1, slice_cstr(x_greylist_name), buf_slice(&text));
+    buf_fini(&text);
+    for (const struct added_header *h = s->headers; h; h = h->next)
+        put_edit(edits, h->index, h->name, h->value);
+}
+
 void message_end(struct session *s)
 {
     if ((s->flags & FLAG_DEFER_AT_DATA) && s->accepted == 0) {
         session_reply(s, s->deferred_text); /* an MTA that does not know DATA as a step */
+        session_clear_message(s);
+        return;
+    }
+    if (s->children) { /* our headers go out with the children's edits */
+        session_continue(s);
         return;
     }
     struct buf packets = {0};
@@ -110,4 +139,5 @@ void message_end(struct session *s)
     milter_put_code(&packets, SMFIR_CONTINUE);
     session_reply(s, buf_slice(&packets));
     buf_fini(&packets);
+    session_clear_message(s);
 }

@@ -1,14 +1,16 @@
 /* negotiate.c - what is asked of the MTA: no step and no macro beyond what the plan needs; and the macros that come. */
-#include "session/internal.h"
+#include "session/children.h"
 
 #include <string.h>
 
-/* Steps that no plan of ours needs. */
-static const uint32_t steps_never = SMFIP_NOBODY | SMFIP_NOHDRS | SMFIP_NOEOH | SMFIP_NOUNKNOWN;
-
+/* What the plan itself, without its children, has no use for. */
 static uint32_t steps_for(unsigned needs)
 {
-    uint32_t steps = steps_never;
+    uint32_t steps = SMFIP_NOUNKNOWN;
+    if (!(needs & POLICY_NEEDS_BODY))
+        steps |= SMFIP_NOBODY;
+    if (!(needs & (POLICY_NEEDS_HEADERS | POLICY_NEEDS_BODY)))
+        steps |= SMFIP_NOHDRS | SMFIP_NOEOH;
     if (!(needs & POLICY_NEEDS_HELO))
         steps |= SMFIP_NOHELO;
     if (!(needs & POLICY_NEEDS_DATA))
@@ -17,9 +19,9 @@ static uint32_t steps_for(unsigned needs)
 }
 
 /* SMFIP_NR_CONN, _HELO and _MAIL are never asked for: Postfix does not flush an event that needs no reply (3.7). */
-static void put_symlists(const struct session *s, struct milter_options *o, struct buf lists[SMFIM_STAGES])
+static void put_symlists(const struct plan *p, struct milter_options *o, struct buf lists[SMFIM_STAGES])
 {
-    unsigned needs = s->needs;
+    unsigned needs = policy_needs(p->policy);
     buf_put_cstr(&lists[SMFIM_CONNECT], "j v {client_addr} {client_port} {client_ptr} {client_resolve} {daemon_addr} "
                                         "{daemon_port} {if_addr} {stress}");
     if (needs & POLICY_NEEDS_TLS)
@@ -31,7 +33,7 @@ static void put_symlists(const struct session *s, struct milter_options *o, stru
     buf_put_cstr(&lists[SMFIM_DATA], "i");
     buf_put_cstr(&lists[SMFIM_EOM], "i");
     /* a format may name any macro; the MTA leaves out what it does not know at a stage */
-    for (const char *const *m = policy_macros(s->plan->policy); m && *m; m++)
+    for (const char *const *m = policy_macros(p->policy); m && *m; m++)
         for (int stage = SMFIM_CONNECT; stage <= SMFIM_ENVRCPT; stage++)
             buf_printf(&lists[stage], "%s%s", lists[stage].len ? " " : "", *m);
     for (int stage = 0; stage < SMFIM_STAGES; stage++)
@@ -39,35 +41,105 @@ static void put_symlists(const struct session *s, struct milter_options *o, stru
             o->symlist[stage] = buf_slice(&lists[stage]);
 }
 
+/* What a session with this plan asks of an MTA that offers so much. Lists are in arena. */
+static struct milter_options wish_of(struct session *s, const struct plan *p, const struct milter_options *offer,
+                                     struct arena *arena)
+{
+    const struct conf *conf = p->conf;
+    const char *defaults[SMFIM_STAGES];
+    struct child_wish wishes[CONF_FILTERS_MAX];
+    struct buf lists[SMFIM_STAGES] = {0};
+    unsigned needs = policy_needs(p->policy);
+    size_t n = 0;
+    struct milter_options own = {
+        .version = offer->version < MILTER_VERSION ? offer->version : MILTER_VERSION,
+        .actions = offer->actions & (SMFIF_SETSYMLIST | (needs & POLICY_NEEDS_EOM ? SMFIF_ADDHDRS : 0)),
+        .steps = offer->steps & steps_for(needs),
+    };
+    if (own.actions & SMFIF_SETSYMLIST)
+        put_symlists(p, &own, lists);
+    for (size_t i = 0; i < conf->n_filters; i++) {
+        const struct conf_filter *f = &conf->filters[i];
+        if (!f->builtin && f->set.enabled && !p->without_children)
+            wishes[n++] = shared_record(s->sh, f->name, f->connect)->wish;
+    }
+    for (int stage = 0; stage < SMFIM_STAGES; stage++)
+        defaults[stage] = children_default_macros(p, (enum milter_stage)stage);
+    struct milter_options all = own;
+    if (n > 0)
+        all = merge_wishes(offer, &own, wishes, n, defaults, arena);
+    else
+        for (int stage = 0; stage < SMFIM_STAGES; stage++)
+            all.symlist[stage] = arena_slice(arena, own.symlist[stage]);
+    for (int stage = 0; stage < SMFIM_STAGES; stage++)
+        buf_fini(&lists[stage]);
+    return all;
+}
+
 enum err session_negotiate(struct session *s, struct slice body)
 {
     struct milter_options offer;
+    struct arena arena = {0};
+    struct buf packet = {0};
     enum err e = milter_parse_options(body, &offer);
     if (e != ERR_NONE)
         return e;
     if (offer.version < MILTER_VERSION_MIN)
         return ERR_UNSUPPORTED;
     s->needs = policy_needs(s->plan->policy);
-    uint32_t wanted = SMFIF_SETSYMLIST | (s->needs & POLICY_NEEDS_EOM ? SMFIF_ADDHDRS : 0);
-    s->actions = offer.actions & wanted;
-    struct milter_options answer = {.version = offer.version < MILTER_VERSION ? offer.version : MILTER_VERSION,
-                                    .actions = s->actions,
-                                    .steps = offer.steps & steps_for(s->needs)};
-    struct buf lists[SMFIM_STAGES] = {0}, packet = {0};
-    if (s->actions & SMFIF_SETSYMLIST)
-        put_symlists(s, &answer, lists);
+    struct milter_options answer = wish_of(s, s->plan, &offer, &arena);
+    s->actions = answer.actions;
     milter_put_options(&packet, &answer);
+    if (s->children) {
+        s->children->granted = answer;
+        s->children->granted_lists = arena;
+        s->children->offered_actions = offer.actions;
+        s->children->offered_steps = offer.steps;
+    } else {
+        arena_fini(&arena);
+    }
+    if (answer.steps & SMFIP_NR_HDR)
+        s->flags |= FLAG_SILENT_HEADERS;
     s->phase = PHASE_OPEN;
     session_reply(s, buf_slice(&packet));
     buf_fini(&packet);
-    for (int stage = 0; stage < SMFIM_STAGES; stage++)
-        buf_fini(&lists[stage]);
     return ERR_NONE;
 }
 
-bool session_can_take_plan(const struct session *s, const struct plan *p)
+/* Whether the plan asks for no step, action and macro beyond what was granted. */
+static bool is_granted(struct session *s, const struct plan *p)
 {
-    if (policy_needs(p->policy) & ~s->needs)
+    static const uint32_t no_steps = SMFIP_NOCONNECT | SMFIP_NOHELO | SMFIP_NOMAIL | SMFIP_NORCPT | SMFIP_NOBODY |
+                                     SMFIP_NOHDRS | SMFIP_NOEOH | SMFIP_NOUNKNOWN | SMFIP_NODATA;
+    const struct children *ch = s->children;
+    struct arena arena = {0};
+    const struct milter_options offer = {
+        .version = ch->granted.version, .actions = ch->offered_actions, .steps = ch->offered_steps};
+    struct milter_options wish = wish_of(s, p, &offer, &arena);
+    bool fits = !(wish.actions & ~ch->granted.actions) && !(ch->granted.steps & no_steps & ~wish.steps) &&
+                !(wish.steps & SMFIP_RCPT_REJ & ~ch->granted.steps);
+    for (int stage = 0; stage < SMFIM_STAGES; stage++)
+        for (struct slice rest = wish.symlist[stage]; rest.ptr && fits;) {
+            struct slice name = slice_cut(&rest, ' ');
+            fits = name.len == 0 || merge_names_have(ch->granted.symlist[stage], name);
+        }
+    arena_fini(&arena);
+    return fits;
+}
+
+static bool has_children(const struct plan *p)
+{
+    for (size_t i = 0; i < p->conf->n_filters; i++)
+        if (!p->conf->filters[i].builtin && p->conf->filters[i].set.enabled)
+            return true;
+    return false;
+}
+
+bool session_can_take_plan(struct session *s, const struct plan *p)
+{
+    if (s->children)
+        return is_granted(s, p);
+    if (has_children(p) || p->conf->n_dnsbls > 0 || (policy_needs(p->policy) & ~s->needs))
         return false;
     /* macros are negotiated by name: a new one would never come */
     for (const char *const *m = policy_macros(p->policy); m && *m; m++) {
@@ -198,9 +270,11 @@ static void begin_scope(struct session *s, uint8_t for_cmd)
 
 void session_macros(struct session *s, uint8_t for_cmd, struct slice pairs)
 {
-    if (s->flags & FLAG_PASSED)
+    if ((s->flags & FLAG_PASSED) && !s->children)
         return;
     begin_scope(s, for_cmd);
+    if (s->children)
+        children_note_macros(s, for_cmd, pairs);
     struct slice name, value;
     while (s->phase != PHASE_OVER && milter_next_macro(&pairs, &name, &value)) {
         if (take_text(s, name, value))

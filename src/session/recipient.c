@@ -152,7 +152,7 @@ static void accept(struct session *s, unsigned reasons, int64_t elapsed_sec)
     message_note_accepted(s, reasons, elapsed_sec);
     if (reasons)
         text_log_accepted(s, reasons);
-    session_reply_code(s, SMFIR_CONTINUE);
+    session_continue(s);
 }
 
 static void refuse(struct session *s)
@@ -176,7 +176,7 @@ static void defer(struct session *s, const struct grey_answer *a)
         s->flags |= FLAG_DEFER_AT_DATA;
         if (!s->deferred_text.ptr)
             s->deferred_text = arena_slice(&s->mail.arena, buf_slice(&packet));
-        session_reply_code(s, SMFIR_CONTINUE);
+        session_continue(s);
     } else {
         session_reply(s, buf_slice(&packet));
     }

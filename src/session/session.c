@@ -4,7 +4,7 @@
  * Input is cut into packets while no reply is owed. What comes meanwhile is kept, and looked through only for ABORT and QUITs:
  * an MTA that speaks up during a hold has lost its client.
  */
-#include "session/internal.h"
+#include "session/children.h"
 #include "base/mem.h"
 
 #include <stdlib.h>
@@ -23,6 +23,7 @@ struct session *session_new(struct shared *sh, session_id id)
     s->plan = plan_ref(sh->plan);
     timer_init(&s->timer);
     list_init(&s->hold.node);
+    s->children = children_new(s);
     char *memory = s->inline_memory;
     arena_init_inline(&s->conn.arena, memory, SESSION_CONN_BYTES);
     arena_init_inline(&s->mail.arena, memory + SESSION_CONN_BYTES, SESSION_MAIL_BYTES);
@@ -38,6 +39,7 @@ void session_free(struct session *s)
         return;
     hold_end(s->sh->holds, &s->hold);
     timer_stop(&s->sh->wheel, &s->timer);
+    children_free(s);
     free(s->cursor);
     arena_fini(&s->conn.arena);
     arena_fini(&s->helo_scope.arena);
@@ -77,6 +79,7 @@ void session_close(struct session *s, const char *why)
         text_log_protocol(s, why);
     }
     holding_end(s, HOLD_END_CUT);
+    children_free(s);
     s->phase = PHASE_OVER;
     s->wait = WAIT_NOTHING;
     timer_stop(&s->sh->wheel, &s->timer);
@@ -90,6 +93,24 @@ void session_reply(struct session *s, struct slice packets)
     session_set_wait(s, WAIT_NOTHING);
     s->owed = 0;
     effects_send(s->sh->out, s->id, packets);
+}
+
+void session_continue(struct session *s)
+{
+    struct children *ch = s->children;
+    if (!ch) {
+        if (s->owed)
+            session_reply_code(s, SMFIR_CONTINUE);
+        return;
+    }
+    if (s->wait != WAIT_NOTHING)
+        session_set_wait(s, WAIT_NOTHING);
+    if (s->owed == SMFIC_RCPT)
+        children_note_rcpt(s);
+    else if (s->owed == SMFIC_DATA)
+        children_note_data(s);
+    children_decide(s);
+    children_settle(s);
 }
 
 void session_reply_code(struct session *s, uint8_t code)
@@ -136,6 +157,7 @@ void session_clear_helo(struct session *s)
     clear_scope(&s->helo_scope);
     s->helo = s->verify = s->cert_subject = SLICE_NONE;
     s->helo_macros = NULL;
+    children_clear_helo(s);
     s->flags &= (uint16_t)~FLAG_HELO_MACROS;
 }
 
@@ -153,6 +175,7 @@ void session_clear_recipient(struct session *s)
 void session_clear_message(struct session *s)
 {
     session_clear_recipient(s);
+    children_clear_message(s);
     clear_scope(&s->mail);
     s->sender = s->queue_id = s->auth_type = s->auth_authen = SLICE_NONE;
     s->mail_macros = NULL;
@@ -165,14 +188,14 @@ void session_clear_message(struct session *s)
     s->headers = NULL;
     s->headers_bytes = 0;
     buf_fini(&s->report);
-    s->flags &= (uint16_t) ~(FLAG_DEFER_AT_DATA | FLAG_MAIL_MACROS | FLAG_ASKED | FLAG_HEADERS_LEFT_OUT);
+    s->flags &= (uint16_t) ~(FLAG_DEFER_AT_DATA | FLAG_MAIL_MACROS | FLAG_ASKED | FLAG_LET_BY | FLAG_HEADERS_LEFT_OUT);
     if (s->phase > PHASE_CONNECTED && s->phase < PHASE_OVER)
         s->phase = PHASE_CONNECTED;
 }
 
 void session_arm_timer(struct session *s)
 {
-    const int64_t jobs[] = {s->deadline.ms, s->next_look.ms, s->next_progress.ms};
+    const int64_t jobs[] = {s->deadline.ms, s->next_look.ms, s->next_progress.ms, children_deadline_ms(s)};
     int64_t first = 0;
     for (size_t i = 0; i < COUNT_OF(jobs); i++)
         if (jobs[i] != 0 && (first == 0 || jobs[i] < first))
@@ -183,9 +206,16 @@ void session_arm_timer(struct session *s)
         timer_arm(&s->sh->wheel, &s->timer, (struct mono){first});
 }
 
+/* Every MTA takes PROGRESS at the end of a message. */
+static bool may_progress_at_end(const struct session *s)
+{
+    return s->owed == SMFIC_BODYEOB && s->plan->set->progress != CONF_PROGRESS_NEVER;
+}
+
 void session_set_wait(struct session *s, enum wait wait)
 {
-    static const char *const names[WAIT_MAX_] = {"nothing", "first look", "look at store", "the hold", "last look", "store"};
+    static const char *const names[WAIT_MAX_] = {"nothing",   "first look", "look at store", "the hold",
+                                                 "last look", "store",      "children",      "DNS"};
     if (s->plan->set->verbose)
         effects_log(s->sh->out, s->id, LOG_LEVEL_DEBUG, "session %u: waits for %s -> %s", session_id_slot(s->id),
                     names[s->wait], names[wait]);
@@ -195,7 +225,7 @@ void session_set_wait(struct session *s, enum wait wait)
     s->flags &= (uint16_t)~FLAG_CONFIRMING;
     if (wait == WAIT_LOOK_STORE || wait == WAIT_STORE)
         s->deadline.ms = s->sh->now.mono.ms + SESSION_STORE_DEADLINE_MS;
-    if (wait < WAIT_LOOK_STORE || !session_may_progress(s))
+    if (wait < WAIT_LOOK_STORE || !(session_may_progress(s) || may_progress_at_end(s)))
         s->next_progress.ms = 0;
     else if (s->next_progress.ms == 0) /* the MTA counts from the command, whatever its reply waits for next */
         s->next_progress.ms = s->sh->now.mono.ms + s->plan->set->progress_sec * 1000;
@@ -210,7 +240,7 @@ bool session_may_progress(const struct session *s)
     case CONF_PROGRESS_AUTO:
         /* milter-manager takes PROGRESS at end of message only; it sets {if_addr}, which Postfix never does */
         return (s->flags & FLAG_POSTFIX) && !(s->flags & FLAG_IF_ADDR);
-    case CONF_PROGRESS_EOM: /* we never wait at end of message */
+    case CONF_PROGRESS_EOM: /* may_progress_at_end() */
     case CONF_PROGRESS_NEVER:
         break;
     }
@@ -219,6 +249,11 @@ bool session_may_progress(const struct session *s)
 
 struct policy_facts session_facts(const struct session *s, enum policy_stage stage)
 {
+    const struct policy_session_facts *more = NULL;
+    if (policy_filter_count(s->plan->policy) > 0) { /* only their conditions read it */
+        s->sh->more = children_facts(s);
+        more = &s->sh->more;
+    }
     return (struct policy_facts){
         .stage = stage,
         .client = s->ends.remote,
@@ -240,6 +275,7 @@ struct policy_facts session_facts(const struct session *s, enum policy_stage sta
         .no_hold = stage == POLICY_AT_RCPT ? holding_why_not(s) : HOLD_POSSIBLE, /* no condition reads it */
         .waited_ms = s->waited_ms,
         .longest_ms = s->longest_ms,
+        .more = more,
     };
 }
 
@@ -259,7 +295,19 @@ static bool is_asked(struct session *s, enum policy_stage stage)
     return true;
 }
 
-static void on_connect(struct session *s, const struct milter_command *c)
+/* The first facts are in: who is asked about this client? */
+static void connect_go(struct session *s)
+{
+    bool asked = is_asked(s, POLICY_AT_CONNECT);
+    if (!asked)
+        s->flags |= FLAG_PASSED;
+    if (asked || (s->children && s->children->any_child))
+        holding_first_look(s);
+    else
+        session_reply_code(s, SMFIR_ACCEPT);
+}
+
+static void on_connect(struct session *s, const struct milter_command *c, struct slice raw)
 {
     /* a verified name is the reverse name again: kept once */
     bool same = s->client_ptr.ptr && slice_eq(s->client_ptr, c->u.connect.host);
@@ -284,49 +332,96 @@ static void on_connect(struct session *s, const struct milter_command *c)
     s->ends.remote = ip;
     s->ends.remote_port = c->u.connect.port;
     s->phase = PHASE_CONNECTED;
+    if (s->children)
+        children_note_connect(s, raw);
     struct ip client = ip_client(&ip);
     if (shared_note_lookup(s->sh, &client, s->resolve == RESOLVE_TEMP))
         s->flags |= FLAG_TEMP_AGAIN;
-    if (is_asked(s, POLICY_AT_CONNECT)) {
-        holding_first_look(s);
-        return;
-    }
-    s->flags |= FLAG_PASSED;
-    session_reply_code(s, SMFIR_ACCEPT);
+    if (s->phase != PHASE_OVER && children_facts_ready(s, POLICY_AT_CONNECT, connect_go))
+        connect_go(s);
 }
 
-static void on_helo(struct session *s, const struct milter_command *c)
+static void helo_go(struct session *s)
+{
+    session_continue(s);
+}
+
+static void on_helo(struct session *s, const struct milter_command *c, struct slice raw)
 {
     if (!(s->flags & FLAG_HELO_MACROS))
         session_clear_helo(s);
     s->flags &= (uint16_t)~FLAG_HELO_MACROS;
     s->helo = session_keep(s, &s->helo_scope, c->u.helo);
-    session_reply_code(s, SMFIR_CONTINUE);
+    if (s->children) {
+        session_clear_message(s);
+        children_note_helo(s, raw);
+    }
+    if (s->phase != PHASE_OVER && children_facts_ready(s, POLICY_AT_HELO, helo_go))
+        helo_go(s);
 }
 
-static void on_mail(struct session *s, const struct milter_command *c)
+static void mail_go(struct session *s)
+{
+    if (!(s->flags & FLAG_PASSED) && is_asked(s, POLICY_AT_MAIL))
+        s->flags |= FLAG_ASKED;
+    if ((s->flags & FLAG_ASKED) || s->children) {
+        session_continue(s);
+        return;
+    }
+    session_clear_message(s);
+    session_reply_code(s, SMFIR_ACCEPT); /* this message only: the next MAIL is seen again */
+}
+
+static void take_newest_plan(struct session *s)
+{
+    if (s->plan == s->sh->plan || !session_can_take_plan(s, s->sh->plan))
+        return;
+    struct plan *old = s->plan;
+    s->plan = plan_ref(s->sh->plan);
+    if (s->children)
+        children_take_plan(s);
+    plan_unref(old);
+}
+
+static void on_mail(struct session *s, const struct milter_command *c, struct slice raw)
 {
     if (!(s->flags & FLAG_MAIL_MACROS))
         session_clear_message(s);
     s->flags &= (uint16_t)~FLAG_MAIL_MACROS;
-    if (s->plan != s->sh->plan && session_can_take_plan(s, s->sh->plan)) {
-        plan_unref(s->plan);
-        s->plan = plan_ref(s->sh->plan);
-    }
+    take_newest_plan(s);
     s->sender = session_keep(s, &s->mail, c->u.envelope.address);
     if (s->phase == PHASE_OVER)
         return;
     s->phase = PHASE_MAIL;
-    if (!is_asked(s, POLICY_AT_MAIL)) {
-        session_clear_message(s);
-        session_reply_code(s, SMFIR_ACCEPT); /* this message only: the next MAIL is seen again */
-        return;
-    }
-    s->flags |= FLAG_ASKED;
-    session_reply_code(s, SMFIR_CONTINUE);
+    if (s->children)
+        children_note_mail(s, raw);
+    if (children_facts_ready(s, POLICY_AT_MAIL, mail_go))
+        mail_go(s);
 }
 
-static void on_rcpt(struct session *s, const struct milter_command *c)
+/* The filter's condition may speak of the recipient. */
+static bool is_asked_about_recipient(struct session *s)
+{
+    const struct policy *p = s->plan->policy;
+    size_t number = policy_greylist_number(p);
+    if (number >= policy_filter_count(p) || !policy_filter_is_per_recipient(p, number))
+        return true;
+    return is_asked(s, POLICY_AT_RCPT);
+}
+
+static void rcpt_go(struct session *s)
+{
+    bool asked = (s->flags & FLAG_ASKED) && !children_is_rejected_rcpt(s);
+    if (asked && is_asked_about_recipient(s)) {
+        recipient_begin(s);
+        return;
+    }
+    if (asked)
+        s->flags |= FLAG_LET_BY;
+    session_continue(s);
+}
+
+static void on_rcpt(struct session *s, const struct milter_command *c, struct slice raw)
 {
     if (!(s->flags & FLAG_RCPT_MACROS))
         session_clear_recipient(s);
@@ -335,59 +430,83 @@ static void on_rcpt(struct session *s, const struct milter_command *c)
     if (s->phase == PHASE_OVER)
         return;
     s->phase = PHASE_RCPT;
-    if (!(s->flags & FLAG_ASKED)) {
-        session_reply_code(s, SMFIR_CONTINUE);
-        return;
-    }
-    recipient_begin(s);
+    if (s->children)
+        children_keep_rcpt(s, raw);
+    if (s->phase != PHASE_OVER && children_facts_ready(s, POLICY_AT_RCPT, rcpt_go))
+        rcpt_go(s);
 }
 
-static void on_data(struct session *s, const struct milter_command *c)
+static void on_data(struct session *s, const struct milter_command *c, struct slice raw)
 {
-    (void)c;
+    (void)c, (void)raw;
     s->phase = PHASE_MESSAGE;
     message_data(s);
 }
 
-static void on_content(struct session *s, const struct milter_command *c)
+static void on_header(struct session *s, const struct milter_command *c, struct slice raw)
 {
-    (void)c;
+    (void)raw;
     s->phase = PHASE_MESSAGE;
-    session_reply_code(s, SMFIR_CONTINUE);
+    if (s->children)
+        children_note_header(s, c->u.header.name, c->u.header.value);
+    session_continue(s);
 }
 
-static void on_end(struct session *s, const struct milter_command *c)
+static void on_eoh(struct session *s, const struct milter_command *c, struct slice raw)
 {
-    (void)c;
+    (void)c, (void)raw;
+    s->phase = PHASE_MESSAGE;
+    if (s->children)
+        children_note_eoh(s);
+    session_continue(s);
+}
+
+static void on_body(struct session *s, const struct milter_command *c, struct slice raw)
+{
+    (void)raw;
+    s->phase = PHASE_MESSAGE;
+    if (s->children)
+        children_note_body(s, c->u.body);
+    session_continue(s);
+}
+
+static void on_end(struct session *s, const struct milter_command *c, struct slice raw)
+{
+    (void)raw;
+    s->phase = PHASE_MESSAGE;
+    if (s->children)
+        children_note_eom(s, c->u.body);
     message_end(s);
+}
+
+static void on_unknown(struct session *s, const struct milter_command *c, struct slice raw)
+{
+    (void)raw;
+    if (s->children)
+        children_note_unknown(s, c->u.unknown);
+    session_continue(s);
+}
+
+static void on_abort(struct session *s, const struct milter_command *c, struct slice raw)
+{
+    (void)c, (void)raw;
     session_clear_message(s);
 }
 
-static void on_unknown(struct session *s, const struct milter_command *c)
+static void on_quit(struct session *s, const struct milter_command *c, struct slice raw)
 {
-    (void)c;
-    session_reply_code(s, SMFIR_CONTINUE);
-}
-
-static void on_abort(struct session *s, const struct milter_command *c)
-{
-    (void)c;
-    session_clear_message(s);
-}
-
-static void on_quit(struct session *s, const struct milter_command *c)
-{
-    (void)c;
+    (void)c, (void)raw;
     session_close(s, NULL);
 }
 
 /* A new client's connection follows on this one; nothing of the old client's may stay. */
-static void on_quit_nc(struct session *s, const struct milter_command *c)
+static void on_quit_nc(struct session *s, const struct milter_command *c, struct slice raw)
 {
-    (void)c;
+    (void)c, (void)raw;
     session_clear_message(s);
     clear_scope(&s->conn);
     session_clear_helo(s);
+    children_clear_connection(s);
     s->host = s->client_ptr = s->mta_name = s->if_addr = SLICE_NONE;
     s->conn_macros = NULL;
     s->ends = (struct endpoints){0};
@@ -410,17 +529,17 @@ static void on_quit_nc(struct session *s, const struct milter_command *c)
 static const struct command_rule {
     uint8_t cmd;
     uint16_t phases;
-    bool is_answered; /* always: SMFIP_NR_* is never asked for (negotiate.c) */
-    void (*handle)(struct session *s, const struct milter_command *c);
+    bool is_answered; /* of SMFIP_NR_* only NR_HDR is ever asked for (negotiate.c) */
+    void (*handle)(struct session *s, const struct milter_command *c, struct slice raw);
 } rules[] = {
     {SMFIC_CONNECT, BIT(PHASE_OPEN), true, on_connect},
     {SMFIC_HELO, BIT(PHASE_CONNECTED) | BIT(PHASE_MAIL) | BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), true, on_helo},
     {SMFIC_MAIL, BIT(PHASE_CONNECTED) | BIT(PHASE_MAIL), true, on_mail},
     {SMFIC_RCPT, BIT(PHASE_MAIL) | BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), true, on_rcpt},
     {SMFIC_DATA, BIT(PHASE_MAIL) | BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), true, on_data},
-    {SMFIC_HEADER, BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), true, on_content},
-    {SMFIC_EOH, BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), true, on_content},
-    {SMFIC_BODY, BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), true, on_content},
+    {SMFIC_HEADER, BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), true, on_header},
+    {SMFIC_EOH, BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), true, on_eoh},
+    {SMFIC_BODY, BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), true, on_body},
     {SMFIC_BODYEOB, BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), true, on_end},
     {SMFIC_UNKNOWN, BIT(PHASE_CONNECTED) | BIT(PHASE_MAIL) | BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), true, on_unknown},
     {SMFIC_ABORT, (uint16_t)~BIT(PHASE_NEW), false, on_abort},
@@ -461,13 +580,14 @@ static void handle_packet(struct session *s, const struct wire_packet *p)
         session_close(s, "a command at the wrong time");
         return;
     }
-    if (rule->is_answered)
+    bool is_answered = rule->is_answered && !(p->cmd == SMFIC_HEADER && (s->flags & FLAG_SILENT_HEADERS));
+    if (is_answered)
         s->owed = p->cmd;
-    if (rule->is_answered && (s->flags & FLAG_PASSED)) {
+    if (is_answered && (s->flags & FLAG_PASSED) && !s->children) {
         session_reply_code(s, SMFIR_CONTINUE); /* an MTA that goes on asking after "accept" */
         return;
     }
-    rule->handle(s, &c);
+    rule->handle(s, &c, p->body);
 }
 
 /* ---- input ---- */
@@ -555,7 +675,7 @@ void session_eof(struct session *s)
 }
 
 /* An answer has come: when it ended the wait, the MTA's next commands may be here already. */
-static void resume(struct session *s)
+void session_resume(struct session *s)
 {
     if (s->wait == WAIT_NOTHING)
         consume_pending(s);
@@ -572,7 +692,7 @@ void session_store_answered(struct session *s, uint32_t request, const struct gr
         recipient_known(s, answer);
     else if (s->wait == WAIT_STORE)
         recipient_committed(s, answer);
-    resume(s);
+    session_resume(s);
 }
 
 void session_looked(struct session *s, uint32_t request, enum look_result result, uint64_t cookie)
@@ -581,7 +701,7 @@ void session_looked(struct session *s, uint32_t request, enum look_result result
         return;
     s->look_request = 0;
     holding_looked(s, result, cookie);
-    resume(s);
+    session_resume(s);
 }
 
 void session_timer(struct session *s)
@@ -592,7 +712,10 @@ void session_timer(struct session *s)
         effects_send(s->sh->out, s->id, slice_of(packet, sizeof(packet)));
         s->next_progress.ms = now + s->plan->set->progress_sec * 1000;
     }
-    if (s->wait == WAIT_HELD || s->wait == WAIT_LAST_LOOK || s->wait == WAIT_FIRST_LOOK) {
+    children_check_deadlines(s);
+    if (s->phase == PHASE_OVER)
+        return;
+    if (s->wait == WAIT_HELD || s->wait == WAIT_LAST_LOOK || s->wait == WAIT_FIRST_LOOK || s->wait == WAIT_CHILDREN) {
         holding_timer(s);
     } else if (s->deadline.ms != 0 && now >= s->deadline.ms) {
         static const struct grey_answer failed = {.failed = true, .left_sec = -1};
@@ -602,7 +725,7 @@ void session_timer(struct session *s)
     }
     if (s->phase != PHASE_OVER)
         session_arm_timer(s);
-    resume(s);
+    session_resume(s);
 }
 
 void session_stop(struct session *s)
@@ -613,4 +736,9 @@ void session_stop(struct session *s)
     if (s->owed)
         session_reply_gone(s, "Service is being restarted, please come back");
     session_close(s, NULL);
+}
+
+struct session *session_of_child(const struct child *c)
+{
+    return c->session;
 }

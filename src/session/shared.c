@@ -18,14 +18,90 @@ void shared_init(struct shared *sh, struct plan *plan, struct siphash_key key, s
     sh->holds = hold_table_new(key);
     timer_wheel_init(&sh->wheel, now.mono);
     sh->temp = mem_zalloc(sizeof(*sh->temp));
+    sh->bodies.max_bytes = BODY_BUDGET_MAX_BYTES;
 }
 
 void shared_fini(struct shared *sh)
 {
+    for (struct child_record *r = sh->records, *next; r; r = next) {
+        next = r->next;
+        arena_fini(&r->wish_arena);
+        free(r->name);
+        free(r->connect);
+        free(r);
+    }
+    free(sh->child_slots);
     hold_table_free(sh->holds);
     free(sh->temp);
     plan_unref(sh->plan);
 }
+
+/* ---- children ---- */
+
+struct child_record *shared_record(struct shared *sh, const char *name, const char *connect)
+{
+    struct child_record *r = sh->records;
+    while (r && strcmp(r->name, name) != 0)
+        r = r->next;
+    if (r && strcmp(r->connect, connect) == 0)
+        return r;
+    if (!r) {
+        r = mem_zalloc(sizeof(*r));
+        r->name = mem_strdup(name);
+        r->next = sh->records;
+        sh->records = r;
+    }
+    /* another milter: nothing that is known of the old one holds for it */
+    free(r->connect);
+    r->connect = mem_strdup(connect);
+    r->wish.known = false;
+    r->breaker = (struct breaker){0};
+    return r;
+}
+
+void record_learn(struct child_record *r, const struct milter_options *options)
+{
+    arena_clear(&r->wish_arena);
+    r->wish.known = true;
+    r->wish.options = *options;
+    for (int i = 0; i < SMFIM_STAGES; i++)
+        r->wish.options.symlist[i] = arena_slice(&r->wish_arena, options->symlist[i]);
+}
+
+child_id shared_child_name(struct shared *sh, struct child *child)
+{
+    uint32_t slot = sh->free_child_slot;
+    if (slot == 0) {
+        sh->child_slots = mem_grow(sh->child_slots, &sh->cap_child_slots, sh->n_child_slots + 1, sizeof(*sh->child_slots));
+        sh->child_slots[sh->n_child_slots] = (struct child_slot){0};
+        slot = (uint32_t)++sh->n_child_slots;
+    } else {
+        sh->free_child_slot = sh->child_slots[slot - 1].next_free;
+    }
+    struct child_slot *c = &sh->child_slots[slot - 1];
+    c->child = child;
+    if (++c->serial == 0)
+        c->serial = 1; /* so that no name is 0 */
+    return session_id_make(slot - 1, c->serial);
+}
+
+struct child *shared_child_find(const struct shared *sh, child_id id)
+{
+    uint32_t slot = session_id_slot(id);
+    if (slot >= sh->n_child_slots || sh->child_slots[slot].serial != session_id_serial(id))
+        return NULL;
+    return sh->child_slots[slot].child;
+}
+
+void shared_child_forget(struct shared *sh, child_id id)
+{
+    struct child_slot *c = &sh->child_slots[session_id_slot(id)];
+    c->child = NULL;
+    c->next_free = sh->free_child_slot;
+    sh->free_child_slot = session_id_slot(id) + 1;
+}
+
+/* ---- bounds ---- */
 
 unsigned shared_holds_max(const struct shared *sh)
 {

@@ -6,6 +6,9 @@
 #define TARSIER_SESSION_SHARED_H
 
 #include "base/timer.h"
+#include "child/breaker.h"
+#include "child/merge.h"
+#include "mail/body.h"
 #include "session/stats.h"
 #include "hold/hold.h"
 #include "plan/plan.h"
@@ -24,6 +27,23 @@ struct temp_memory {
     struct mono warned; /* last "the resolver is ill"; 0: never */
 };
 
+struct child; /* session/children.h */
+
+/* What is known of a filter's milter beyond a session and beyond a reload: by the filter's name, for the life of the process. */
+struct child_record {
+    struct child_record *next;
+    char *name, *connect;
+    struct child_wish wish; /* as it negotiated last; lists in wish_arena */
+    struct arena wish_arena;
+    struct breaker breaker;
+};
+
+/* Open connections to children, by the slot that a child_id carries. */
+struct child_slot {
+    struct child *child; /* NULL: free */
+    uint32_t serial, next_free;
+};
+
 struct shared {
     struct plan *plan;
     struct hold_table *holds;
@@ -34,6 +54,14 @@ struct shared {
     bool stopping;
     bool told_progress; /* the warning that holds exceed the MTA's time-out was given */
     struct engine_stats stats;
+    /* the manager's */
+    struct child_record *records;
+    struct child_slot *child_slots;
+    size_t n_child_slots, cap_child_slots;
+    uint32_t free_child_slot; /* index + 1; 0: none */
+    struct body_budget bodies;
+    uint64_t last_spool;              /* names of spool files */
+    struct policy_session_facts more; /* where session_facts() puts what conditions read; overwritten by its next call */
     /* of the present step */
     struct instant now;
     struct effects *out;
@@ -41,6 +69,16 @@ struct shared {
 
 void shared_init(struct shared *sh, struct plan *plan, struct siphash_key key, struct instant now);
 void shared_fini(struct shared *sh);
+
+/* The record of a filter; it starts anew when its milter is another one than before. Owner: the shared state's. */
+struct child_record *shared_record(struct shared *sh, const char *name, const char *connect);
+/* What a child said it wants: kept for the negotiations to come. */
+void record_learn(struct child_record *r, const struct milter_options *options);
+
+/* A name for a connection to a child, until it is given back. */
+child_id shared_child_name(struct shared *sh, struct child *child);
+struct child *shared_child_find(const struct shared *sh, child_id id);
+void shared_child_forget(struct shared *sh, child_id id);
 
 /* How many clients may be held at once (DESIGN 3, "Bounds"). */
 unsigned shared_holds_max(const struct shared *sh);

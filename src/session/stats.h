@@ -12,6 +12,7 @@ struct engine_stats {
     uint64_t passed;                                         /* sessions and messages that the filter was not asked for */
     uint64_t accepted, deferred, rejected;                   /* recipients */
     uint64_t gone;                                           /* clients found gone before any hold */
+    uint64_t child_failures;                                 /* of children, told in the log each */
     uint64_t store_failures, protocol_errors, regex_limits;
 };
 

@@ -16,7 +16,7 @@ struct room {
     char acl[16], address[IP_TEXT_MAX];
 };
 
-static struct slice macro_value(const void *ctx, struct slice name)
+struct slice session_macro(const void *ctx, struct slice name)
 {
     const struct session *s = ctx;
     const struct {
@@ -90,7 +90,7 @@ static struct format_facts facts_of(const struct session *s, struct room *room)
         .elapsed_sec = s->elapsed_sec,
         .tarpit_sec = d->tarpit_sec,
         .groups = d->groups,
-        .macro = macro_value,
+        .macro = session_macro,
         .macro_ctx = s,
     };
 }

@@ -3,6 +3,8 @@
 #include "base/mem.h"
 #include "test.h"
 
+#include <string.h>
+
 static const struct {
     const char *what, *main_cf, *master_cf;
     uint32_t want;
@@ -40,8 +42,35 @@ static void reads_the_limit(void)
     CHECK_INT(mta_sessions(SLICE_NONE, SLICE_NONE), 0);
 }
 
+static const struct {
+    const char *what, *main_cf, *want; /* NULL: not set */
+} macros[] = {
+    {"not set", "x = y\n", NULL},
+    {"set", "milter_connect_macros = j {daemon_name}  v\n", "j {daemon_name} v"},
+    {"empty is set", "milter_connect_macros =\n", ""},
+    {"over several lines", "milter_connect_macros = j,\n# why\n\n\t{daemon_name}\n    v\nx = y\n z\n", "j, {daemon_name} v"},
+    {"the last one counts", "milter_connect_macros = a\nmilter_connect_macros = b\n c\n", "b c"},
+    {"another one's continuation", "x = y\n milter_connect_macros = a\n", NULL},
+    {"a name is not followed", "milter_connect_macros = j $other\n", NULL},
+    {"no newline at the end", "milter_connect_macros=j", "j"},
+};
+
+static void reads_a_parameter(void)
+{
+    for (size_t i = 0; i < COUNT_OF(macros); i++) {
+        struct buf out = {0};
+        bool found = mta_parameter(slice_cstr(macros[i].main_cf), "milter_connect_macros", &out);
+        if (found != (macros[i].want != NULL) || (found && strcmp(buf_cstr(&out), macros[i].want) != 0))
+            printf("# %s: %s\n", macros[i].what, buf_cstr(&out));
+        CHECK(found == (macros[i].want != NULL));
+        CHECK(!found || strcmp(buf_cstr(&out), macros[i].want) == 0);
+        buf_fini(&out);
+    }
+}
+
 int main(void)
 {
+    TEST(reads_a_parameter);
     TEST(reads_the_limit);
     return TEST_END();
 }

@@ -1,0 +1,578 @@
+/*
+ * children.c - life of the manager's side of a session: whose conditions hold, who is started, who has failed, and what is left
+ * when a message or the connection ends. How a child is led through a message is talk.c's.
+ */
+#include "session/children.h"
+#include "base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool is_child(const struct child *c)
+{
+    return c->conf && !c->conf->builtin && c->conf->set.enabled;
+}
+
+/* ---- life ---- */
+
+static void init_child(struct session *s, struct child *c, unsigned number)
+{
+    const struct conf_filter *conf = &s->plan->conf->filters[number];
+    *c = (struct child){.session = s, .number = (uint8_t)number, .conf = conf, .asked = POLICY_LATER};
+    if (!is_child(c)) {
+        c->asked = POLICY_NO;
+        return;
+    }
+    c->record = shared_record(s->sh, conf->name, conf->connect);
+    c->limits = (struct link_limits){
+        .connect_ms = conf->set.timeout_connect_sec * 1000,
+        .command_ms = conf->set.timeout_command_sec * 1000,
+        .message_ms = conf->set.timeout_message_sec * 1000,
+        .eom_ms = conf->set.timeout_eom_sec * 1000,
+        .progress_max_ms = conf->set.progress_max_sec * 1000,
+    };
+}
+
+struct children *children_new(struct session *s)
+{
+    const struct conf *conf = s->plan->conf;
+    bool any = false;
+    for (size_t i = 0; i < conf->n_filters && !s->plan->without_children; i++)
+        any |= !conf->filters[i].builtin && conf->filters[i].set.enabled;
+    if (!any && (conf->n_dnsbls == 0 || s->plan->without_children))
+        return NULL;
+    struct children *ch = mem_zalloc(sizeof(*ch) + conf->n_filters * sizeof(ch->child[0]));
+    ch->count = (unsigned)conf->n_filters;
+    ch->any_child = any;
+    ch->since = s->sh->now.mono;
+    ch->last_status = VERDICT_CONTINUE;
+    body_init(&ch->body, &s->sh->bodies);
+    if (conf->n_dnsbls > 0) {
+        ch->listed = arena_zalloc(&ch->conn_scope.arena, conf->n_dnsbls);
+        ch->list_requests = arena_zalloc(&ch->conn_scope.arena, conf->n_dnsbls * sizeof(uint32_t));
+    }
+    for (unsigned i = 0; i < ch->count; i++)
+        init_child(s, &ch->child[i], i);
+    return ch;
+}
+
+static void free_message_of(struct session *s, struct children *ch)
+{
+    mail_free(ch->mail);
+    ch->mail = NULL;
+    free(ch->recipients);
+    ch->recipients = NULL;
+    ch->n_recipients = ch->cap_recipients = 0;
+    body_drop(s, &ch->body);
+    for (unsigned i = 0; i < ch->count; i++)
+        if (ch->child[i].new_body) {
+            body_drop(s, ch->child[i].new_body);
+            free(ch->child[i].new_body);
+            ch->child[i].new_body = NULL;
+        }
+    buf_fini(&ch->peek);
+    arena_clear(&ch->message_scope.arena);
+    ch->message_scope.kept_bytes = 0;
+}
+
+void children_free(struct session *s)
+{
+    struct children *ch = s->children;
+    if (!ch)
+        return;
+    children_clear_message(s);
+    for (unsigned i = 0; i < ch->count; i++)
+        child_close(&ch->child[i]);
+    if (ch->any_child && s->sh->out)
+        children_log_session(s);
+    free_message_of(s, ch);
+    arena_fini(&ch->granted_lists);
+    arena_fini(&ch->conn_scope.arena);
+    arena_fini(&ch->helo_scope.arena);
+    arena_fini(&ch->message_scope.arena);
+    free(ch);
+    s->children = NULL;
+}
+
+void children_take_plan(struct session *s)
+{
+    struct children *old = s->children;
+    for (unsigned i = 0; i < old->count; i++)
+        child_close(&old->child[i]);
+    struct children *ch = children_new(s);
+    if (ch) { /* what the MTA has said of the connection is replayed to the new ones */
+        struct scope *conn = &ch->conn_scope, *helo = &ch->helo_scope;
+        ch->connect.body = arena_slice(&conn->arena, old->connect.body);
+        ch->connect.macros = arena_slice(&conn->arena, old->connect.macros);
+        ch->helo.body = arena_slice(&helo->arena, old->helo.body);
+        ch->helo.macros = arena_slice(&helo->arena, old->helo.macros);
+        ch->mail_from.macros = arena_slice(&ch->message_scope.arena, old->mail_from.macros);
+        ch->helos = old->helos;
+        ch->goal = old->goal;
+        ch->granted = old->granted;
+        ch->granted_lists = old->granted_lists;
+        old->granted_lists = (struct arena){0};
+        ch->offered_actions = old->offered_actions;
+        ch->offered_steps = old->offered_steps;
+        ch->messages = old->messages;
+        ch->since = old->since;
+    }
+    arena_fini(&old->granted_lists);
+    free_message_of(s, old);
+    arena_fini(&old->conn_scope.arena);
+    arena_fini(&old->helo_scope.arena);
+    arena_fini(&old->message_scope.arena);
+    free(old);
+    s->children = ch;
+}
+
+static void reset_for_message(struct session *s, struct child *c)
+{
+    if (c->counted)
+        children_log_child(c);
+    child_abort(c);
+    c->counted = c->was_quarantined = c->skips = false;
+    c->asked = is_child(c) ? POLICY_LATER : POLICY_NO;
+    c->header = c->rcpt = (struct mail_cursor){0};
+    c->rcpt_good = 0;
+    c->body_told = 0;
+    c->spool_writes = 0;
+    c->reading = false;
+    c->rcpt_verdict = VERDICT_CONTINUE;
+    if (!c->connection_over) {
+        c->say = SAY_OPEN;
+        c->refusal = SLICE_NONE;
+    }
+    if (c->paused && c->id) {
+        c->paused = false;
+        effects_add(s->sh->out, EFFECT_CHILD_RESUME, 0)->u.child.id = c->id;
+    }
+    c->begun_anew = c->applied = false;
+    mail_edits_fini(&c->edits);
+    if (c->link && c->next > PLACE_HELO)
+        c->next = PLACE_HELO; /* where it is seen whether there is a new one */
+}
+
+void children_clear_message(struct session *s)
+{
+    struct children *ch = s->children;
+    if (!ch)
+        return;
+    if (ch->mail)
+        for (unsigned i = 0; i < ch->count; i++)
+            reset_for_message(s, &ch->child[i]);
+    free_message_of(s, ch);
+    ch->mail_from = ch->data = ch->eoh = ch->eom = (struct kept){SLICE_NONE, SLICE_NONE};
+    ch->rcpt = ch->rcpt_macros = ch->header_macros = ch->body_macros = SLICE_NONE;
+    ch->body_gone = ch->size_bytes = ch->sent_body = 0;
+    ch->keeping = ch->own_edits = ch->failed = ch->answering = false;
+    ch->spool_writes = 0;
+    ch->drain_request = 0;
+    if (ch->goal > PLACE_HELO)
+        ch->goal = ch->helos ? PLACE_HELO : PLACE_CONNECT;
+    memset(ch->standing, 0, sizeof(ch->standing));
+    memset(ch->quarantined, 0, sizeof(ch->quarantined));
+}
+
+void children_clear_connection(struct session *s)
+{
+    if (!s->children)
+        return;
+    struct children *old = s->children;
+    struct arena lists = old->granted_lists;
+    struct milter_options granted = old->granted;
+    uint32_t actions = old->offered_actions, steps = old->offered_steps;
+    old->granted_lists = (struct arena){0};
+    children_free(s);
+    s->children = children_new(s);
+    if (!s->children) {
+        arena_fini(&lists);
+        return;
+    }
+    s->children->granted_lists = lists;
+    s->children->granted = granted;
+    s->children->offered_actions = actions;
+    s->children->offered_steps = steps;
+}
+
+void children_clear_helo(struct session *s)
+{
+    struct children *ch = s->children;
+    if (!ch)
+        return;
+    arena_clear(&ch->helo_scope.arena);
+    ch->helo_scope.kept_bytes = 0;
+    ch->helo = (struct kept){SLICE_NONE, SLICE_NONE};
+}
+
+/* ---- facts ---- */
+
+static bool next_header(const void *ctx, size_t n, struct slice *name, struct slice *value)
+{
+    const struct session *s = ctx;
+    struct children *ch = s->children;
+    if (!ch || !ch->mail)
+        return false;
+    if (n == 0 || n != ch->header_at) { /* asked in order, mostly: the cursor is where the last call left it */
+        ch->header_cursor = (struct mail_cursor){0};
+        ch->header_at = 0;
+    }
+    do {
+        if (!mail_next_header(ch->mail, MAIL_ORIGINAL, &ch->header_cursor, name, value)) {
+            ch->header_at = 0;
+            return false;
+        }
+    } while (ch->header_at++ < n);
+    return true;
+}
+
+static bool next_recipient(const void *ctx, size_t n, struct slice *address)
+{
+    const struct session *s = ctx;
+    const struct children *ch = s->children;
+    struct mail_cursor cursor = {0};
+    struct slice esmtp;
+    unsigned number;
+    if (!ch || !ch->mail)
+        return false;
+    while (mail_next_recipient(ch->mail, MAIL_ORIGINAL, &cursor, address, &esmtp, &number))
+        if (!ch->recipients[number].refused && !ch->recipients[number].rejected && n-- == 0)
+            return true;
+    return false;
+}
+
+struct policy_session_facts children_facts(const struct session *s)
+{
+    const struct children *ch = s->children;
+    struct policy_session_facts more = {
+        .stressed = (s->flags & FLAG_MTA_STRESS) || shared_is_stressed(s->sh),
+        .open_sessions = s->sh->stats.open,
+        .macro = session_macro,
+        .header = next_header,
+        .recipient = next_recipient,
+        .ctx = s,
+    };
+    if (ch) {
+        more.listed = ch->listed;
+        more.standing = ch->standing;
+        more.quarantined = ch->quarantined;
+        more.body = slice_upto(buf_slice(&ch->peek), POLICY_BODY_MAX_BYTES);
+        more.body_complete = ch->goal >= PLACE_EOM || ch->peek.len >= POLICY_BODY_MAX_BYTES;
+        more.size_bytes = ch->size_bytes;
+    }
+    return more;
+}
+
+enum policy_stage children_stage(const struct session *s)
+{
+    static const enum policy_stage stages[] = {
+        [PLACE_CONNECT] = POLICY_AT_CONNECT, [PLACE_HELO] = POLICY_AT_HELO, [PLACE_MAIL] = POLICY_AT_MAIL,
+        [PLACE_RCPT] = POLICY_AT_RCPT,       [PLACE_DATA] = POLICY_AT_DATA, [PLACE_HEADER] = POLICY_AT_HEADER,
+        [PLACE_EOH] = POLICY_AT_EOH,         [PLACE_BODY] = POLICY_AT_BODY, [PLACE_EOM] = POLICY_AT_EOM,
+        [PLACE_END] = POLICY_AT_EOM,
+    };
+    return stages[s->children->goal];
+}
+
+/* ---- conditions ---- */
+
+static enum policy_truth judge(struct session *s, unsigned number, struct slice recipient, enum policy_stage stage,
+                               uint32_t *lists)
+{
+    struct policy_facts facts = session_facts(s, stage);
+    struct policy_why why;
+    uint32_t wanted = 0;
+    facts.recipient = recipient;
+    enum policy_truth t = policy_filter_when(s->plan->policy, number, &facts, &why, &wanted);
+    *lists |= wanted;
+    return t;
+}
+
+bool children_facts_ready(struct session *s, enum policy_stage stage, void (*then)(struct session *s))
+{
+    struct children *ch = s->children;
+    uint32_t lists = 0;
+    if (!ch || s->plan->conf->n_dnsbls == 0)
+        return true;
+    for (unsigned i = 0; i < policy_filter_count(s->plan->policy); i++)
+        (void)judge(s, i, stage == POLICY_AT_RCPT ? s->recipient : SLICE_NONE, stage, &lists);
+    bool ready = true;
+    for (size_t i = 0; i < s->plan->conf->n_dnsbls; i++) {
+        if (!(lists & (1u << i)) || ch->listed[i] != LISTED_NOT_ASKED)
+            continue;
+        ready = false;
+        if (ch->list_requests[i])
+            continue;
+        struct buf name = {0};
+        policy_dnsbl_name(s->plan->policy, i, &s->ends.remote, &name);
+        struct effect *e = effects_add(s->sh->out, EFFECT_DNS, s->id);
+        e->u.dns.type = DNS_A;
+        e->u.dns.name = arena_slice(&s->sh->out->arena, buf_slice(&name));
+        e->request = ch->list_requests[i] = session_next_request(s);
+        buf_fini(&name);
+    }
+    if (ready)
+        return true;
+    ch->after_facts = then;
+    session_set_wait(s, WAIT_FACTS);
+    return false;
+}
+
+static bool note_listed(struct session *s, const struct event *event)
+{
+    struct children *ch = s->children;
+    for (size_t i = 0; i < s->plan->conf->n_dnsbls; i++) {
+        if (ch->list_requests[i] != event->request)
+            continue;
+        ch->list_requests[i] = 0;
+        if (event->u.dns.status == DNS_FAILED)
+            ch->listed[i] = LISTED_ERROR;
+        else if (event->u.dns.status == DNS_FOUND &&
+                 policy_dnsbl_matches(s->plan->policy, i, event->u.dns.addresses, event->u.dns.n_addresses))
+            ch->listed[i] = LISTED_YES;
+        else
+            ch->listed[i] = LISTED_NO;
+        return true;
+    }
+    return false;
+}
+
+static bool no_list_is_awaited(const struct session *s)
+{
+    for (size_t i = 0; i < s->plan->conf->n_dnsbls; i++)
+        if (s->children->list_requests[i])
+            return false;
+    return true;
+}
+
+void session_dns_answered(struct session *s, const struct event *event)
+{
+    struct children *ch = s->children;
+    if (!ch || event->request == 0)
+        return;
+    if (s->plan->conf->n_dnsbls > 0 && note_listed(s, event)) {
+        if (s->wait == WAIT_FACTS && no_list_is_awaited(s)) {
+            session_set_wait(s, WAIT_NOTHING);
+            ch->after_facts(s);
+        }
+        session_resume(s);
+        return;
+    }
+    if (ch->if_name_request == event->request) {
+        ch->if_name_request = 0;
+        ch->if_name_known = true;
+        if (event->u.dns.status == DNS_FOUND)
+            ch->if_name = arena_slice(&ch->conn_scope.arena, slice_upto(event->u.dns.name, 255));
+        for (unsigned i = 0; i < ch->count; i++)
+            child_lead(&ch->child[i]);
+    } else {
+        for (unsigned i = 0; i < ch->count; i++)
+            if (ch->child[i].dns_request == event->request)
+                child_resolved(&ch->child[i], event);
+    }
+    children_settle(s);
+    session_resume(s);
+}
+
+/* ---- who is asked ---- */
+
+bool children_may_start(const struct session *s)
+{
+    if (s->flags & FLAG_PASSED)
+        return true;
+    if (s->phase < PHASE_MAIL)
+        return false; /* the greylist filter may still be asked: nobody costs anything before it lets a recipient through */
+    return !(s->flags & FLAG_ASKED) || (s->flags & FLAG_LET_BY) || s->accepted > 0;
+}
+
+/* Recipients of which its condition could not tell yet. */
+static void decide_recipients(struct session *s, struct child *c, enum policy_stage stage)
+{
+    struct children *ch = s->children;
+    uint32_t bit = 1u << c->number, lists = 0;
+    bool shown = false, later = false;
+    struct mail_cursor cursor = {0};
+    struct slice address, esmtp;
+    unsigned number;
+    while (mail_next_recipient(ch->mail, MAIL_ORIGINAL, &cursor, &address, &esmtp, &number)) {
+        struct recipient_note *note = &ch->recipients[number];
+        if (note->refused || note->rejected)
+            continue;
+        if (note->later & bit) {
+            enum policy_truth t = judge(s, c->number, address, stage, &lists);
+            if (t != POLICY_LATER)
+                note->later &= ~bit;
+            if (t == POLICY_YES) {
+                note->shown |= bit;
+                c->rcpt = (struct mail_cursor){0}; /* it may stand before one that it has been told */
+            }
+        }
+        shown |= (note->shown & bit) != 0;
+        later |= (note->later & bit) != 0;
+    }
+    if (shown)
+        c->asked = POLICY_YES;
+    else if (!later && stage >= POLICY_AT_DATA)
+        c->asked = POLICY_NO;
+}
+
+bool child_has_undecided(const struct child *c)
+{
+    const struct children *ch = c->session->children;
+    for (size_t i = 0; i < ch->n_recipients; i++)
+        if (!ch->recipients[i].refused && (ch->recipients[i].later & (1u << c->number)))
+            return true;
+    return false;
+}
+
+static void decide(struct session *s, struct child *c, enum policy_stage stage)
+{
+    uint32_t lists = 0;
+    if (!is_child(c) || c->connection_over)
+        return;
+    if (s->children->mail && stage >= POLICY_AT_RCPT && policy_filter_is_per_recipient(s->plan->policy, c->number)) {
+        decide_recipients(s, c, stage);
+        return;
+    }
+    if (c->asked == POLICY_LATER)
+        c->asked = (uint8_t)judge(s, c->number, SLICE_NONE, stage, &lists);
+    if (c->asked == POLICY_NO)
+        s->children->standing[c->number] = FILTER_NOT_ASKED;
+}
+
+void children_decide(struct session *s)
+{
+    struct children *ch = s->children;
+    enum policy_stage stage = children_stage(s);
+    for (unsigned i = 0; i < ch->count; i++) {
+        decide(s, &ch->child[i], stage);
+        child_lead(&ch->child[i]);
+    }
+}
+
+bool children_none_wanted(struct session *s)
+{
+    for (unsigned i = 0; i < s->children->count; i++) {
+        const struct child *c = &s->children->child[i];
+        if (is_child(c) && c->asked != POLICY_NO && !c->connection_over)
+            return false;
+    }
+    return true;
+}
+
+bool child_is_settled(const struct child *c)
+{
+    return !is_child(c) || c->asked == POLICY_NO || c->say != SAY_OPEN || c->connection_over;
+}
+
+bool child_may_edit(const struct child *c)
+{
+    static const uint32_t edits =
+        SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_CHGBODY | SMFIF_ADDRCPT | SMFIF_ADDRCPT_PAR | SMFIF_DELRCPT | SMFIF_CHGFROM;
+    if (!is_child(c) || c->conf->set.evaluation)
+        return false;
+    if (c->link && c->link->state != LINK_CONNECTING && c->link->state != LINK_NEGOTIATING && c->link->state != LINK_NEW)
+        return c->link->got.actions & edits;
+    return !c->record->wish.known || (c->record->wish.options.actions & edits);
+}
+
+/* ---- ends ---- */
+
+void child_close(struct child *c)
+{
+    struct session *s = c->session;
+    if (!c->id)
+        return;
+    struct link *l = c->link;
+    if (l->state == LINK_IDLE || l->state == LINK_ASKED) {
+        struct buf out = {0};
+        child_abort(c);
+        link_ask(l, &(struct milter_command){.cmd = SMFIC_QUIT}, SLICE_NONE, s->sh->now.mono, &out);
+        effects_child_send(s->sh->out, c->id, buf_slice(&out));
+        buf_fini(&out);
+    }
+    effects_add(s->sh->out, EFFECT_CHILD_CLOSE, 0)->u.child.id = c->id;
+    shared_child_forget(s->sh, c->id);
+    link_fini(l);
+    free(l);
+    c->link = NULL;
+    c->id = 0;
+    c->next = PLACE_CONNECT;
+    c->helo_told = 0;
+    c->told_mail = c->paused = c->unknown_due = c->reading = c->draining = false;
+    c->unanswered_bytes = 0;
+}
+
+static void tell_breaker(struct session *s, const struct child *c)
+{
+    const struct breaker *b = &c->record->breaker;
+    if (b->state == BREAKER_CLOSED)
+        effects_log(s->sh->out, s->id, LOG_LEVEL_NOTICE, "filter \"%s\": it answers again, and is asked again",
+                    c->conf->name);
+    else
+        effects_log(s->sh->out, s->id, LOG_LEVEL_WARNING,
+                    "filter \"%s\": it has failed %u times in a row and is not asked for %lld s", c->conf->name, b->failures,
+                    (long long)(b->pause_ms / 1000));
+}
+
+void child_served(struct child *c)
+{
+    if (breaker_succeeded(&c->record->breaker))
+        tell_breaker(c->session, c);
+}
+
+void child_fail(struct child *c, const char *why)
+{
+    static const char *const fallbacks[] = {"accept", "tempfail", "reject", "discard"};
+    struct session *s = c->session;
+    const struct breaker_limits limits = {.failures = (unsigned)c->conf->set.breaker_failures,
+                                          .pause_max_ms = c->conf->set.breaker_pause_sec * 1000};
+    c->dns_request = 0;
+    c->say = SAY_FALLBACK;
+    c->counted = true;
+    c->refusal = SLICE_NONE;
+    s->children->standing[c->number] = FILTER_FAILED;
+    s->sh->stats.child_failures++;
+    effects_log(s->sh->out, s->id, LOG_LEVEL_WARNING, "filter \"%s\": %s (at %s); its fallback counts: %s%s", c->conf->name,
+                why, place_name(c->last), fallbacks[c->conf->set.fallback],
+                c->conf->set.evaluation ? " (evaluation only: not applied)" : "");
+    if (breaker_failed(&c->record->breaker, &limits, s->sh->now.mono))
+        tell_breaker(s, c);
+    if (c->link && c->link->state != LINK_FAILED)
+        link_lost(c->link, 0); /* nothing more is said to it */
+    child_close(c);
+}
+
+/* ---- time ---- */
+
+int64_t children_deadline_ms(const struct session *s)
+{
+    int64_t first = 0;
+    if (!s->children)
+        return 0;
+    for (unsigned i = 0; i < s->children->count; i++) {
+        const struct link *l = s->children->child[i].link;
+        if (l && l->deadline.ms != 0 && (first == 0 || l->deadline.ms < first))
+            first = l->deadline.ms;
+    }
+    return first;
+}
+
+void children_check_deadlines(struct session *s)
+{
+    bool failed = false;
+    if (!s->children)
+        return;
+    for (unsigned i = 0; i < s->children->count; i++) {
+        struct child *c = &s->children->child[i];
+        if (!c->link || !link_check_deadline(c->link, s->sh->now.mono))
+            continue;
+        child_fail(c, c->link->why);
+        failed = true;
+    }
+    if (failed) {
+        children_apply(s);
+        children_decide(s); /* others may have waited for it, or ask what became of it */
+        children_settle(s);
+    }
+}

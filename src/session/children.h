@@ -1,0 +1,249 @@
+/*
+ * children.h - the manager's side of a session, for the files of this folder only.
+ *
+ * What the MTA says in a connection and a message is kept, in order, until nobody needs it any more. Each child milter has a
+ * place in that sequence: the next thing that it is to be told. It is led on as fast as it answers, up to where the MTA
+ * has got ("goal"). So a child that starts late (its condition became true, a recipient was let through), one that waits behind
+ * an editor, and one that streams live differ only in where they stand.
+ *
+ *   children.c    life, conditions, starts and failures       talk.c      leading a child through; its answers
+ *   kept.c        what the MTA has said                       verdict.c   votes, the one reply, edits to the MTA
+ *   provide.c     macros that a child gets
+ */
+#ifndef TARSIER_SESSION_CHILDREN_H
+#define TARSIER_SESSION_CHILDREN_H
+
+#include "child/link.h"
+#include "child/merge.h"
+#include "mail/body.h"
+#include "mail/mail.h"
+#include "session/internal.h"
+
+/* The sequence, in order. */
+enum place {
+    PLACE_CONNECT,
+    PLACE_HELO,
+    PLACE_MAIL,
+    PLACE_RCPT,
+    PLACE_DATA,
+    PLACE_HEADER,
+    PLACE_EOH,
+    PLACE_BODY,
+    PLACE_EOM,
+    PLACE_END, /* of the message */
+};
+
+/* How a child stands to the present message (to the connection, before its first one). */
+enum say {
+    SAY_OPEN,     /* it has said nothing final */
+    SAY_FINAL,    /* verdict; for this message */
+    SAY_FALLBACK, /* it has failed: what its filter's fallback says */
+};
+
+struct child {
+    struct session *session;
+    struct child_record *record; /* what outlives the session: cache, breaker */
+    const struct conf_filter *conf;
+    struct link *link;    /* NULL: no connection */
+    child_id id;          /* 0: no connection */
+    uint32_t dns_request; /* its host's name is being looked up */
+    bool reading;         /* a piece of a spooled body is on its way to us, for it */
+    bool draining;        /* much was sent that it does not answer: the rest waits until that is out */
+    uint32_t unanswered_bytes;
+    struct mail_edits edits; /* with its answer to the end of the message */
+    struct link_limits limits;
+    uint8_t number;                  /* of its filter */
+    uint8_t asked;                   /* enum policy_truth: by its condition, for this message */
+    uint8_t next;                    /* enum place: what it is to be told next */
+    uint8_t say;                     /* enum say */
+    uint8_t verdict;                 /* SAY_FINAL: enum verdict */
+    uint8_t rcpt_verdict;            /* enum verdict, of the present recipient */
+    uint8_t unknown_verdict;         /* … of the present UNKNOWN */
+    uint8_t last;                    /* enum place: the last it was told, for statistics */
+    bool connection_over;            /* its verdict was on CONNECT or HELO: for the whole connection */
+    bool begun_anew;                 /* it has been told an envelope that an earlier filter has changed */
+    bool told_mail;                  /* it is in a message: ABORT is due when that ends early */
+    bool skips;                      /* it wants no more of the body */
+    bool unknown_due;                /* the present UNKNOWN is to be told */
+    bool applied;                    /* its edits are in mail */
+    bool counted;                    /* it was asked in this message: a line of statistics is due */
+    bool was_quarantined;            /* it wants the message quarantined */
+    bool paused;                     /* nothing is read from it */
+    uint32_t helo_told;              /* number of the HELO it knows; 0: none */
+    struct mail_cursor header, rcpt; /* what it has been told of them */
+    unsigned rcpt_asked;             /* the number of the one whose answer is awaited */
+    unsigned rcpt_good;              /* recipients that it takes */
+    uint64_t body_told;
+    struct slice
+        refusal; /* a whole packet (REPLYCODE …) in the message's arena, of a final or of the last recipient's verdict */
+    struct body *new_body;
+    unsigned spool_writes; /* of the new body, under way */
+    struct mono since;     /* it was asked, in this message */
+};
+
+/* What is noted of a recipient, by its number in mail. */
+struct recipient_note {
+    struct slice macros;
+    uint32_t shown, later, told; /* filters that are asked about it; whose condition is not known yet; that have been told */
+    bool refused;                /* by a filter: it is no recipient of the message */
+    bool rejected;               /* by the MTA itself (RCPT_REJ): told, and nothing more */
+};
+
+/* The rest of one packet with its macros; NONE: has not come. */
+struct kept {
+    struct slice body, macros;
+};
+
+struct children {
+    unsigned count;
+    bool any_child;                          /* an enabled filter that is one */
+    uint8_t goal;                            /* enum place: as far as the MTA has got */
+    uint32_t helos;                          /* how many have come */
+    struct milter_options granted;           /* by the MTA, as we asked */
+    struct arena granted_lists;              /* its lists of macros */
+    uint32_t offered_actions, offered_steps; /* by the MTA, before we chose */
+    struct scope conn_scope, helo_scope, message_scope;
+    struct kept connect, helo, mail_from, data, eoh, eom;
+    struct slice rcpt;                                    /* the recipient that is to be answered: its command's body */
+    struct slice rcpt_macros, header_macros, body_macros; /* rcpt: of the one that follows */
+    struct slice unknown;
+
+    /* DNS */
+    uint8_t *listed; /* by conf.dnsbls: enum policy_listed */
+    uint32_t *list_requests;
+    uint32_t if_name_request;
+    bool if_name_known;
+    struct slice if_name;
+    void (*after_facts)(struct session *s); /* WAIT_FACTS: what goes on then */
+
+    /* the message */
+    struct mail *mail; /* NULL: there is none */
+    struct recipient_note *recipients;
+    size_t n_recipients, cap_recipients;
+    unsigned present;                 /* number of the recipient whose RCPT is to be answered, plus one; 0: none */
+    struct mail_cursor header_cursor; /* next_header()'s */
+    size_t header_at;
+    struct body body;
+    uint64_t body_gone; /* bytes that went before what is kept in body: nobody needs them any more */
+    uint64_t size_bytes;
+    bool keeping;       /* of the body: somebody will need it from its beginning */
+    bool own_edits;     /* the greylist filter's headers are in mail */
+    bool failed;        /* of ourselves (spool): the message cannot be given to all who must see it */
+    bool answering;     /* the verdict is found: edits are on their way to the MTA */
+    uint8_t final_code; /* answering: what ends them */
+    uint64_t sent_body;
+    uint32_t messages;
+    struct buf peek; /* the body's beginning, for conditions */
+    unsigned spool_writes;
+    uint32_t drain_request;
+    struct mono message_since, since;
+    uint8_t last_status; /* of a session's line of statistics: enum verdict */
+    const char *last_place;
+
+    uint8_t standing[MAIL_FILTERS_MAX]; /* enum policy_standing, for conditions */
+    bool quarantined[MAIL_FILTERS_MAX];
+    struct child child[];
+};
+
+/* ---- children.c ---- */
+
+/* NULL when the plan has neither children nor DNS lists to ask. */
+struct children *children_new(struct session *s);
+/* Closes what is open, with QUIT. */
+void children_free(struct session *s);
+/* The newest plan is taken: what is kept of the connection stays, connections to children end. */
+void children_take_plan(struct session *s);
+void children_clear_message(struct session *s); /* ABORT to those who are in one */
+void children_clear_connection(struct session *s);
+void children_clear_helo(struct session *s);
+
+/*
+ * Whether all facts are in that a condition wants at this stage; else they are asked for, the session waits, and `then` is
+ * called when they are.
+ */
+bool children_facts_ready(struct session *s, enum policy_stage stage, void (*then)(struct session *s));
+/* Decide whose conditions can be decided; start and lead on whom that concerns. */
+void children_decide(struct session *s);
+/* Is every child out of it for good, whatever comes? Then the session can end with "accept". */
+bool children_none_wanted(struct session *s);
+/* The greylist filter is out of it, or has let a recipient through. */
+bool children_may_start(const struct session *s);
+bool child_has_undecided(const struct child *c); /* recipients */
+void child_served(struct child *c);              /* it has answered well: for the breaker */
+void child_fail(struct child *c, const char *why);
+/* Its connection ends: QUIT if that can still be said. */
+void child_close(struct child *c);
+/* One that may still change what those behind it see. */
+bool child_may_edit(const struct child *c);
+bool child_is_settled(const struct child *c);
+struct policy_session_facts children_facts(const struct session *s);
+int64_t children_deadline_ms(const struct session *s); /* 0: none */
+void children_check_deadlines(struct session *s);
+
+/* ---- kept.c ---- */
+
+/* Each after the greylist filter's part: what has come is the children's now. */
+void children_note_macros(struct session *s, uint8_t for_cmd, struct slice pairs);
+void children_note_connect(struct session *s, struct slice body);
+void children_note_helo(struct session *s, struct slice body);
+void children_note_mail(struct session *s, struct slice body);
+void children_keep_rcpt(struct session *s, struct slice body); /* until it is let through */
+void children_note_rcpt(struct session *s);
+/* The MTA has refused the recipient that follows by itself, and tells only those who want to know. */
+bool children_is_rejected_rcpt(const struct session *s);
+/* Who still needs the message is failed. */
+void children_beyond(struct session *s, const char *why);
+void children_note_data(struct session *s);
+void children_note_header(struct session *s, struct slice name, struct slice value);
+void children_note_eoh(struct session *s);
+void children_note_body(struct session *s, struct slice chunk);
+void children_note_eom(struct session *s, struct slice chunk);
+void children_note_unknown(struct session *s, struct slice line);
+enum policy_stage children_stage(const struct session *s);
+struct recipient_note *children_note_of(struct session *s, unsigned number);
+
+/*
+ * Numbers of requests to the spool. They need not be unique in time: a file that is closed answers nobody, and one body has one
+ * read under way for each that reads it.
+ */
+enum { SPOOL_WRITE_OWN = 1, SPOOL_READ_SEND = 2, SPOOL_WRITE_CHILD = 0x100, SPOOL_READ_CHILD = 0x200 };
+
+/* Append to a body; what memory does not take goes to its file. True: a write is under way, and request will be answered. */
+bool body_store(struct session *s, struct body *body, struct slice chunk, uint32_t request);
+/* A piece from offset on: there at once, or (false) asked for. */
+bool body_fetch(struct session *s, const struct body *body, uint64_t offset, uint32_t request, struct slice *chunk);
+void body_drop(struct session *s, struct body *body); /* with its file */
+
+/* ---- talk.c ---- */
+
+/* Tell it all that it is to be told now. */
+void child_lead(struct child *c);
+void child_resolved(struct child *c, const struct event *event); /* its host's address */
+void child_read(struct child *c, struct slice piece);            /* its piece of a spooled body has come */
+bool child_is_blocked(const struct child *c);
+void child_abort(struct child *c);
+const char *place_name(enum place place);
+
+/* ---- provide.c ---- */
+
+/* Names that a child gets at a stage for which it has asked for none. */
+const char *children_default_macros(const struct plan *plan, enum milter_stage stage);
+void child_macros(struct child *c, uint8_t cmd, struct slice pairs, struct buf *out);
+/* What has to be looked up first is there, or asked for now. */
+bool child_macros_ready(struct child *c);
+
+/* ---- verdict.c ---- */
+
+/* If everybody who is asked has said enough for the MTA's present command: answer it. */
+void children_settle(struct session *s);
+/* Edits of those who are through, in order. */
+void children_apply(struct session *s);
+void children_client_gone(struct session *s);
+bool children_is_refused(const struct session *s);
+
+/* ---- statistics.c ---- */
+
+void children_log_child(const struct child *c);
+void children_log_session(const struct session *s);
+
+#endif

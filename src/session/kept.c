@@ -1,0 +1,305 @@
+/*
+ * kept.c - what the MTA has said, kept for the children until none of them needs it: macros, the raw commands of the connection,
+ * recipients with what is noted of them, headers, and the body with the file that it may have.
+ */
+#include "session/children.h"
+#include "base/mem.h"
+
+#include <string.h>
+
+enum { MESSAGE_KEEP_MAX_BYTES = 8 * 1024 * 1024 }; /* macros of tens of thousands of recipients */
+
+/* As session_keep; a message may have much more of it than a connection. */
+static struct slice keep(struct session *s, struct scope *scope, struct slice text)
+{
+    if (scope != &s->children->message_scope)
+        return session_keep(s, scope, text);
+    scope->kept_bytes += (uint32_t)text.len + 1;
+    if (scope->kept_bytes <= MESSAGE_KEEP_MAX_BYTES)
+        return arena_slice(&scope->arena, text);
+    session_close(s, "the MTA sends recipients and macros without end");
+    return SLICE_NONE;
+}
+
+/* ---- macros ---- */
+
+/* Where the macros of a command are kept; NULL: nobody reads them. */
+static struct slice *macros_of(struct children *ch, uint8_t for_cmd)
+{
+    switch (for_cmd) {
+    case SMFIC_CONNECT:
+        return &ch->connect.macros;
+    case SMFIC_HELO:
+        return &ch->helo.macros;
+    case SMFIC_MAIL:
+        return &ch->mail_from.macros;
+    case SMFIC_RCPT:
+        return &ch->rcpt_macros;
+    case SMFIC_DATA:
+        return &ch->data.macros;
+    case SMFIC_HEADER:
+        return &ch->header_macros;
+    case SMFIC_EOH:
+        return &ch->eoh.macros;
+    case SMFIC_BODY:
+        return &ch->body_macros;
+    case SMFIC_BODYEOB:
+        return &ch->eom.macros;
+    default:
+        return NULL;
+    }
+}
+
+void children_note_macros(struct session *s, uint8_t for_cmd, struct slice pairs)
+{
+    struct children *ch = s->children;
+    struct slice *at = macros_of(ch, for_cmd);
+    struct scope *scope = for_cmd == SMFIC_CONNECT ? &ch->conn_scope
+                          : for_cmd == SMFIC_HELO  ? &ch->helo_scope
+                                                   : &ch->message_scope;
+    if (!ch->any_child || !at || (at->ptr && slice_eq(*at, pairs))) /* {i} comes with every header again */
+        return;
+    struct slice kept = keep(s, scope, pairs);
+    if (s->phase != PHASE_OVER) /* nothing is left of the children else */
+        *at = kept;
+}
+
+/* ---- the envelope ---- */
+
+void children_note_connect(struct session *s, struct slice body)
+{
+    struct slice kept = keep(s, &s->children->conn_scope, body);
+    if (s->phase == PHASE_OVER)
+        return;
+    s->children->connect.body = kept;
+    s->children->goal = PLACE_CONNECT;
+}
+
+void children_note_helo(struct session *s, struct slice body)
+{
+    struct children *ch = s->children;
+    struct slice kept = keep(s, &ch->helo_scope, body);
+    if (s->phase == PHASE_OVER)
+        return;
+    ch->helo.body = kept;
+    ch->helos++;
+    ch->goal = PLACE_HELO;
+    for (unsigned i = 0; i < ch->count; i++)
+        if (ch->child[i].next > PLACE_HELO)
+            ch->child[i].next = PLACE_HELO;
+}
+
+void children_note_mail(struct session *s, struct slice body)
+{
+    struct children *ch = s->children;
+    struct slice rest = body, address;
+    (void)milter_next_string(&rest, &address);
+    ch->mail = mail_new();
+    mail_set_sender(ch->mail, address, rest);
+    ch->mail_from.body = SLICE_LIT("");
+    ch->goal = PLACE_MAIL;
+    ch->messages++;
+    ch->message_since = s->sh->now.mono;
+    for (unsigned i = 0; i < ch->count;
+         i++) /* the condition may say something else of this message than of the connection */
+        if (ch->child[i].record && !ch->child[i].connection_over) {
+            ch->child[i].asked = POLICY_LATER;
+            ch->child[i].say = SAY_OPEN;
+            ch->standing[i] = FILTER_PENDING;
+        }
+}
+
+struct recipient_note *children_note_of(struct session *s, unsigned number)
+{
+    struct children *ch = s->children;
+    if (number < ch->n_recipients)
+        return &ch->recipients[number];
+    /* each added one of its own: told once a child */
+    while (ch->n_recipients <= number) {
+        ch->recipients = mem_grow(ch->recipients, &ch->cap_recipients, ch->n_recipients + 1, sizeof(*ch->recipients));
+        ch->recipients[ch->n_recipients++] = (struct recipient_note){.shown = UINT32_MAX};
+    }
+    return &ch->recipients[number];
+}
+
+/* The MTA's word that it has refused a recipient by itself (SMFIP_RCPT_REJ). */
+static bool is_rejected(struct slice macros)
+{
+    struct slice name, value;
+    while (milter_next_macro(&macros, &name, &value))
+        if (slice_eq_cstr(name, "{rcpt_mailer}"))
+            return slice_eq_cstr(value, "error");
+    return false;
+}
+
+bool children_is_rejected_rcpt(const struct session *s)
+{
+    return s->children && (s->children->granted.steps & SMFIP_RCPT_REJ) && is_rejected(s->children->rcpt_macros);
+}
+
+static void judge_recipient(struct session *s, struct child *c, struct recipient_note *note)
+{
+    struct policy_facts facts = session_facts(s, POLICY_AT_RCPT);
+    struct policy_why why;
+    uint32_t lists = 0, bit = 1u << c->number;
+    if (!c->record || !policy_filter_is_per_recipient(s->plan->policy, c->number))
+        return;
+    switch (policy_filter_when(s->plan->policy, c->number, &facts, &why, &lists)) {
+    case POLICY_YES:
+        note->shown |= bit;
+        break;
+    case POLICY_LATER:
+        note->later |= bit;
+        break;
+    case POLICY_NO:
+        break;
+    }
+}
+
+void children_keep_rcpt(struct session *s, struct slice body)
+{
+    struct slice kept = keep(s, &s->children->message_scope, body);
+    if (s->phase != PHASE_OVER)
+        s->children->rcpt = kept;
+}
+
+void children_note_rcpt(struct session *s)
+{
+    struct children *ch = s->children;
+    struct slice rest = ch->rcpt, address;
+    (void)milter_next_string(&rest, &address);
+    ch->goal = PLACE_RCPT;
+    ch->present = 0;
+    for (unsigned i = 0; i < ch->count; i++) {
+        ch->child[i].rcpt_verdict = VERDICT_CONTINUE;
+        if (ch->child[i].next > PLACE_RCPT && ch->child[i].say == SAY_OPEN)
+            ch->child[i].next = PLACE_RCPT; /* a DATA that was refused, and the client goes on with recipients */
+    }
+    if (mail_add_recipient(ch->mail, address, rest) != ERR_NONE) {
+        children_beyond(s, "the message has more recipients than can be kept");
+        return;
+    }
+    struct recipient_note *note = children_note_of(s, (unsigned)ch->n_recipients);
+    *note = (struct recipient_note){.rejected = children_is_rejected_rcpt(s), .macros = ch->rcpt_macros};
+    ch->rcpt_macros = SLICE_NONE;
+    ch->present = (unsigned)ch->n_recipients;
+    for (unsigned i = 0; i < ch->count && !note->rejected; i++)
+        judge_recipient(s, &ch->child[i], note);
+}
+
+void children_note_data(struct session *s)
+{
+    s->children->data.body = SLICE_LIT("");
+    s->children->goal = PLACE_DATA;
+}
+
+/* ---- the message ---- */
+
+/* More than is ever kept of a message: who still needs it is failed, and its fallback counts. */
+void children_beyond(struct session *s, const char *why)
+{
+    for (unsigned i = 0; i < s->children->count; i++)
+        if (!child_is_settled(&s->children->child[i]))
+            child_fail(&s->children->child[i], why);
+}
+
+void children_note_header(struct session *s, struct slice name, struct slice value)
+{
+    struct children *ch = s->children;
+    ch->goal = PLACE_HEADER;
+    ch->size_bytes += name.len + value.len + 3;
+    if (ch->granted.steps & SMFIP_HDR_LEADSPC) {
+        if (mail_add_header(ch->mail, name, value) == ERR_NONE)
+            return;
+    } else { /* the MTA has left out the blank that stands behind the colon of nearly every header */
+        struct buf canonical = {0};
+        buf_put_byte(&canonical, ' ');
+        buf_put_slice(&canonical, value);
+        enum err e = mail_add_header(ch->mail, name, buf_slice(&canonical));
+        buf_fini(&canonical);
+        if (e == ERR_NONE)
+            return;
+    }
+    children_beyond(s, "the message's headers are larger than can be kept");
+}
+
+void children_note_eoh(struct session *s)
+{
+    s->children->goal = PLACE_EOH;
+    s->children->size_bytes += 2;
+    children_apply(s); /* what the greylist filter adds is known: children behind it see it */
+}
+
+static void take_chunk(struct session *s, struct slice chunk)
+{
+    struct children *ch = s->children;
+    ch->size_bytes += chunk.len;
+    if ((policy_needs(s->plan->policy) & POLICY_NEEDS_BODY) && ch->peek.len < POLICY_BODY_MAX_BYTES)
+        buf_put_slice(&ch->peek, slice_upto(chunk, POLICY_BODY_MAX_BYTES - ch->peek.len));
+    if (chunk.len > 0 && body_store(s, &ch->body, chunk, SPOOL_WRITE_OWN))
+        ch->spool_writes++;
+}
+
+void children_note_body(struct session *s, struct slice chunk)
+{
+    s->children->goal = PLACE_BODY;
+    take_chunk(s, chunk);
+}
+
+void children_note_eom(struct session *s, struct slice chunk)
+{
+    take_chunk(s, chunk);
+    s->children->goal = PLACE_EOM;
+}
+
+void children_note_unknown(struct session *s, struct slice line)
+{
+    struct children *ch = s->children;
+    struct slice kept = keep(s, &ch->conn_scope, line);
+    if (s->phase == PHASE_OVER)
+        return;
+    ch->unknown = kept;
+    for (unsigned i = 0; i < ch->count; i++) {
+        ch->child[i].unknown_due = ch->child[i].link != NULL;
+        ch->child[i].unknown_verdict = VERDICT_CONTINUE;
+    }
+}
+
+/* ---- bodies ---- */
+
+bool body_store(struct session *s, struct body *body, struct slice chunk, uint32_t request)
+{
+    size_t kept = body_append(body, chunk);
+    if (kept == chunk.len)
+        return false;
+    if (body->spool == 0)
+        body->spool = ++s->sh->last_spool;
+    struct slice bytes = arena_slice(&s->sh->out->arena, slice_from(chunk, kept));
+    struct effect *e = effects_add(s->sh->out, EFFECT_SPOOL_WRITE, s->id);
+    e->request = request;
+    e->u.spool.id = body->spool;
+    e->u.spool.bytes = bytes;
+    return true;
+}
+
+bool body_fetch(struct session *s, const struct body *body, uint64_t offset, uint32_t request, struct slice *chunk)
+{
+    uint64_t spool_offset;
+    uint32_t length;
+    if (body_read(body, offset, SPOOL_READ_MAX_BYTES, chunk, &spool_offset, &length))
+        return true;
+    struct effect *e = effects_add(s->sh->out, EFFECT_SPOOL_READ, s->id);
+    e->request = request;
+    e->u.spool.id = body->spool;
+    e->u.spool.offset = spool_offset;
+    e->u.spool.length = length;
+    return false;
+}
+
+void body_drop(struct session *s, struct body *body)
+{
+    if (body->spool)
+        effects_add(s->sh->out, EFFECT_SPOOL_CLOSE, s->id)->u.spool.id = body->spool;
+    body_fini(body);
+    body_init(body, &s->sh->bodies);
+}

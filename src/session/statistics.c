@@ -1,0 +1,65 @@
+/* statistics.c - one line a session and one a child and message, for graphs: the form is documented in tarsierd(8). */
+#include "session/children.h"
+
+static const char *const words[] = {
+    [VERDICT_ACCEPT] = "accept", [VERDICT_CONTINUE] = "pass",   [VERDICT_TEMPFAIL] = "tempfail",
+    [VERDICT_REJECT] = "reject", [VERDICT_DISCARD] = "discard",
+};
+
+static void put_seconds(struct buf *line, struct mono since, struct mono now)
+{
+    int64_t ms = now.ms - since.ms;
+    buf_printf(line, " seconds=%lld.%03lld", (long long)(ms / 1000), (long long)(ms % 1000));
+}
+
+static void put_session(struct buf *line, const struct session *s)
+{
+    buf_printf(line, " session=%u.%u", session_id_slot(s->id), session_id_serial(s->id));
+}
+
+static void write_line(const struct session *s, struct buf *line)
+{
+    effects_log(s->sh->out, s->id, LOG_LEVEL_INFO, "%.*s", SLICE_ARG(buf_slice(line)));
+    buf_fini(line);
+}
+
+static const char *status_of(const struct child *c)
+{
+    if (c->say == SAY_FALLBACK)
+        return "failed";
+    if (c->say != SAY_FINAL)
+        return "stop";
+    if (c->was_quarantined && c->verdict <= VERDICT_CONTINUE)
+        return "quarantine";
+    return words[c->verdict];
+}
+
+void children_log_child(const struct child *c)
+{
+    const struct session *s = c->session;
+    struct buf line = {0};
+    if (!s->plan->set->statistics)
+        return;
+    buf_put_cstr(&line, "statistics: filter");
+    put_session(&line, s);
+    buf_printf(&line, " message=%u stage=%s status=%s", s->children->messages, place_name(c->last), status_of(c));
+    put_seconds(&line, c->since, s->sh->now.mono);
+    buf_printf(&line, " evaluation=%s name=\"%s\"", c->conf->set.evaluation ? "yes" : "no", c->conf->name);
+    write_line(s, &line);
+}
+
+void children_log_session(const struct session *s)
+{
+    const struct children *ch = s->children;
+    struct buf line = {0};
+    char address[IP_TEXT_MAX];
+    if (!s->plan->set->statistics || !ch->connect.body.ptr)
+        return;
+    buf_put_cstr(&line, "statistics: session");
+    put_session(&line, s);
+    buf_printf(&line, " messages=%u stage=%s status=%s", ch->messages, ch->last_place ? ch->last_place : "connect",
+               words[ch->last_status]);
+    put_seconds(&line, ch->since, s->sh->now.mono);
+    buf_printf(&line, " client=%s", s->flags & FLAG_LOCAL ? "local" : ip_format(&s->ends.remote, address));
+    write_line(s, &line);
+}

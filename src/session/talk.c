@@ -1,0 +1,600 @@
+/*
+ * talk.c - one child: connecting, leading it through what the MTA has said, and what its answers mean for it. Knows one child
+ * at a time; how several become one reply is verdict.c's.
+ */
+#include "session/children.h"
+#include "base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { BODY_CHUNK_BYTES = 65535, NEW_BODY_WRITES_MAX = 16, UNANSWERED_MAX_BYTES = 128 * 1024 };
+
+const char *place_name(enum place place)
+{
+    static const char *const names[] = {
+        [PLACE_CONNECT] = "connect",    [PLACE_HELO] = "helo",     [PLACE_MAIL] = "mail", [PLACE_RCPT] = "rcpt",
+        [PLACE_DATA] = "data",          [PLACE_HEADER] = "header", [PLACE_EOH] = "eoh",   [PLACE_BODY] = "body",
+        [PLACE_EOM] = "end-of-message", [PLACE_END] = "end",
+    };
+    return names[place];
+}
+
+static struct mono now_of(const struct child *c)
+{
+    return c->session->sh->now.mono;
+}
+
+/* ---- connecting ---- */
+
+/* "unix:/path", "inet:port@host", "inet6:port@host"; the host may be left out. The parser has seen to the form. */
+static void cut_address(const char *connect, bool *is_unix, bool *is_v6, struct slice *host, uint16_t *port)
+{
+    struct slice rest = slice_cstr(connect), scheme = slice_cut(&rest, ':'), number = slice_cut(&rest, '@');
+    uint64_t value = 0;
+    *is_unix = slice_eq_cstr(scheme, "unix") || slice_eq_cstr(scheme, "local");
+    *is_v6 = slice_eq_cstr(scheme, "inet6");
+    *host = slice_trim(rest, "[]");
+    if (slice_to_u64(number, &value) != ERR_NONE || value > UINT16_MAX)
+        value = 0;
+    *port = (uint16_t)value;
+}
+
+static void open_connection(struct child *c, const char *path, const struct ip *address, uint16_t port)
+{
+    struct session *s = c->session;
+    struct effect *e = effects_add(s->sh->out, EFFECT_CHILD_OPEN, s->id);
+    c->id = shared_child_name(s->sh, c);
+    c->link = mem_alloc(sizeof(*c->link));
+    link_init(c->link, &c->limits);
+    link_connecting(c->link, now_of(c));
+    e->u.child.id = c->id;
+    if (path)
+        e->u.child.path = arena_cstr(&s->sh->out->arena, slice_cstr(path));
+    else {
+        e->u.child.address = *address;
+        e->u.child.port = port;
+    }
+}
+
+static void ask_for_host(struct child *c, struct slice host, bool is_v6)
+{
+    struct session *s = c->session;
+    struct effect *e = effects_add(s->sh->out, EFFECT_DNS, s->id);
+    e->u.dns.type = is_v6 ? DNS_AAAA : DNS_A;
+    e->u.dns.name = arena_slice(&s->sh->out->arena, host);
+    e->request = c->dns_request = session_next_request(s);
+}
+
+void child_resolved(struct child *c, const struct event *event)
+{
+    bool is_unix, is_v6;
+    struct slice host;
+    uint16_t port;
+    c->dns_request = 0;
+    if (event->u.dns.status != DNS_FOUND || event->u.dns.n_addresses == 0) {
+        child_fail(c,
+                   event->u.dns.status == DNS_ABSENT ? "its host has no address" : "its host's address cannot be found now");
+        return;
+    }
+    cut_address(c->conf->connect, &is_unix, &is_v6, &host, &port);
+    open_connection(c, NULL, &event->u.dns.addresses[0], port);
+}
+
+static void child_start(struct child *c)
+{
+    struct session *s = c->session;
+    if (!c->counted) {
+        c->counted = true;
+        c->since = now_of(c);
+    }
+    if (!breaker_may_try(&c->record->breaker, now_of(c))) {
+        c->say = SAY_FALLBACK; /* said when it was opened: not once a session */
+        c->refusal = SLICE_NONE;
+        s->children->standing[c->number] = FILTER_FAILED;
+        return;
+    }
+    bool is_unix, is_v6;
+    struct slice host;
+    struct ip address;
+    uint16_t port;
+    cut_address(c->conf->connect, &is_unix, &is_v6, &host, &port);
+    if (is_unix) {
+        open_connection(c, slice_cstr(c->conf->connect).ptr + slice_find(slice_cstr(c->conf->connect), ':') + 1, NULL, 0);
+        return;
+    }
+    if (host.len == 0)
+        host = is_v6 ? SLICE_LIT("::1") : SLICE_LIT("127.0.0.1");
+    if (ip_parse(host, &address) == ERR_NONE)
+        open_connection(c, NULL, &address, port);
+    else
+        ask_for_host(c, host, is_v6);
+}
+
+static void say_options(struct child *c)
+{
+    struct session *s = c->session;
+    const struct milter_options *granted = &s->children->granted;
+    struct milter_options offer = {
+        .version = granted->version,
+        .actions = s->children->offered_actions,
+        .steps = SMFIP_NOCONNECT | SMFIP_NOHELO | SMFIP_NOMAIL | SMFIP_NORCPT | SMFIP_NOBODY | SMFIP_NOHDRS | SMFIP_NOEOH |
+                 SMFIP_NOUNKNOWN | SMFIP_NODATA | SMFIP_NR_HDR | SMFIP_NR_CONN | SMFIP_NR_HELO | SMFIP_NR_MAIL |
+                 SMFIP_NR_RCPT | SMFIP_NR_DATA | SMFIP_NR_UNKN | SMFIP_NR_EOH | SMFIP_NR_BODY | SMFIP_SKIP |
+                 (s->children->offered_steps & (SMFIP_RCPT_REJ | SMFIP_HDR_LEADSPC)),
+    };
+    struct buf out = {0};
+    link_connected(c->link, &offer, now_of(c), &out);
+    effects_child_send(s->sh->out, c->id, buf_slice(&out));
+    buf_fini(&out);
+}
+
+/* ---- telling ---- */
+
+static void ask(struct child *c, const struct milter_command *command, struct slice macros)
+{
+    struct session *s = c->session;
+    struct buf out = {0}, pairs = {0};
+    child_macros(c, command->cmd, macros, &pairs);
+    link_ask(c->link, command, buf_slice(&pairs), now_of(c), &out);
+    if (out.len > 0)
+        effects_child_send(s->sh->out, c->id, buf_slice(&out));
+    c->unanswered_bytes = c->link->state == LINK_ASKED ? 0 : c->unanswered_bytes + (uint32_t)out.len;
+    if (c->unanswered_bytes > UNANSWERED_MAX_BYTES) {
+        c->unanswered_bytes = 0;
+        c->draining = true;
+        effects_add(s->sh->out, EFFECT_CHILD_DRAIN, 0)->u.child.id = c->id;
+    }
+    buf_fini(&pairs);
+    buf_fini(&out);
+}
+
+/* A command kept as it came. */
+static void ask_kept(struct child *c, uint8_t cmd, const struct kept *kept)
+{
+    struct milter_command command;
+    struct wire_packet packet = {.cmd = cmd, .body = kept->body};
+    if (milter_parse_command(&packet, &command) != ERR_NONE)
+        PANIC("what was kept of a command was parsed before");
+    ask(c, &command, kept->macros);
+}
+
+void child_abort(struct child *c)
+{
+    if (!c->told_mail)
+        return;
+    c->told_mail = false;
+    if (!c->link || (c->link->state != LINK_IDLE && c->link->state != LINK_ASKED))
+        return;
+    ask(c, &(struct milter_command){.cmd = SMFIC_ABORT}, SLICE_NONE);
+    if (c->next > PLACE_HELO)
+        c->next = PLACE_HELO;
+}
+
+static mail_view view_of(const struct child *c)
+{
+    return c->conf->sees_original ? MAIL_ORIGINAL : (mail_view)c->number;
+}
+
+bool child_is_blocked(const struct child *c)
+{
+    if (c->conf->sees_original)
+        return false;
+    for (unsigned i = 0; i < c->number; i++) {
+        const struct child *before = &c->session->children->child[i];
+        if ((!child_is_settled(before) && child_may_edit(before)) || before->spool_writes > 0)
+            return true;
+    }
+    return false;
+}
+
+/* Each: true when there may be more to tell at once, false when the child is to be waited for, or the MTA. */
+
+static bool tell_connect(struct child *c)
+{
+    if (!child_macros_ready(c))
+        return false;
+    c->last = c->next;
+    c->next = PLACE_HELO;
+    if (link_wants(c->link, SMFIC_CONNECT))
+        ask_kept(c, SMFIC_CONNECT, &c->session->children->connect);
+    return true;
+}
+
+static bool tell_helo(struct child *c)
+{
+    const struct children *ch = c->session->children;
+    if (c->helo_told == ch->helos) {
+        if (ch->goal < PLACE_MAIL)
+            return false;
+        c->next = PLACE_MAIL;
+        return true;
+    }
+    c->last = c->next;
+    c->helo_told = ch->helos;
+    if (link_wants(c->link, SMFIC_HELO) && ch->helo.body.ptr)
+        ask_kept(c, SMFIC_HELO, &ch->helo);
+    return true;
+}
+
+static bool tell_mail(struct child *c)
+{
+    const struct children *ch = c->session->children;
+    struct milter_command command = {.cmd = SMFIC_MAIL};
+    if (ch->goal < PLACE_MAIL)
+        return false;
+    c->last = c->next;
+    c->next = PLACE_RCPT;
+    c->told_mail = true;
+    mail_sender(ch->mail, view_of(c), &command.u.envelope.address, &command.u.envelope.esmtp);
+    if (link_wants(c->link, SMFIC_MAIL))
+        ask(c, &command, ch->mail_from.macros);
+    return true;
+}
+
+/* Is this recipient one of those it is asked about, and has not been told? */
+static bool is_due(struct child *c, const struct recipient_note *note)
+{
+    uint32_t bit = 1u << c->number;
+    if (note->refused || (note->told & bit))
+        return false;
+    if (note->rejected)
+        return c->link->got.steps & SMFIP_RCPT_REJ;
+    return !policy_filter_is_per_recipient(c->session->plan->policy, c->number) || (note->shown & bit);
+}
+
+static bool tell_rcpt(struct child *c)
+{
+    struct children *ch = c->session->children;
+    struct milter_command command = {.cmd = SMFIC_RCPT};
+    unsigned number;
+    while (mail_next_recipient(ch->mail, view_of(c), &c->rcpt, &command.u.envelope.address, &command.u.envelope.esmtp,
+                               &number)) {
+        /* a recipient that an earlier filter has added has no note, and no macros */
+        struct recipient_note *note = children_note_of(c->session, number);
+        if (!is_due(c, note))
+            continue;
+        note->told |= 1u << c->number;
+        c->last = c->next;
+        c->rcpt_asked = number;
+        if (link_wants(c->link, SMFIC_RCPT))
+            ask(c, &command, note->macros);
+        if (!link_wants(c->link, SMFIC_RCPT) || !link_answers(c->link, SMFIC_RCPT))
+            c->rcpt_good += !note->rejected;
+        return true;
+    }
+    if (ch->goal <= PLACE_RCPT || child_has_undecided(c))
+        return false;
+    if (c->rcpt_good == 0) { /* it has refused them all, or none was its */
+        child_abort(c);
+        c->asked = POLICY_NO;
+        return false;
+    }
+    c->next = PLACE_DATA;
+    return true;
+}
+
+static bool tell_data(struct child *c)
+{
+    const struct children *ch = c->session->children;
+    if (ch->goal < PLACE_DATA)
+        return false;
+    c->next = PLACE_HEADER;
+    if (ch->data.body.ptr && link_wants(c->link, SMFIC_DATA)) {
+        c->last = PLACE_DATA;
+        ask(c, &(struct milter_command){.cmd = SMFIC_DATA}, ch->data.macros);
+    }
+    return true;
+}
+
+/* An earlier filter has changed the envelope: the child hears of this message from its beginning. */
+static bool begin_anew(struct child *c)
+{
+    struct children *ch = c->session->children;
+    if (!mail_envelope_differs(ch->mail, MAIL_ORIGINAL, view_of(c)) || c->begun_anew)
+        return false;
+    child_abort(c);
+    c->begun_anew = true;
+    c->next = PLACE_MAIL;
+    c->rcpt = (struct mail_cursor){0};
+    c->rcpt_good = 0;
+    for (size_t i = 0; i < ch->n_recipients; i++)
+        ch->recipients[i].told &= ~(1u << c->number);
+    return true;
+}
+
+static bool tell_header(struct child *c)
+{
+    struct children *ch = c->session->children;
+    struct milter_command command = {.cmd = SMFIC_HEADER};
+    if (ch->goal < PLACE_HEADER || child_is_blocked(c))
+        return false;
+    if (begin_anew(c))
+        return true;
+    if (link_wants(c->link, SMFIC_HEADER) &&
+        mail_next_header(ch->mail, view_of(c), &c->header, &command.u.header.name, &command.u.header.value)) {
+        c->last = PLACE_HEADER;
+        ask(c, &command, ch->header_macros);
+        return true;
+    }
+    if (ch->goal == PLACE_HEADER)
+        return false;
+    c->next = PLACE_EOH;
+    return true;
+}
+
+static bool tell_eoh(struct child *c)
+{
+    const struct children *ch = c->session->children;
+    if (ch->goal < PLACE_EOH)
+        return false;
+    c->next = PLACE_BODY;
+    if (link_wants(c->link, SMFIC_EOH)) {
+        c->last = PLACE_EOH;
+        ask(c, &(struct milter_command){.cmd = SMFIC_EOH}, ch->eoh.macros);
+    }
+    return true;
+}
+
+static void tell_piece(struct child *c, struct slice piece)
+{
+    c->last = PLACE_BODY;
+    c->body_told += piece.len;
+    ask(c, &(struct milter_command){.cmd = SMFIC_BODY, .u.body = piece}, c->session->children->body_macros);
+}
+
+static bool tell_body(struct child *c)
+{
+    struct children *ch = c->session->children;
+    const struct body *other = mail_body(ch->mail, view_of(c));
+    const struct body *body = other ? other : &ch->body;
+    uint64_t gone = other ? 0 : ch->body_gone;
+    struct slice piece;
+    if (c->skips || !link_wants(c->link, SMFIC_BODY)) {
+        if (ch->goal < PLACE_EOM)
+            return false;
+        c->next = PLACE_EOM;
+        return true;
+    }
+    if (c->body_told < gone + body->bytes) {
+        if (!body_fetch(c->session, body, c->body_told - gone, SPOOL_READ_CHILD + c->number, &piece)) {
+            c->reading = true;
+            return false;
+        }
+        tell_piece(c, slice_upto(piece, BODY_CHUNK_BYTES));
+        return true;
+    }
+    if (ch->goal < PLACE_EOM)
+        return false;
+    c->next = PLACE_EOM;
+    return true;
+}
+
+static bool tell_eom(struct child *c)
+{
+    if (c->session->children->goal < PLACE_EOM)
+        return false;
+    c->last = PLACE_EOM;
+    c->next = PLACE_END;
+    ask(c, &(struct milter_command){.cmd = SMFIC_BODYEOB}, c->session->children->eom.macros);
+    return true;
+}
+
+static bool (*const tell[])(struct child *c) = {
+    [PLACE_CONNECT] = tell_connect, [PLACE_HELO] = tell_helo, [PLACE_MAIL] = tell_mail,
+    [PLACE_RCPT] = tell_rcpt,       [PLACE_DATA] = tell_data, [PLACE_HEADER] = tell_header,
+    [PLACE_EOH] = tell_eoh,         [PLACE_BODY] = tell_body, [PLACE_EOM] = tell_eom,
+};
+
+void child_lead(struct child *c)
+{
+    struct session *s = c->session;
+    if (c->asked != POLICY_YES || c->say != SAY_OPEN || c->connection_over || !children_may_start(s) || c->dns_request)
+        return;
+    if (s->children->goal == PLACE_EOM && c->next <= PLACE_HEADER && children_is_refused(s))
+        return; /* an earlier one has refused the message, and this one has seen nothing of it yet */
+    if (!c->counted) {
+        c->counted = true;
+        c->since = now_of(c);
+    }
+    if (!c->link) {
+        child_start(c);
+        return;
+    }
+    if (c->link->state == LINK_IDLE && c->unknown_due) {
+        c->unknown_due = false;
+        if (link_wants(c->link, SMFIC_UNKNOWN))
+            ask(c, &(struct milter_command){.cmd = SMFIC_UNKNOWN, .u.unknown = s->children->unknown}, SLICE_NONE);
+    }
+    while (c->link->state == LINK_IDLE && !c->reading && !c->draining && c->next < PLACE_END && tell[c->next](c))
+        continue;
+}
+
+/* ---- answers ---- */
+
+/* Its word for the whole message, or for the connection. */
+static void say_final(struct child *c, enum verdict v, const struct link_answer *a, bool of_connection)
+{
+    static const uint8_t standings[] = {
+        [VERDICT_ACCEPT] = FILTER_ACCEPTED, [VERDICT_CONTINUE] = FILTER_CONTINUED, [VERDICT_TEMPFAIL] = FILTER_TEMPFAILED,
+        [VERDICT_REJECT] = FILTER_REJECTED, [VERDICT_DISCARD] = FILTER_DISCARDED,
+    };
+    struct children *ch = c->session->children;
+    struct arena *arena = of_connection ? &ch->conn_scope.arena : &ch->message_scope.arena;
+    c->say = SAY_FINAL;
+    c->verdict = (uint8_t)v;
+    c->refusal = a->code == SMFIR_REPLYCODE ? arena_slice(arena, a->text) : SLICE_NONE;
+    ch->standing[c->number] = standings[v];
+    if (of_connection) {
+        c->connection_over = true;
+        child_served(c);
+        child_close(c);
+    } else if (c->next != PLACE_END) {
+        child_abort(c);
+    }
+}
+
+static void rcpt_answered(struct child *c, enum verdict v, const struct link_answer *a)
+{
+    struct children *ch = c->session->children;
+    struct recipient_note *note = children_note_of(c->session, c->rcpt_asked);
+    bool is_present = ch->present && c->rcpt_asked + 1 == ch->present;
+    if (note->rejected)
+        return; /* the MTA has refused it already; nothing can be added */
+    if (v == VERDICT_CONTINUE) {
+        c->rcpt_good++;
+        return;
+    }
+    if (v == VERDICT_ACCEPT || v == VERDICT_DISCARD) {
+        say_final(c, v, a, false);
+        return;
+    }
+    if (!is_present) {
+        /* The MTA has let this recipient in already, or never knew it: it cannot be refused by itself any more, and must not be lost. */
+        say_final(c, v, a, false);
+        return;
+    }
+    c->rcpt_verdict = (uint8_t)v;
+    c->refusal = a->code == SMFIR_REPLYCODE ? arena_slice(&ch->message_scope.arena, a->text) : SLICE_NONE;
+}
+
+static void note_quarantine(struct child *c)
+{
+    for (const struct mail_edit *e = c->link->edits.first; e; e = e->next)
+        if (e->kind == MAIL_QUARANTINE)
+            c->was_quarantined = true;
+    if (c->was_quarantined)
+        c->session->children->quarantined[c->number] = true;
+}
+
+static void answered(struct child *c, uint8_t cmd, const struct link_answer *a)
+{
+    enum verdict v = verdict_of_code(a->code, a->status);
+    switch (cmd) {
+    case SMFIC_CONNECT:
+    case SMFIC_HELO:
+        if (v != VERDICT_CONTINUE)
+            say_final(c, v, a, true);
+        break;
+    case SMFIC_RCPT:
+        rcpt_answered(c, v, a);
+        break;
+    case SMFIC_UNKNOWN:
+        c->unknown_verdict = (uint8_t)v;
+        c->refusal = a->code == SMFIR_REPLYCODE ? arena_slice(&c->session->children->conn_scope.arena, a->text) : SLICE_NONE;
+        break;
+    case SMFIC_BODYEOB:
+        note_quarantine(c);
+        c->edits = c->link->edits;
+        c->link->edits = (struct mail_edits){0};
+        c->told_mail = false;
+        say_final(c, v, a, false);
+        child_served(c);
+        break;
+    default:
+        if (a->code == SMFIR_SKIP && cmd == SMFIC_BODY)
+            c->skips = true;
+        else if (v != VERDICT_CONTINUE)
+            say_final(c, v, a, false);
+        break;
+    }
+}
+
+static void negotiated(struct child *c)
+{
+    struct session *s = c->session;
+    const char *more = merge_wants_more(&s->children->granted, &c->link->got);
+    record_learn(c->record, &c->link->got);
+    if (more) {
+        char *why = arena_printf(&s->sh->out->arena,
+                                 "it wants more than the MTA was asked for when this connection began: %s", more);
+        child_fail(c, why);
+    }
+}
+
+/* A piece of a new body. */
+static void take_body(struct child *c, struct slice piece)
+{
+    struct session *s = c->session;
+    if (!c->new_body) {
+        c->new_body = mem_alloc(sizeof(*c->new_body));
+        body_init(c->new_body, &s->sh->bodies);
+    }
+    if (body_store(s, c->new_body, piece, SPOOL_WRITE_CHILD + c->number))
+        c->spool_writes++;
+    if (c->spool_writes > NEW_BODY_WRITES_MAX && !c->paused) {
+        c->paused = true;
+        effects_add(s->sh->out, EFFECT_CHILD_PAUSE, 0)->u.child.id = c->id;
+    }
+}
+
+static void take_bytes(struct child *c, struct slice bytes)
+{
+    struct link_answer a;
+    while (c->link) {
+        uint8_t asked = c->link->asked;
+        switch (link_take(c->link, &bytes, now_of(c), &a)) {
+        case LINK_NOTHING:
+            return;
+        case LINK_NEGOTIATED:
+            negotiated(c);
+            break;
+        case LINK_ANSWERED:
+            answered(c, asked, &a);
+            break;
+        case LINK_BODY:
+            take_body(c, a.text);
+            break;
+        case LINK_PROGRESS:
+            break;
+        case LINK_BROKEN:
+            child_fail(c, c->link->why);
+            return;
+        }
+    }
+}
+
+static void lost(struct child *c, int error)
+{
+    bool idle = c->link->state == LINK_IDLE && !c->told_mail;
+    link_lost(c->link, error);
+    if (idle && c->next != PLACE_CONNECT && c->say == SAY_OPEN && c->asked != POLICY_YES)
+        child_close(c); /* between two messages: that is no failure; it is connected to again when it is asked again */
+    else if (c->say != SAY_OPEN || (idle && c->session->children->mail == NULL))
+        child_close(c);
+    else
+        child_fail(c, c->link->why);
+}
+
+void session_child_news(struct session *s, struct child *c, const struct event *event)
+{
+    switch (event->u.child.news) {
+    case CHILD_CONNECTED:
+        say_options(c);
+        break;
+    case CHILD_BYTES:
+        take_bytes(c, event->u.child.bytes);
+        break;
+    case CHILD_LOST:
+        lost(c, event->u.child.error);
+        break;
+    case CHILD_DRAINED:
+        c->draining = false;
+        break;
+    }
+    if (s->phase == PHASE_OVER)
+        return;
+    children_apply(s);
+    children_decide(s);
+    children_settle(s);
+    session_resume(s);
+}
+
+void child_read(struct child *c, struct slice piece)
+{
+    if (!c->reading)
+        return;
+    c->reading = false;
+    if (c->link && c->link->state == LINK_IDLE && c->next == PLACE_BODY)
+        tell_piece(c, slice_upto(piece, BODY_CHUNK_BYTES));
+}

@@ -1,0 +1,470 @@
+/*
+ * verdict.c - several children, one reply: who is still awaited, what all of them say together, and what the MTA is told, edits
+ * included.
+ */
+#include "session/children.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- who is awaited ---- */
+
+/* Some filter has refused the message, or failed so that it counts as refused. */
+bool children_is_refused(const struct session *s)
+{
+    for (unsigned i = 0; i < s->children->count; i++) {
+        const struct child *c = &s->children->child[i];
+        if (!c->record || c->conf->set.evaluation)
+            continue;
+        if (c->say == SAY_FINAL && c->verdict >= VERDICT_TEMPFAIL)
+            return true;
+        if (c->say == SAY_FALLBACK && c->conf->set.fallback != CONF_FALLBACK_ACCEPT)
+            return true;
+    }
+    return false;
+}
+
+/* Before the end of the message nobody waits for one that waits itself, for an editor. */
+static bool is_awaited(const struct child *c)
+{
+    const struct children *ch = c->session->children;
+    if (child_is_settled(c) || c->asked != POLICY_YES || !children_may_start(c->session))
+        return false;
+    if (ch->goal == PLACE_EOM)
+        return c->next > PLACE_HEADER || !children_is_refused(c->session);
+    if (c->next == PLACE_HEADER && ch->goal >= PLACE_HEADER && child_is_blocked(c))
+        return false;
+    if (!c->link || c->link->state != LINK_IDLE || c->reading || c->draining || c->unknown_due)
+        return true;
+    return c->next == PLACE_CONNECT; /* a name is looked up for it */
+}
+
+static bool anybody_awaited(const struct session *s)
+{
+    const struct children *ch = s->children;
+    if (ch->spool_writes > 0)
+        return true;
+    for (unsigned i = 0; i < ch->count; i++)
+        if (is_awaited(&ch->child[i]) || ch->child[i].spool_writes > 0)
+            return true;
+    return false;
+}
+
+/* ---- votes ---- */
+
+static enum verdict verdict_of_fallback(int64_t fallback)
+{
+    static const enum verdict verdicts[] = {
+        [CONF_FALLBACK_ACCEPT] = VERDICT_ACCEPT,
+        [CONF_FALLBACK_TEMPFAIL] = VERDICT_TEMPFAIL,
+        [CONF_FALLBACK_REJECT] = VERDICT_REJECT,
+        [CONF_FALLBACK_DISCARD] = VERDICT_DISCARD,
+    };
+    return verdicts[fallback];
+}
+
+static struct child_vote vote_of(const struct child *c)
+{
+    const struct session *s = c->session;
+    const struct children *ch = s->children;
+    struct child_vote v = {.standing = STANDING_NOT_ASKED};
+    if (!c->record)
+        return v;
+    if (c->conf->set.evaluation) { /* it has no voice; but while it looks on nobody else may end what it looks at */
+        v.standing = child_is_settled(c) ? STANDING_NOT_ASKED : STANDING_UNDECIDED;
+        return v;
+    }
+    if (s->owed == SMFIC_UNKNOWN) {
+        v.standing = STANDING_ANSWERED;
+        v.verdict = c->unknown_verdict == VERDICT_ACCEPT ? VERDICT_CONTINUE : (enum verdict)c->unknown_verdict;
+    } else if (c->connection_over || c->say == SAY_FINAL) {
+        v.standing = STANDING_ANSWERED;
+        v.verdict = c->verdict;
+    } else if (c->say == SAY_FALLBACK) {
+        v.standing = STANDING_FAILED;
+        v.fallback = verdict_of_fallback(c->conf->set.fallback);
+        if (v.fallback == VERDICT_DISCARD && ch->goal < PLACE_MAIL)
+            v.standing = STANDING_UNDECIDED; /* there is no message yet that could be discarded */
+    } else if (c->asked == POLICY_YES && ch->goal == PLACE_RCPT && c->rcpt_verdict != VERDICT_CONTINUE) {
+        v.standing = STANDING_ANSWERED;
+        v.verdict = c->rcpt_verdict;
+    } else if (c->asked == POLICY_NO && (ch->goal >= PLACE_DATA || ch->goal < PLACE_MAIL)) {
+        v.standing = STANDING_NOT_ASKED;
+    } else if (c->asked == POLICY_NO) {
+        /* of the next recipient its condition may say something else */
+        v.standing = policy_filter_is_per_recipient(s->plan->policy, c->number) ? STANDING_UNDECIDED : STANDING_NOT_ASKED;
+    } else if (c->asked == POLICY_YES && c->link && c->link->state == LINK_IDLE) {
+        v.standing = STANDING_ANSWERED;
+        v.verdict = VERDICT_CONTINUE;
+    } else {
+        v.standing = STANDING_UNDECIDED;
+    }
+    return v;
+}
+
+/* The greylist filter has something to say still: to recipients to come, or headers to add. */
+static bool greylist_is_open(const struct session *s)
+{
+    if (s->flags & FLAG_PASSED)
+        return false;
+    return s->phase < PHASE_MAIL || (s->flags & FLAG_ASKED);
+}
+
+static struct merged merge(const struct session *s)
+{
+    struct child_vote votes[MAIL_FILTERS_MAX + 1];
+    const struct children *ch = s->children;
+    for (unsigned i = 0; i < ch->count; i++)
+        votes[i] = vote_of(&ch->child[i]);
+    votes[ch->count] = (struct child_vote){.standing = greylist_is_open(s) ? STANDING_UNDECIDED : STANDING_NOT_ASKED};
+    return merge_verdicts(votes, ch->count + 1);
+}
+
+/* ---- edits ---- */
+
+/* The greylist filter's own headers, as edits like any other's. */
+static void apply_own(struct session *s, unsigned number)
+{
+    struct mail_edits edits = {0};
+    if ((s->flags & FLAG_ASKED) && s->accepted > 0 && (s->actions & SMFIF_ADDHDRS))
+        message_put_edits(s, &edits);
+    mail_apply(s->children->mail, number, MAIL_ORIGINAL, &edits);
+    mail_edits_fini(&edits);
+}
+
+static void apply_child(struct session *s, struct child *c)
+{
+    mail_view view = c->conf->sees_original ? MAIL_ORIGINAL : (mail_view)c->number;
+    c->applied = true;
+    if (c->say != SAY_FINAL || c->verdict > VERDICT_CONTINUE || c->conf->set.evaluation || c->connection_over)
+        return;
+    mail_apply(s->children->mail, c->number, view, &c->edits);
+    if (c->new_body)
+        mail_replace_body(s->children->mail, c->number, c->new_body);
+}
+
+/* In order; who cannot edit holds nobody up (a quarantine is seen by nobody behind it). */
+void children_apply(struct session *s)
+{
+    struct children *ch = s->children;
+    if (!ch || !ch->mail || ch->goal < PLACE_EOH)
+        return;
+    for (unsigned i = 0; i < ch->count; i++) {
+        struct child *c = &ch->child[i];
+        if (c->applied)
+            continue;
+        if (!c->record) {
+            c->applied = true;
+            if (c->conf->builtin)
+                apply_own(s, i);
+        } else if (!child_is_settled(c)) {
+            if (child_may_edit(c))
+                return;
+        } else if (c->spool_writes > 0) {
+            return;
+        } else {
+            apply_child(s, c);
+        }
+    }
+}
+
+/* ---- the reply ---- */
+
+static void put_refusal(const struct session *s, struct merged m, struct buf *out)
+{
+    const struct child *c = m.by >= 0 && m.by < (int)s->children->count ? &s->children->child[m.by] : NULL;
+    if (c && c->refusal.ptr)
+        milter_put_reply(out, &(struct milter_reply){.code = SMFIR_REPLYCODE, .u.replycode.text = c->refusal});
+    else
+        milter_put_code(out, m.verdict == VERDICT_REJECT    ? SMFIR_REJECT
+                             : m.verdict == VERDICT_DISCARD ? SMFIR_DISCARD
+                                                            : SMFIR_TEMPFAIL);
+}
+
+/* Those who are in a message that is refused have no more to say about it. */
+static void stop_all(struct session *s)
+{
+    struct children *ch = s->children;
+    for (unsigned i = 0; i < ch->count; i++) {
+        struct child *c = &ch->child[i];
+        if (child_is_settled(c))
+            continue;
+        child_abort(c);
+        c->say = SAY_FINAL;
+        c->verdict = VERDICT_CONTINUE;
+        if (ch->standing[i] == FILTER_PENDING)
+            ch->standing[i] = FILTER_NOT_ASKED;
+    }
+}
+
+static void note_status(struct session *s, enum verdict v)
+{
+    s->children->last_status = (uint8_t)v;
+    s->children->last_place = place_name((enum place)s->children->goal);
+}
+
+/* The message is over for us: the MTA has the last word that we have on it. */
+static void reply_last(struct session *s, struct slice packet)
+{
+    session_reply(s, packet);
+    session_clear_message(s);
+}
+
+static void wait_for_children(struct session *s)
+{
+    if (s->wait != WAIT_CHILDREN) {
+        session_set_wait(s, WAIT_CHILDREN);
+        if (s->watch != WATCH_IMPOSSIBLE && s->watch != WATCH_UNTRIED &&
+            s->plan->set->client_left != CONF_CLIENT_LEFT_IGNORE)
+            holding_watch(s);
+    }
+    session_arm_timer(s);
+}
+
+/* ---- the end of a message that is let in: its edits, then the code ---- */
+
+static void send_end(struct session *s)
+{
+    struct buf out = {0};
+    milter_put_code(&out, SMFIR_CONTINUE);
+    reply_last(s, buf_slice(&out));
+    buf_fini(&out);
+}
+
+static void send_piece(struct session *s, struct slice piece)
+{
+    struct buf out = {0};
+    milter_put_reply(&out, &(struct milter_reply){.code = SMFIR_REPLBODY, .u.body = piece});
+    effects_send(s->sh->out, s->id, buf_slice(&out));
+    buf_fini(&out);
+    s->children->sent_body += piece.len;
+}
+
+/* A new body goes out piece by piece; what was spooled only as fast as the MTA reads. */
+static void send_body(struct session *s)
+{
+    struct children *ch = s->children;
+    const struct body *body = mail_body(ch->mail, MAIL_FINAL);
+    struct slice piece;
+    while (body && ch->sent_body < body->bytes) {
+        if (!body_fetch(s, body, ch->sent_body, SPOOL_READ_SEND, &piece)) {
+            wait_for_children(s);
+            return;
+        }
+        send_piece(s, slice_upto(piece, WIRE_PACKET_MAX_BYTES - 1));
+    }
+    if (body && body->bytes == 0)
+        send_piece(s, SLICE_LIT(""));
+    send_end(s);
+}
+
+static void send_changes(struct session *s)
+{
+    struct children *ch = s->children;
+    struct buf out = {0};
+    ch->answering = true;
+    mail_put_changes(ch->mail, ch->granted.steps & SMFIP_HDR_LEADSPC, &out);
+    if (out.len > 0)
+        effects_send(s->sh->out, s->id, buf_slice(&out));
+    buf_fini(&out);
+    send_body(s);
+}
+
+/* ---- settling ---- */
+
+/* All filters are done with the connection, or with the message: the MTA goes on alone. */
+static void reply_accept(struct session *s)
+{
+    if (s->children->goal < PLACE_MAIL) {
+        s->flags |= FLAG_PASSED;
+        session_reply_code(s, SMFIR_ACCEPT);
+        children_free(s);
+        return;
+    }
+    session_clear_message(s); /* this message only: the next MAIL is seen again */
+    session_reply_code(s, SMFIR_ACCEPT);
+}
+
+static void forget_body(struct session *s)
+{
+    struct children *ch = s->children;
+    for (unsigned i = 0; i < ch->count; i++) {
+        const struct child *c = &ch->child[i];
+        bool through = c->link && c->next >= PLACE_BODY &&
+                       (c->skips || !link_wants(c->link, SMFIC_BODY) || c->body_told == ch->body_gone + ch->body.bytes);
+        if (!child_is_settled(c) && !through)
+            return;
+    }
+    ch->body_gone += ch->body.bytes;
+    body_drop(s, &ch->body);
+}
+
+static bool all_skip(const struct session *s)
+{
+    const struct children *ch = s->children;
+    for (unsigned i = 0; i < ch->count; i++) {
+        const struct child *c = &ch->child[i];
+        if (!child_is_settled(c) && !c->skips && (!c->link || c->asked != POLICY_YES || link_wants(c->link, SMFIC_BODY)))
+            return false;
+    }
+    return (ch->granted.steps & SMFIP_SKIP) && !(policy_needs(s->plan->policy) & POLICY_NEEDS_BODY);
+}
+
+static void reply_continue(struct session *s)
+{
+    struct children *ch = s->children;
+    if (s->owed == SMFIC_UNKNOWN) {
+        session_reply_code(s, SMFIR_CONTINUE);
+        return;
+    }
+    if (ch->goal == PLACE_EOM) {
+        send_changes(s);
+        return;
+    }
+    if (ch->goal == PLACE_BODY)
+        forget_body(s);
+    session_reply_code(s, ch->goal == PLACE_BODY && all_skip(s) ? SMFIR_SKIP : SMFIR_CONTINUE);
+}
+
+static void reply_refusal(struct session *s, struct merged m)
+{
+    struct children *ch = s->children;
+    struct buf out = {0};
+    bool of_recipient = ch->goal == PLACE_RCPT && m.verdict != VERDICT_DISCARD;
+    put_refusal(s, m, &out);
+    if (s->owed == SMFIC_UNKNOWN) {
+        session_reply(s, buf_slice(&out));
+    } else if (of_recipient && ch->present) {
+        ch->recipients[ch->present - 1].refused = true;
+        session_reply(s, buf_slice(&out));
+    } else if (ch->goal == PLACE_EOM) {
+        reply_last(s, buf_slice(&out));
+    } else {
+        if (ch->mail)
+            stop_all(s);
+        session_reply(s, buf_slice(&out));
+    }
+    buf_fini(&out);
+}
+
+/* Our own trouble (a full disk): the mail is not lost, and nobody has seen less of it than the configuration says. */
+static void reply_failed(struct session *s)
+{
+    struct buf out = {0};
+    note_status(s, VERDICT_TEMPFAIL);
+    milter_put_replycode(&out, SLICE_LIT("451"), SLICE_LIT("4.3.1"),
+                         SLICE_LIT("Out of room for this message, try again later"));
+    if (s->children->goal == PLACE_EOM) {
+        reply_last(s, buf_slice(&out));
+    } else {
+        stop_all(s);
+        session_reply(s, buf_slice(&out));
+    }
+    buf_fini(&out);
+}
+
+void children_settle(struct session *s)
+{
+    struct children *ch = s->children;
+    if (!ch || s->phase == PHASE_OVER || s->owed == 0 || ch->answering ||
+        (s->wait != WAIT_NOTHING && s->wait != WAIT_CHILDREN))
+        return;
+    if (ch->failed && ch->mail) {
+        reply_failed(s);
+        return;
+    }
+    if (anybody_awaited(s)) {
+        wait_for_children(s);
+        return;
+    }
+    children_apply(s);
+    struct merged m = merge(s);
+    note_status(s, m.verdict);
+    switch (m.verdict) {
+    case VERDICT_ACCEPT:
+        if (ch->goal == PLACE_EOM || s->owed == SMFIC_UNKNOWN)
+            reply_continue(s);
+        else
+            reply_accept(s);
+        break;
+    case VERDICT_CONTINUE:
+        reply_continue(s);
+        break;
+    default:
+        reply_refusal(s, m);
+        break;
+    }
+}
+
+/* ---- what comes back from the spool and the MTA's queue ---- */
+
+static void spool_failed(struct session *s, int error)
+{
+    effects_log(s->sh->out, s->id, LOG_LEVEL_ERROR, "spool: %s; the message is put off with 451", strerror(error));
+    s->children->failed = true;
+    s->children->answering = false;
+}
+
+static void child_wrote(struct session *s, unsigned number)
+{
+    struct child *c = &s->children->child[number];
+    if (c->spool_writes > 0)
+        c->spool_writes--;
+    if (c->paused && c->spool_writes == 0) {
+        c->paused = false;
+        effects_add(s->sh->out, EFFECT_CHILD_RESUME, 0)->u.child.id = c->id;
+    }
+}
+
+void session_spooled(struct session *s, const struct event *event)
+{
+    struct children *ch = s->children;
+    uint32_t request = event->request;
+    if (!ch || !ch->mail)
+        return;
+    if (!event->u.spool.ok)
+        spool_failed(s, event->u.spool.error);
+    if (request == SPOOL_WRITE_OWN) {
+        ch->spool_writes--;
+    } else if (request == SPOOL_READ_SEND && event->u.spool.ok) {
+        send_piece(s, event->u.spool.bytes);
+        struct effect *e = effects_add(s->sh->out, EFFECT_DRAIN, s->id);
+        e->request = ch->drain_request = session_next_request(s);
+        return;
+    } else if (request >= SPOOL_READ_CHILD && request < SPOOL_READ_CHILD + ch->count) {
+        if (event->u.spool.ok)
+            child_read(&ch->child[request - SPOOL_READ_CHILD], event->u.spool.bytes);
+    } else if (request >= SPOOL_WRITE_CHILD && request < SPOOL_WRITE_CHILD + ch->count) {
+        child_wrote(s, request - SPOOL_WRITE_CHILD);
+    }
+    children_apply(s);
+    children_decide(s);
+    children_settle(s);
+    session_resume(s);
+}
+
+void session_drained(struct session *s, uint32_t request)
+{
+    struct children *ch = s->children;
+    if (!ch || !ch->answering || request != ch->drain_request)
+        return;
+    ch->drain_request = 0;
+    send_body(s);
+    session_resume(s);
+}
+
+void children_client_gone(struct session *s)
+{
+    struct children *ch = s->children;
+    s->sh->stats.gone++;
+    text_log_gone(s, "gone while a filter was awaited");
+    session_reply_gone(s, "Client is gone");
+    for (unsigned i = 0; i < ch->count; i++) {
+        struct child *c = &ch->child[i];
+        if (child_is_settled(c))
+            continue;
+        child_close(c);
+        c->say = SAY_FINAL; /* nothing more is asked about this message */
+        c->verdict = VERDICT_TEMPFAIL;
+    }
+}
