@@ -82,7 +82,7 @@ void children_free(struct session *s)
         return;
     children_clear_message(s);
     for (unsigned i = 0; i < ch->count; i++)
-        child_close(&ch->child[i]);
+        child_hang_up(&ch->child[i]);
     if (ch->any_child && s->sh->out)
         children_log_session(s);
     free_message_of(s, ch);
@@ -98,7 +98,7 @@ void children_take_plan(struct session *s)
 {
     struct children *old = s->children;
     for (unsigned i = 0; i < old->count; i++)
-        child_close(&old->child[i]);
+        child_hang_up(&old->child[i]);
     struct children *ch = children_new(s);
     if (ch) { /* what the MTA has said of the connection is replayed to the new ones */
         struct scope *conn = &ch->conn_scope, *helo = &ch->helo_scope;
@@ -478,7 +478,7 @@ bool child_may_edit(const struct child *c)
 
 /* ---- ends ---- */
 
-void child_close(struct child *c)
+void child_hang_up(struct child *c)
 {
     struct session *s = c->session;
     if (!c->id)
@@ -540,7 +540,7 @@ void child_fail(struct child *c, const char *why)
         tell_breaker(s, c);
     if (c->link && c->link->state != LINK_FAILED)
         link_lost(c->link, 0); /* nothing more is said to it */
-    child_close(c);
+    child_hang_up(c);
 }
 
 /* ---- time ---- */

@@ -172,7 +172,7 @@ bool child_has_undecided(const struct child *c); /* recipients */
 void child_served(struct child *c);              /* it has answered well: for the breaker */
 void child_fail(struct child *c, const char *why);
 /* Its connection ends: QUIT if that can still be said. */
-void child_close(struct child *c);
+void child_hang_up(struct child *c);
 /* One that may still change what those behind it see. */
 bool child_may_edit(const struct child *c);
 bool child_is_settled(const struct child *c);

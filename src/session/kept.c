@@ -225,6 +225,7 @@ void children_note_header(struct session *s, struct slice name, struct slice val
 
 void children_note_eoh(struct session *s)
 {
+    mail_end_headers(s->children->mail);
     s->children->goal = PLACE_EOH;
     s->children->size_bytes += 2;
     children_apply(s); /* what the greylist filter adds is known: children behind it see it */
@@ -242,12 +243,16 @@ static void take_chunk(struct session *s, struct slice chunk)
 
 void children_note_body(struct session *s, struct slice chunk)
 {
+    if (s->children->goal < PLACE_EOH)
+        children_note_eoh(s);
     s->children->goal = PLACE_BODY;
     take_chunk(s, chunk);
 }
 
 void children_note_eom(struct session *s, struct slice chunk)
 {
+    if (s->children->goal < PLACE_EOH)
+        children_note_eoh(s); /* an MTA that was asked to leave it out */
     take_chunk(s, chunk);
     s->children->goal = PLACE_EOM;
 }

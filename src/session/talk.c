@@ -149,7 +149,7 @@ static void ask(struct child *c, const struct milter_command *command, struct sl
     buf_fini(&out);
 }
 
-/* A command kept as it came. */
+/* A command kept as it came. Who does not want it still gets its macros, as from the MTA (link.c). */
 static void ask_kept(struct child *c, uint8_t cmd, const struct kept *kept)
 {
     struct milter_command command;
@@ -196,8 +196,7 @@ static bool tell_connect(struct child *c)
         return false;
     c->last = c->next;
     c->next = PLACE_HELO;
-    if (link_wants(c->link, SMFIC_CONNECT))
-        ask_kept(c, SMFIC_CONNECT, &c->session->children->connect);
+    ask_kept(c, SMFIC_CONNECT, &c->session->children->connect);
     return true;
 }
 
@@ -212,7 +211,7 @@ static bool tell_helo(struct child *c)
     }
     c->last = c->next;
     c->helo_told = ch->helos;
-    if (link_wants(c->link, SMFIC_HELO) && ch->helo.body.ptr)
+    if (ch->helo.body.ptr)
         ask_kept(c, SMFIC_HELO, &ch->helo);
     return true;
 }
@@ -227,8 +226,7 @@ static bool tell_mail(struct child *c)
     c->next = PLACE_RCPT;
     c->told_mail = true;
     mail_sender(ch->mail, view_of(c), &command.u.envelope.address, &command.u.envelope.esmtp);
-    if (link_wants(c->link, SMFIC_MAIL))
-        ask(c, &command, ch->mail_from.macros);
+    ask(c, &command, ch->mail_from.macros);
     return true;
 }
 
@@ -257,8 +255,7 @@ static bool tell_rcpt(struct child *c)
         note->told |= 1u << c->number;
         c->last = c->next;
         c->rcpt_asked = number;
-        if (link_wants(c->link, SMFIC_RCPT))
-            ask(c, &command, note->macros);
+        ask(c, &command, note->macros);
         if (!link_wants(c->link, SMFIC_RCPT) || !link_answers(c->link, SMFIC_RCPT))
             c->rcpt_good += !note->rejected;
         return true;
@@ -280,7 +277,7 @@ static bool tell_data(struct child *c)
     if (ch->goal < PLACE_DATA)
         return false;
     c->next = PLACE_HEADER;
-    if (ch->data.body.ptr && link_wants(c->link, SMFIC_DATA)) {
+    if (ch->data.body.ptr) {
         c->last = PLACE_DATA;
         ask(c, &(struct milter_command){.cmd = SMFIC_DATA}, ch->data.macros);
     }
@@ -329,10 +326,8 @@ static bool tell_eoh(struct child *c)
     if (ch->goal < PLACE_EOH)
         return false;
     c->next = PLACE_BODY;
-    if (link_wants(c->link, SMFIC_EOH)) {
-        c->last = PLACE_EOH;
-        ask(c, &(struct milter_command){.cmd = SMFIC_EOH}, ch->eoh.macros);
-    }
+    c->last = PLACE_EOH;
+    ask(c, &(struct milter_command){.cmd = SMFIC_EOH}, ch->eoh.macros);
     return true;
 }
 
@@ -428,7 +423,7 @@ static void say_final(struct child *c, enum verdict v, const struct link_answer 
     if (of_connection) {
         c->connection_over = true;
         child_served(c);
-        child_close(c);
+        child_hang_up(c);
     } else if (c->next != PLACE_END) {
         child_abort(c);
     }
@@ -559,9 +554,9 @@ static void lost(struct child *c, int error)
     bool idle = c->link->state == LINK_IDLE && !c->told_mail;
     link_lost(c->link, error);
     if (idle && c->next != PLACE_CONNECT && c->say == SAY_OPEN && c->asked != POLICY_YES)
-        child_close(c); /* between two messages: that is no failure; it is connected to again when it is asked again */
+        child_hang_up(c); /* between two messages: that is no failure; it is connected to again when it is asked again */
     else if (c->say != SAY_OPEN || (idle && c->session->children->mail == NULL))
-        child_close(c);
+        child_hang_up(c);
     else
         child_fail(c, c->link->why);
 }

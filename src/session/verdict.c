@@ -463,7 +463,7 @@ void children_client_gone(struct session *s)
         struct child *c = &ch->child[i];
         if (child_is_settled(c))
             continue;
-        child_close(c);
+        child_hang_up(c);
         c->say = SAY_FINAL; /* nothing more is asked about this message */
         c->verdict = VERDICT_TEMPFAIL;
     }
