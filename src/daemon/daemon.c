@@ -174,15 +174,15 @@ static enum err start_loop(struct daemon *d, struct buf *why)
                              .log = hook_log,
                              .woken = hook_woken,
                              .signalled = hook_signalled};
+    resolve_hooks(&hooks);
     const struct conf_settings *set = d->plan->set;
     uint32_t files = io_raise_files(WANTED_FILES);
     files = files > 2 * IO_FILES_RESERVED ? files - IO_FILES_RESERVED : IO_FILES_RESERVED;
     d->sessions_max = files / files_per_session(d->plan->conf);
     if (set->sessions_max > 0 && set->sessions_max < d->sessions_max)
         d->sessions_max = (uint32_t)set->sessions_max;
-    struct io_limits limits = {.sessions_max = d->sessions_max,
-                               .files_max = files - d->sessions_max,
-                               .spool_directory = spool_directory(set)};
+    struct io_limits limits = {
+        .sessions_max = d->sessions_max, .files_max = files - d->sessions_max, .spool_directory = spool_directory(set)};
     enum err e = io_new(&d->io, &hooks, &limits);
     static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
     for (size_t i = 0; e == ERR_NONE && i < COUNT_OF(signals); i++)
@@ -307,8 +307,8 @@ static enum err start_engine(struct daemon *d, struct buf *why)
 
 /* In this order: what needs root's rights, then giving them up, then the store (DESIGN 6, "Privileges"). */
 static enum err (*const start_steps[])(struct daemon *d, struct buf *why) = {
-    start_identity, start_loop,   start_listeners, start_pidfile, start_watch,
-    start_dump,     start_rights, start_store,     start_import,  start_engine,
+    start_identity, start_loop,  start_listeners, start_pidfile, start_watch,  start_dump,
+    start_rights,   start_store, start_import,    resolve_open,  start_engine,
 };
 
 static void tell_start(struct daemon *d)
@@ -379,6 +379,7 @@ static void finish(struct daemon *d)
     if (d->engine)
         tell_end(d);
     store_close(d->store);
+    resolve_close(d);
     io_free(d->io);
     engine_free(d->engine);
     watch_close(d->watch);

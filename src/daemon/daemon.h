@@ -8,6 +8,7 @@
 #include "daemon/options.h"
 #include "setup/rights.h"
 #include "engine/engine.h"
+#include "fetch/dns/dns.h"
 #include "io/io.h"
 #include "log/log.h"
 #include "store/store.h"
@@ -21,6 +22,7 @@ struct daemon {
     struct engine *engine;
     struct store *store;
     struct watch *watch;   /* NULL: there is none to be had */
+    struct dns *dns;
     struct plan *plan;     /* in force; a reference of our own beside the engine's */
     struct plan *started;  /* as at the start: what a reload does not change is compared with it */
     uint32_t generation;   /* the last number given to a plan that came into force */
@@ -40,6 +42,11 @@ int daemon_run(const struct options *options, const char *conf_file, enum log_ta
 
 /* reload.c: read everything again on a worker thread and put it in force, or say why not. Asked while one runs: once more after it. */
 void daemon_reload(struct daemon *d);
+
+/* resolve.c: DNS. Errors: as dns_open, *why gets the reason. It is closed while the loop is still there. */
+MUST_CHECK enum err resolve_open(struct daemon *d, struct buf *why);
+void resolve_close(struct daemon *d);
+void resolve_hooks(struct io_hooks *hooks);
 
 /* All of them as lines of the log, with their carets. */
 void daemon_log_diags(struct daemon *d, const struct diags *diags);

@@ -1,6 +1,7 @@
 /*
  * reload.c - SIGHUP. The new generation is read and compiled on a worker thread; the loop only swaps a pointer. An error leaves
- * everything as it is. What was done with root's rights at the start (and the store) stays, and that is said.
+ * everything as it is. What was done with root's rights at the start (and the store) stays, and that is said. resolv.conf is read
+ * again too.
  */
 #include "base/mem.h"
 #include "conf/settings.h"
@@ -14,12 +15,15 @@ struct reload {
     struct daemon *d;
     const char *conf_file, *postfix_dir; /* the worker reads these and nothing else of the daemon */
     struct loaded loaded;
+    struct dns_resolver *resolver; /* NULL: resolv.conf could not be read */
 };
 
 static void reload_work(void *ctx)
 {
     struct reload *r = ctx;
     loaded_read(r->conf_file, r->postfix_dir, &r->loaded);
+    if (dns_resolver_new(&dns_limits_default, NULL, &r->resolver) != ERR_NONE)
+        r->resolver = NULL;
 }
 
 static bool text_equal(const char *a, const char *b)
@@ -73,6 +77,9 @@ static void reload_done(void *ctx)
     struct daemon *d = r->d;
     d->reloading = false;
     if (!d->stopping) {
+        if (r->resolver)
+            dns_switch(d->dns, r->resolver, io_now().mono);
+        r->resolver = NULL;
         daemon_log_diags(d, &r->loaded.diags);
         if (r->loaded.plan)
             put_in_force(d, &r->loaded);
@@ -83,6 +90,7 @@ static void reload_done(void *ctx)
         notify_send("READY=1");
     }
     loaded_fini(&r->loaded);
+    dns_resolver_free(r->resolver);
     free(r);
     if (d->reload_again && !d->stopping)
         daemon_reload(d);

@@ -19,12 +19,12 @@
 
 struct dns_resolver {
     ares_channel channel;
+    struct dns *d; /* NULL: not in use */
 };
 
 struct dns {
     struct dns_hooks hooks;
     struct dns_limits limits;
-    char *server; /* NULL: resolv.conf's */
     struct dns_resolver *resolver;
     struct dns_cache *cache;
     struct mono now; /* of the call that runs */
@@ -50,29 +50,30 @@ const struct dns_limits dns_limits_default = {.deadline_ms = 8000,
 
 static void socket_changed(void *ctx, ares_socket_t fd, int readable, int writable)
 {
-    struct dns *d = ctx;
-    d->hooks.watch(d->hooks.ctx, fd, readable != 0, writable != 0);
+    const struct dns_resolver *r = ctx;
+    r->d->hooks.watch(r->d->hooks.ctx, fd, readable != 0, writable != 0);
 }
 
-enum err dns_resolver_new(struct dns *d, struct dns_resolver **out)
+enum err dns_resolver_new(const struct dns_limits *limits, const char *server, struct dns_resolver **out)
 {
+    struct dns_resolver *r = mem_zalloc(sizeof(*r));
     struct ares_options options = {.flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES,
-                                   .timeout = d->limits.try_ms,
-                                   .tries = d->limits.tries,
+                                   .timeout = limits->try_ms,
+                                   .tries = limits->tries,
                                    .sock_state_cb = socket_changed,
-                                   .sock_state_cb_data = d};
-    ares_channel channel;
+                                   .sock_state_cb_data = r};
+    int given = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB;
     *out = NULL;
-    if (ares_init_options(&channel, &options,
-                          ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB) != ARES_SUCCESS)
+    if (ares_init_options(&r->channel, &options, given) != ARES_SUCCESS) {
+        free(r);
         return ERR_IO;
-    if (d->server && ares_set_servers_ports_csv(channel, d->server) != ARES_SUCCESS) {
-        ares_destroy(channel);
+    }
+    if (server && ares_set_servers_ports_csv(r->channel, server) != ARES_SUCCESS) {
+        dns_resolver_free(r);
         errno = EINVAL;
         return ERR_IO;
     }
-    *out = mem_zalloc(sizeof(**out));
-    (*out)->channel = channel;
+    *out = r;
     return ERR_NONE;
 }
 
@@ -93,13 +94,13 @@ enum err dns_open(struct dns **out, const struct dns_hooks *hooks, const struct 
     struct dns *d = mem_zalloc(sizeof(*d));
     d->hooks = *hooks;
     d->limits = *limits;
-    d->server = server ? mem_strdup(server) : NULL;
     d->cache = dns_cache_new(limits, key);
-    enum err e = dns_resolver_new(d, &d->resolver);
+    enum err e = dns_resolver_new(limits, server, &d->resolver);
     if (e != ERR_NONE) {
         dns_close(d);
         return e;
     }
+    d->resolver->d = d;
     *out = d;
     return ERR_NONE;
 }
@@ -111,7 +112,6 @@ void dns_close(struct dns *d)
     dns_resolver_free(d->resolver);
     dns_cache_free(d->cache);
     ares_library_cleanup();
-    free(d->server);
     free(d);
 }
 
@@ -187,6 +187,7 @@ void dns_switch(struct dns *d, struct dns_resolver *r, struct mono now)
     d->now = now;
     dns_resolver_free(d->resolver);
     d->resolver = r;
+    r->d = d;
     dns_cache_forget(d->cache);
     for (size_t n = dns_cache_in_flight(d->cache); n > 0; n--)
         send_query(d, dns_cache_rotate(d->cache));

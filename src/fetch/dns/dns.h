@@ -44,12 +44,12 @@ MUST_CHECK enum err dns_open(struct dns **out, const struct dns_hooks *hooks, co
 void dns_close(struct dns *d); /* nobody is answered any more; NULL is harmless */
 
 /*
- * Read resolv.conf anew. Blocks, and is for any thread; of d it uses nothing that changes.
+ * Read resolv.conf (or take server, as above). Blocks; any thread.
  * Errors: ERR_IO. Owner: dns_switch or dns_resolver_free.
  */
-MUST_CHECK enum err dns_resolver_new(struct dns *d, struct dns_resolver **out);
+MUST_CHECK enum err dns_resolver_new(const struct dns_limits *limits, const char *server, struct dns_resolver **out);
 void dns_resolver_free(struct dns_resolver *r); /* NULL is harmless */
-/* From now on r's servers are asked, also what is under way; what was known is forgotten. */
+/* From now on r's servers are asked, also what is under way; what was known is forgotten. Takes r over. */
 void dns_switch(struct dns *d, struct dns_resolver *r, struct mono now);
 
 /*

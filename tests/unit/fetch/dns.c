@@ -497,7 +497,7 @@ static void another_resolver(void)
     ask(4, DNS_A, "kept.b.example");
     run_until(&rig.queries, 3);
     rig.n_kept = 0; /* never answered */
-    CHECK_INT(dns_resolver_new(rig.d, &r), ERR_NONE);
+    CHECK_INT(dns_resolver_new(&limits, rig.server, &r), ERR_NONE);
     dns_switch(rig.d, r, now());
     run_until(&rig.queries, 5);
     answer_kept();
@@ -508,7 +508,7 @@ static void another_resolver(void)
     ask(5, DNS_A, "one.example"); /* was forgotten */
     run_until(&rig.n_answers, 5);
     CHECK_INT(rig.queries, 6);
-    CHECK_INT(dns_resolver_new(rig.d, &r), ERR_NONE);
+    CHECK_INT(dns_resolver_new(&limits, rig.server, &r), ERR_NONE);
     dns_resolver_free(r);
     end();
 }
