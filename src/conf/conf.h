@@ -284,11 +284,11 @@ struct conf {
     size_t n_conditions;
     struct conf_dnsbl *dnsbls;
     size_t n_dnsbls;
-    struct conf_item *net_local, *net_remote; /* network local { … }, network remote { … } (this one wins); addr items */
+    struct conf_item *net_local,
+        *net_remote; /* network local { … } beside the built-in ones, remote { … } wins; addr items */
     size_t n_net_local, n_net_remote;
     struct conf_where net_local_where, net_remote_where;
-    struct conf_item
-        *trust; /* trust { domain /re/ } and what trust file "path" held; default until a statement replaces them */
+    struct conf_item *trust; /* trust { … }, trust file "path": domain items; defaults until a statement replaces them */
     size_t n_trust;
     struct conf_where trust_where;
     const char **files; /* read, includes too: the first is the one that was named */

@@ -280,21 +280,37 @@ static bool is_one_of(struct slice word, const char *const *words)
     return false;
 }
 
-/* Whether the line at the lexer's place begins with what can only be a statement, never a part of one in braces. */
+static bool is_punct(const struct token *t, char c)
+{
+    return t->kind == TOKEN_PUNCT && t->raw.ptr[0] == c;
+}
+
+/*
+ * Whether the line at the lexer's place begins with what can only be a statement, never a part of one in braces. In an expression
+ * `filter "name" reject` and `list "name"` may begin a line too.
+ */
 static bool at_sure_statement(const struct lexer *lx)
 {
-    static const char *const sure[] = {"racl", "acl", "dacl", "filter", "condition", "include", "listen", "socket", NULL};
+    static const char *const sure[] = {"racl",   "acl",    "dacl",  "include", "listen",
+                                       "socket", "dnsrbl", "trust", "network", NULL};
+    static const char *const blocks[] = {"filter", "condition", NULL};
     struct lexer ahead = *lx;
-    struct token word = lex_next(&ahead, 0), next = lex_next(&ahead, 0);
+    struct token word = lex_next(&ahead, 0), next = lex_next(&ahead, 0), third = lex_next(&ahead, 0);
     if (word.kind != TOKEN_WORD || next.start.at == word.end.at)
         return false;
-    return is_one_of(word.text, sure) || (slice_eq_nocase(word.text, SLICE_LIT("list")) && next.kind == TOKEN_STRING);
+    if (is_one_of(word.text, blocks))
+        return is_punct(&next, '{') || (next.kind == TOKEN_STRING && is_punct(&third, '{'));
+    if (slice_eq_nocase(word.text, SLICE_LIT("list"))) {
+        struct token fourth = lex_next(&ahead, 0);
+        return next.kind == TOKEN_STRING && third.kind == TOKEN_WORD && (is_punct(&fourth, '{') || is_punct(&fourth, ':'));
+    }
+    return is_one_of(word.text, sure);
 }
 
 void lex_skip_statement(struct lexer *lx, struct lex_place from, size_t beyond)
 {
-    static const char *const takes_regex[] = {"from", "rawfrom", "rcpt", "domain", "helo",     "header",
-                                              "body", "auth",    "tls",  "p0f",    "sm_macro", NULL};
+    static const char *const takes_regex[] = {"from", "rawfrom", "rcpt",     "domain", "helo",  "header", "body", "auth",
+                                              "tls",  "p0f",     "sm_macro", "macro",  "trust", "s25r",   NULL};
     static const char *const takes_email[] = {"from", "rawfrom", "rcpt", NULL};
     unsigned mode = 0;
     size_t depth = 0;

@@ -456,7 +456,7 @@ bool parse_open(struct parser *p, const char *path, struct conf_where where, str
 {
     if (p->files.count >= PARSE_FILES_MAX) {
         if (!p->too_many_files)
-            (void)parse_fail(p, where, NULL, "more than %d files are included", PARSE_FILES_MAX);
+            (void)parse_fail(p, where, NULL, "more than %d files are read", PARSE_FILES_MAX);
         p->too_many_files = true;
         return false;
     }

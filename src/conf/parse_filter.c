@@ -119,8 +119,10 @@ static bool parse_part(struct parser *p, const struct token *t, struct conf_filt
 {
     const struct settings_table *table = settings_filter();
     for (size_t i = 0; i < COUNT_OF(words); i++)
-        if (slice_eq_nocase(t->text, slice_cstr(words[i].word)))
+        if (slice_eq_nocase(t->text, slice_cstr(words[i].word))) {
+            (void)parse_take(p, ':');
             return words[i].parse(p, t, f);
+        }
     if (settings_find(table, t->text, SLICE_NONE) < table->count || settings_has_second(table, t->text))
         return parse_filter_setting(p, t, f);
     return parse_unknown(p, t, NAMES_FILTER, "word in a filter");

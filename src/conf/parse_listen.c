@@ -82,7 +82,12 @@ bool parse_address(struct parser *p, const struct token *t, enum parse_address u
                           "this is no address to %s", use == PARSE_LISTEN ? "listen on" : "connect to");
     }
     if (path.len == 0 || path.ptr[0] != '/')
-        return parse_fail(p, t->where, NULL, "the path of a socket must begin with a slash");
+        return parse_fail(p, t->where,
+                          path.len && use == PARSE_CONNECT
+                              ? parse_text(p, "Postfix's own begin in its queue directory: \"unix:/var/spool/postfix/%.*s\"",
+                                           SLICE_ARG(path))
+                              : NULL,
+                          "the path of a socket must begin with a slash");
     if (path.len > UNIX_PATH_MAX_BYTES)
         return parse_fail(p, t->where, NULL, "the path of a socket has at most %d bytes", UNIX_PATH_MAX_BYTES);
     *out = arena_printf(&p->c->arena, "unix:%.*s", SLICE_ARG(path));
