@@ -492,8 +492,10 @@ enum link_news link_take(struct link *l, struct slice *bytes, struct mono now, s
         else
             return LINK_NOTHING;
     }
-    if ((news == LINK_ANSWERED || news == LINK_NEGOTIATED) && has_surplus(bytes))
+    if ((news == LINK_ANSWERED || news == LINK_NEGOTIATED) && has_surplus(bytes)) {
+        l->state = news == LINK_ANSWERED ? LINK_ASKED : LINK_NEGOTIATING; /* where it failed */
         news = fail(l, "it says more than it was asked");
+    }
     if (l->state != LINK_FAILED && !l->quit)
         return news;
     *bytes = slice_from(*bytes, bytes->len);
