@@ -49,9 +49,9 @@ static void hook_surplus(void *ctx, const struct event *event, struct effects *o
     if (event->kind == EVENT_OPEN && tell) {
         d->surplus_told_ms = event->now.mono.ms;
         log_printf(d->log, LOG_LEVEL_WARNING,
-                   "more than %u sessions at once: those beyond are let go with the default, accept", d->sessions_max);
+                   "more than %u sessions at once: those beyond are answered with the default (`fallback`)", d->sessions_max);
     }
-    surplus_step(event, out);
+    surplus_step(event, (enum surplus_answer)d->plan->set->fallback, out);
 }
 
 static bool hook_wants_ticks(void *ctx)

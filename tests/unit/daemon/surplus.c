@@ -4,13 +4,14 @@
 #include "test.h"
 
 static struct effects out;
+static enum surplus_answer answer = SURPLUS_ACCEPT;
 
 static void step(enum event_kind kind, struct slice bytes)
 {
     effects_clear(&out);
     struct event e = {.kind = kind, .session = 7};
     e.u.bytes = bytes;
-    surplus_step(&e, &out);
+    surplus_step(&e, answer, &out);
     for (size_t i = 0; i < out.count; i++)
         CHECK(out.items[i].session == 7);
 }
@@ -46,6 +47,27 @@ static void negotiates_and_accepts(void)
     step(EVENT_EOF, SLICE_NONE);
     CHECK_INT(out.count, 1);
     CHECK_INT(out.items[0].kind, EFFECT_CLOSE);
+}
+
+/* What the default says, at the first command that can have it. */
+static void answers_with_the_default(void)
+{
+    static const struct {
+        enum surplus_answer answer;
+        char at_connect, at_mail;
+    } cases[] = {{SURPLUS_TEMPFAIL, 't', 't'}, {SURPLUS_REJECT, 'r', 'r'}, {SURPLUS_DISCARD, 'c', 'd'}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct buf in = {0};
+        char want[10] = {0, 0, 0, 1, cases[i].at_connect, 0, 0, 0, 1, cases[i].at_mail};
+        answer = cases[i].answer;
+        wire_put(&in, SMFIC_CONNECT, SLICE_LIT("host.example.net\0004\0\031192.0.2.1\0"));
+        wire_put(&in, SMFIC_MAIL, SLICE_LIT("<a@example.org>\0"));
+        step(EVENT_BYTES, buf_slice(&in));
+        CHECK_INT(out.count, 1);
+        CHECK(slice_eq(out.items[0].u.bytes, slice_of(want, sizeof(want))));
+        buf_fini(&in);
+    }
+    answer = SURPLUS_ACCEPT;
 }
 
 static void gives_what_was_offered_only(void)
@@ -89,6 +111,7 @@ int main(void)
 {
     effects_init(&out);
     TEST(negotiates_and_accepts);
+    TEST(answers_with_the_default);
     TEST(gives_what_was_offered_only);
     TEST(closes_what_it_cannot_read);
     effects_fini(&out);
