@@ -52,10 +52,9 @@ enum {
     IO_FILES_RESERVED = 64,
     /*
      * Sent and not yet with the kernel, of one connection: what is beyond breaks it (EVENT_EOF; CHILD_LOST with ENOBUFS). A
-     * sender of more than that waits in between for DRAINED; it will not exceed this when it sends less than this from one to
-     * the next.
+     * sender that drains does not exceed it when it sends no more than this from one DRAINED to the next.
      */
-    IO_QUEUE_MAX_BYTES = 1024 * 1024,
+    IO_QUEUE_MAX_BYTES = SEND_QUEUE_MAX_BYTES,
 };
 
 /* Errors: ERR_IO (the system gives no loop; errno tells). Owner: free with io_free. */

@@ -10,23 +10,24 @@
 struct grey_request; /* grey/request.h */
 
 enum effect_kind {
-    EFFECT_SEND,    /* these bytes to the MTA: one write */
+    /* These bytes to the MTA: one write. More than SEND_QUEUE_MAX_BYTES unsent break the connection: DRAIN in between. */
+    EFFECT_SEND,
     EFFECT_CLOSE,   /* close the MTA's connection once everything is sent; its name is free for reuse then */
     EFFECT_STORE,   /* ask or change the store; EVENT_STORE answers, unless request is 0 */
     EFFECT_LOOK,    /* look at a client's TCP connection; EVENT_LOOK answers */
     EFFECT_LOG,     /* one line, without newline */
     EFFECT_STOPPED, /* after EVENT_STOP: no session is left */
     /* child milters; EVENT_CHILD tells what becomes of them */
-    EFFECT_CHILD_OPEN,   /* connect */
-    EFFECT_CHILD_SEND,   /* these bytes to the child: one write */
+    EFFECT_CHILD_OPEN,   /* connect; while its socket's queue is full, until it is closed; LOST, EMFILE: too many are open */
+    EFFECT_CHILD_SEND,   /* these bytes to the child, once it is connected: one write; unsent ones as for SEND */
     EFFECT_CHILD_DRAIN,  /* tell (CHILD_DRAINED) when all that was sent is with the kernel; at once if it is */
-    EFFECT_CHILD_PAUSE,  /* read no more from it ... */
+    EFFECT_CHILD_PAUSE,  /* once it is connected: read no more from it (it may be lost all the same) ... */
     EFFECT_CHILD_RESUME, /* ... and again */
     EFFECT_CHILD_CLOSE,  /* close once everything is sent, soon in any case; its name is free for reuse then */
-    EFFECT_DRAIN,        /* EVENT_DRAINED when all that was sent to the MTA is with the kernel */
+    EFFECT_DRAIN,        /* EVENT_DRAINED when all that was sent to the MTA is with the kernel; EVENT_EOF if it never will */
     EFFECT_DNS,          /* EVENT_DNS answers, never within the same step */
     /* a file of a session's for what memory should not hold; made by its first write, unnamed, gone with _CLOSE */
-    EFFECT_SPOOL_WRITE, /* append; EVENT_SPOOL answers */
+    EFFECT_SPOOL_WRITE, /* append; EVENT_SPOOL answers. After an error every later one has it too, reads do not */
     EFFECT_SPOOL_READ,  /* EVENT_SPOOL answers */
     EFFECT_SPOOL_CLOSE, /* also with reads and writes under way: they are answered to nobody */
     EFFECT_MAX_
@@ -77,7 +78,7 @@ struct effect {
     enum log_level level; /* LOG */
 };
 
-enum { SPOOL_READ_MAX_BYTES = 64 * 1024 };
+enum { SPOOL_READ_MAX_BYTES = 64 * 1024, SEND_QUEUE_MAX_BYTES = 1024 * 1024 };
 
 /* Owner: whoever runs the engine; cleared after the effects are carried out. */
 struct effects {
