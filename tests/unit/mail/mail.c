@@ -206,6 +206,26 @@ static void places_count_the_mtas_own_received(void)
     end();
 }
 
+/* What Postfix 3.7.11 made of these packets, its own Received line between After and One. */
+static void a_view_is_what_postfix_makes_of_it(void)
+{
+    begin((const char *[]){"Received", " from x", "Subject", " s", "B", " 1", "B", " 2", "B", " 3", NULL});
+    mail_end_headers(m);
+    say(MAIL_INSERT_HEADER, 1, "One", " 1");
+    say(MAIL_CHANGE_HEADER, 1, "Received", " changed");
+    say(MAIL_INSERT_HEADER, 0, "Zero", " 0");
+    say(MAIL_INSERT_HEADER, 1, "After", " x");
+    say(MAIL_CHANGE_HEADER, 1, "Zero", " changed");
+    say(MAIL_CHANGE_HEADER, 2, "B", "");
+    say(MAIL_CHANGE_HEADER, 2, "B", " was 3");
+    say(MAIL_INSERT_HEADER, 99, "Beyond", " b");
+    say(MAIL_CHANGE_HEADER, 2, "Received", " new");
+    apply(0, 0);
+    CHECK_STR(headers(1), "Zero: changed|After: x|One: 1|Received: changed|Subject: s|B: 1|B: was 3|Beyond: b|"
+                          "Received: new|");
+    end();
+}
+
 static void an_earlier_view_means_the_right_one(void)
 {
     begin((const char *[]){"X", " 1", "X", " 2", "X", " 3", NULL});
@@ -496,6 +516,7 @@ int main(void)
     TEST(a_name_may_be_spelled_anew);
     TEST(a_filter_sees_its_own_edits);
     TEST(places_count_the_mtas_own_received);
+    TEST(a_view_is_what_postfix_makes_of_it);
     TEST(an_earlier_view_means_the_right_one);
     TEST(what_came_and_went_is_nothing_to_the_mta);
     TEST(a_change_of_an_added_header_is_said_once);

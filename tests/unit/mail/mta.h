@@ -14,8 +14,8 @@ enum { MTA_HEADERS_MAX = 1000, MTA_RECIPIENTS_MAX = 300 };
 
 /* How it counts for CHGHEADER. */
 enum mta_kind {
-    MTA_PLAIN,       /* all that it has but its own Received */
-    MTA_POSTFIX,     /* cleanup_milter.c: all but the first, whichever that is */
+    MTA_PLAIN,       /* all that it has but its own Received: Postfix 3.7.11, as seen */
+    MTA_SKIPS_FIRST, /* all but the first, whichever that is: what newer ones of cleanup_milter.c say */
     MTA_COUNTS_DEAD, /* as MTA_PLAIN, and deleted ones too */
 };
 
@@ -72,7 +72,7 @@ static inline void mta_change_header(struct mta *t, uint32_t index, struct slice
         struct mta_header *h = &t->headers[i];
         if (h->dead && t->kind != MTA_COUNTS_DEAD)
             continue;
-        if (t->kind == MTA_POSTFIX ? live++ == 0 : h->own)
+        if (t->kind == MTA_SKIPS_FIRST ? live++ == 0 : h->own)
             continue;
         if (!slice_eq_nocase(h->name, name) || --left > 0)
             continue;

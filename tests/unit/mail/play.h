@@ -11,6 +11,7 @@
 #include "mail/mail.h"
 #include "mta.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { PLAY_FILTERS = 4, PLAY_TEXTS = 256 };
@@ -263,7 +264,7 @@ static inline const char *play_to_mta(play_draw *draw)
     }
     const char *wrong = play_check_changes(p, MTA_PLAIN);
     /* one filter's own words mean to an MTA what they mean to it */
-    for (unsigned kind = MTA_POSTFIX; !wrong && p->header_makers >= 2 && kind <= MTA_COUNTS_DEAD; kind++)
+    for (unsigned kind = MTA_SKIPS_FIRST; !wrong && p->header_makers >= 2 && kind <= MTA_COUNTS_DEAD; kind++)
         wrong = play_check_changes(p, kind);
     for (unsigned f = 0; f < n_filters; f++) {
         struct buf now = {0};
