@@ -63,6 +63,7 @@ struct child {
     bool connection_over;            /* its verdict was on CONNECT or HELO: for the whole connection */
     bool begun_anew;                 /* it has been told an envelope that an earlier filter has changed */
     bool told_mail;                  /* it is in a message: ABORT is due when that ends early */
+    bool rests;                      /* it has closed its connection between messages: not before the next one again */
     bool skips;                      /* it wants no more of the body */
     bool unknown_due;                /* the present UNKNOWN is to be told */
     bool applied;                    /* its edits are in mail */

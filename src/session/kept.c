@@ -105,6 +105,7 @@ void children_note_mail(struct session *s, struct slice body)
         if (ch->child[i].record && !ch->child[i].connection_over) {
             ch->child[i].asked = POLICY_LATER;
             ch->child[i].say = SAY_OPEN;
+            ch->child[i].rests = false;
             ch->standing[i] = FILTER_PENDING;
         }
 }

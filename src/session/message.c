@@ -75,9 +75,15 @@ void message_note_accepted(struct session *s, unsigned reasons, int64_t elapsed_
         add_header(s, d->headers[i], d->header_index[i]);
 }
 
+/* delayedreject: a recipient was deferred, and nobody else is written to. */
+static bool is_deferred(const struct session *s)
+{
+    return (s->flags & FLAG_DEFER_AT_DATA) && !(s->flags & FLAG_LET_BY) && s->accepted == 0;
+}
+
 void message_data(struct session *s)
 {
-    if ((s->flags & FLAG_DEFER_AT_DATA) && s->accepted == 0) {
+    if (is_deferred(s)) {
         session_reply(s, s->deferred_text);
         return;
     }
@@ -124,7 +130,7 @@ void message_put_edits(const struct session *s, struct mail_edits *edits)
 
 void message_end(struct session *s)
 {
-    if ((s->flags & FLAG_DEFER_AT_DATA) && s->accepted == 0) {
+    if (is_deferred(s)) {
         session_reply(s, s->deferred_text); /* an MTA that does not know DATA as a step */
         session_clear_message(s);
         return;

@@ -384,7 +384,8 @@ static bool (*const tell[])(struct child *c) = {
 void child_lead(struct child *c)
 {
     struct session *s = c->session;
-    if (c->asked != POLICY_YES || c->say != SAY_OPEN || c->connection_over || !children_may_start(s) || c->dns_request)
+    if (c->asked != POLICY_YES || c->say != SAY_OPEN || c->connection_over || c->rests || !children_may_start(s) ||
+        c->dns_request)
         return;
     if (s->children->goal == PLACE_EOM && c->next <= PLACE_HEADER && children_is_refused(s))
         return; /* an earlier one has refused the message, and this one has seen nothing of it yet */
@@ -553,12 +554,14 @@ static void lost(struct child *c, int error)
 {
     bool idle = c->link->state == LINK_IDLE && !c->told_mail;
     link_lost(c->link, error);
-    if (idle && c->next != PLACE_CONNECT && c->say == SAY_OPEN && c->asked != POLICY_YES)
-        child_hang_up(c); /* between two messages: that is no failure; it is connected to again when it is asked again */
-    else if (c->say != SAY_OPEN || (idle && c->session->children->mail == NULL))
-        child_hang_up(c);
-    else
+    bool in_message = c->session->children->mail != NULL && c->asked == POLICY_YES;
+    if (c->say == SAY_OPEN && !(idle && !in_message)) {
         child_fail(c, c->link->why);
+        return;
+    }
+    /* Between two messages, or when it has had its say: no failure. It is connected to again when it is asked again. */
+    child_hang_up(c);
+    c->rests = true;
 }
 
 void session_child_news(struct session *s, struct child *c, const struct event *event)

@@ -28,7 +28,7 @@ bool children_is_refused(const struct session *s)
 static bool is_awaited(const struct child *c)
 {
     const struct children *ch = c->session->children;
-    if (child_is_settled(c) || c->asked != POLICY_YES || !children_may_start(c->session))
+    if (child_is_settled(c) || c->asked != POLICY_YES || c->rests || !children_may_start(c->session))
         return false;
     if (ch->goal == PLACE_EOM)
         return c->next > PLACE_HEADER || !children_is_refused(c->session);
