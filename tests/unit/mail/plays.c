@@ -5,7 +5,7 @@
 
 static void many(const char *(*play)(play_draw *))
 {
-    for (int i = 0; i < 20000; i++) {
+    for (int i = 0; i < 5000; i++) {
         uint64_t seed = random_state;
         const char *wrong = play(random_below);
         if (!CHECK(wrong == NULL)) {
