@@ -293,6 +293,8 @@ static bool at_sure_statement(const struct lexer *lx)
 {
     static const char *const sure[] = {"racl",   "acl",    "dacl",  "include", "listen",
                                        "socket", "dnsrbl", "trust", "network", NULL};
+    static const char *const types[] = {"addr", "domain", "from", "rawfrom", "rcpt",     "helo",  "header",   "body",
+                                        "auth", "tls",    "p0f",  "dnsrbl",  "urlcheck", "geoip", "sm_macro", NULL};
     static const char *const blocks[] = {"filter", "condition", NULL};
     struct lexer ahead = *lx;
     struct token word = lex_next(&ahead, 0), next = lex_next(&ahead, 0), third = lex_next(&ahead, 0);
@@ -300,10 +302,8 @@ static bool at_sure_statement(const struct lexer *lx)
         return false;
     if (is_one_of(word.text, blocks))
         return is_punct(&next, '{') || (next.kind == TOKEN_STRING && is_punct(&third, '{'));
-    if (slice_eq_nocase(word.text, SLICE_LIT("list"))) {
-        struct token fourth = lex_next(&ahead, 0);
-        return next.kind == TOKEN_STRING && third.kind == TOKEN_WORD && (is_punct(&fourth, '{') || is_punct(&fourth, ':'));
-    }
+    if (slice_eq_nocase(word.text, SLICE_LIT("list")))
+        return next.kind == TOKEN_STRING && third.kind == TOKEN_WORD && is_one_of(third.text, types);
     return is_one_of(word.text, sure);
 }
 

@@ -93,7 +93,7 @@ bool parse_crontab(struct parser *p, const struct token *t, struct conf_time *ou
         if (n < COUNT_OF(fields)) {
             if (!parse_field(p, t, &fields[n], text, &bits[n]))
                 return false;
-            star[n] = text.ptr[0] == '*'; /* cron's own rule: a step behind it does not matter */
+            star[n] = slice_eq_cstr(text, "*");
         }
         n++;
     }

@@ -137,6 +137,13 @@ static void skips(void)
     check_next("$x /{/\nnext", 0, "next");
     check_next("x {\n a\nracl greylist default\n", 0, "racl");
     check_next("x {\n list\n list \"a\" addr\n", 0, "list");
+    /* what may also be a condition's term */
+    check_next("x {\n a and\n list \"a\" and\n filter \"b\" reject }\nnext", 0, "next");
+    check_next("x {\n a\nfilter \"b\" {\n}\n", 0, "filter");
+    check_next("x {\n a\nfilter {\n}\n", 0, "filter");
+    check_next("x {\n a\ncondition \"b\" {\n}\n", 0, "condition");
+    check_next("x {\n a\ntrust {\n}\n", 0, "trust");
+    check_next("macro \"x\" /{/\nnext", 0, "next");
     check_next("x\ny\nnext", 3, "next");
 }
 
