@@ -1,6 +1,6 @@
 /*
  * policy.c - any bytes as a configuration and the facts of a mail: never a crash, every verdict makes sense, and one that had to
- * ask the memory of tuples on its way is the same as one that knew from the start.
+ * ask the memory of tuples on its way is the same as one that knew from the start; what a condition has once said stays said.
  *
  * Input: the configuration, then host, reverse name, HELO, sender, recipient, address and six bytes of choices, parted by NULs.
  */
@@ -110,18 +110,78 @@ static void evaluate(const struct policy *p, struct policy_facts facts, const st
     buf_fini(&out);
 }
 
-/* What a stage has settled no later one may change, as long as the facts that it knew stay. */
-static void ask_when(const struct policy *p, struct policy_facts facts)
+/* ---- conditions ---- */
+
+/* The session around the mail, made of the same texts. */
+static struct slice any_macro(const void *ctx, struct slice name)
+{
+    const struct policy_facts *f = ctx;
+    return name.len % 2 ? f->client_ptr : SLICE_NONE;
+}
+
+static bool one_header(const void *ctx, size_t n, struct slice *name, struct slice *value)
+{
+    const struct policy_facts *f = ctx;
+    *name = n ? SLICE_LIT("Subject") : f->host;
+    *value = f->client_ptr;
+    return n < 2;
+}
+
+static bool two_recipients(const void *ctx, size_t n, struct slice *address)
+{
+    const struct policy_facts *f = ctx;
+    *address = n ? f->sender : f->recipient;
+    return n < 2;
+}
+
+/*
+ * What a stage has settled no later one may change, as long as the facts that it knew stay; at the last one nothing is open; and
+ * DNS is asked only about what is open.
+ */
+static void ask_when(const struct policy *p, size_t filter, const struct policy_facts *facts)
 {
     enum policy_truth before = POLICY_LATER;
-    for (int stage = POLICY_AT_CONNECT; stage <= POLICY_AT_RCPT; stage++) {
+    for (int stage = POLICY_AT_CONNECT; stage <= POLICY_AT_EOM; stage++) {
         struct policy_why why;
-        facts.stage = (enum policy_stage)stage;
-        enum policy_truth now = policy_when(p, &facts, &why);
+        uint32_t lists;
+        struct policy_facts f = *facts;
+        f.stage = (enum policy_stage)stage;
+        enum policy_truth now = policy_filter_when(p, filter, &f, &why, &lists);
         expect(before == POLICY_LATER || now == before);
-        expect(stage < POLICY_AT_MAIL || now != POLICY_LATER);
+        expect(lists == 0 || now == POLICY_LATER);
         before = now;
     }
+    expect(before != POLICY_LATER);
+}
+
+static void ask_filters(const struct policy *p, struct policy_facts facts, struct slice choices)
+{
+    uint8_t listed[CONF_DNSBLS_MAX], standing[CONF_FILTERS_MAX];
+    bool quarantined[CONF_FILTERS_MAX];
+    size_t n = policy_filter_count(p);
+    for (size_t i = 0; i < CONF_DNSBLS_MAX; i++)
+        listed[i] = (choice(choices, 4) >> i % 6) % (LISTED_ERROR + 1);
+    for (size_t i = 0; i < CONF_FILTERS_MAX; i++) {
+        standing[i] = (choice(choices, 5) + i) % (FILTER_FAILED + 1);
+        quarantined[i] = standing[i] != FILTER_PENDING && (choice(choices, 3) + i) % 2;
+    }
+    struct policy_session_facts more = {
+        .stressed = choice(choices, 0) & 2,
+        .open_sessions = choice(choices, 3),
+        .listed = choice(choices, 0) & 4 ? listed : NULL,
+        .standing = standing,
+        .quarantined = quarantined,
+        .macro = any_macro,
+        .header = one_header,
+        .recipient = two_recipients,
+        .ctx = &facts,
+        .body = facts.helo,
+        .body_complete = choice(choices, 0) & 8,
+        .size_bytes = (uint64_t)choice(choices, 1) << choice(choices, 2) % 32,
+    };
+    facts.more = choice(choices, 0) & 16 ? NULL : &more;
+    for (size_t i = 0; i < (n ? n : 1); i++)
+        ask_when(p, i, &facts);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -135,7 +195,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (diags.errors == 0) {
         struct grey_answer look = {0};
         struct policy_facts facts = take_facts(&rest, &look);
-        ask_when(policy, facts);
+        ask_filters(policy, facts, rest);
         evaluate(policy, facts, &look);
     }
     policy_free(policy);

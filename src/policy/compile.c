@@ -167,12 +167,15 @@ static void compile_lists(struct compiler *c)
     }
 }
 
-static const struct policy_items *find_list(const struct policy *p, const struct conf_list *list)
+/* A condition may name a list that could not be read, which is no list of the configuration's: it holds nothing. */
+static const struct policy_items *find_list(struct policy *p, const struct conf_list *list)
 {
     for (size_t i = 0; i < p->n_lists; i++)
         if (p->conf->lists[i] == list)
             return &p->lists[i];
-    PANIC("a clause names a list that the configuration does not hold");
+    struct policy_items *empty = arena_zalloc(&p->arena, sizeof(*empty));
+    empty->kind = list->kind;
+    return empty;
 }
 
 static struct policy_items *compile_own_item(struct compiler *c, const struct conf_clause *clause)

@@ -1,19 +1,15 @@
 /*
  * compile_condition.c - filters and their conditions compiled, and what they want of the MTA. Knows what each term is made of;
- * what it says is told in terms.c.
+ * what it says is told in terms.c. An expression with all that it names is small (conf/parse.h): to recurse is safe.
  */
 #include "base/mem.h"
 #include "policy/compile.h"
 
 #include <string.h>
 
-enum {
-    COND_DEPTH_MAX = 512,  /* evaluation recurses; beyond what one expression can have (conf/parse.h) */
-    COND_TERMS_MAX = 4096, /* conditions that name one another twice double with each */
-};
-
 /* ---- terms ---- */
 
+/* NULL: one that could not be read. Its error is told; the rest is compiled for the errors that may be there. */
 static const struct policy_condition *find_condition(const struct policy *p, const struct conf_condition *condition)
 {
     for (size_t i = 0; i < p->n_conditions; i++) /* those before it: none can name itself */
@@ -22,23 +18,15 @@ static const struct policy_condition *find_condition(const struct policy *p, con
     return NULL;
 }
 
-static int64_t find_dnsbl(struct compiler *c, const struct conf_expr *expr)
+/* -1: any; CONF_DNSBLS_MAX: one that could not be read. */
+static int64_t find_dnsbl(const struct conf *conf, const char *name)
 {
-    const struct conf *conf = c->p->conf;
-    if (!expr->term.name)
+    if (!name)
         return -1;
-    for (size_t i = 0; i < conf->n_dnsbls && i < CONF_DNSBLS_MAX; i++)
-        if (strcmp(conf->dnsbls[i].name, expr->term.name) == 0)
+    for (size_t i = 0; i < conf->n_dnsbls; i++)
+        if (strcmp(conf->dnsbls[i].name, name) == 0)
             return (int64_t)i;
-    diags_add(c->diags, DIAG_ERROR, expr->where, NULL, "no dnsrbl is called \"%s\"", expr->term.name);
-    return -1;
-}
-
-/* As the MTA sends it: "{name}", but a single letter bare. */
-static struct slice macro_name(struct arena *arena, const char *name)
-{
-    struct slice bare = slice_trim(slice_cstr(name), "{}");
-    return slice_cstr(arena_printf(arena, bare.len == 1 ? "%.*s" : "{%.*s}", SLICE_ARG(bare)));
+    return CONF_DNSBLS_MAX;
 }
 
 static void compile_item(struct compiler *c, const struct conf_item *item, struct term *t)
@@ -56,26 +44,11 @@ static void compile_item(struct compiler *c, const struct conf_item *item, struc
         t->re = p->regexes[before].re;
 }
 
-/* Until every parser fills in kinds, the old words tell them. */
-static enum conf_term_kind kind_of(const struct conf_expr *expr)
-{
-    static const struct {
-        const char *name;
-        enum conf_term_kind kind;
-    } old[] = {{"remote", CONF_TERM_REMOTE},
-               {"authenticated", CONF_TERM_AUTHENTICATED},
-               {"unauthenticated", CONF_TERM_UNAUTHENTICATED}};
-    for (size_t i = 0; i < COUNT_OF(old); i++)
-        if (expr->term.kind == CONF_TERM_S25R && strcmp(expr->name, old[i].name) == 0)
-            return old[i].kind;
-    return expr->term.kind;
-}
-
 static void compile_term(struct compiler *c, const struct conf_expr *expr, struct cond *cond)
 {
     const struct conf_term *from = &expr->term;
     struct term *t = &cond->term;
-    t->kind = kind_of(expr);
+    t->kind = from->kind;
     t->number = from->number;
     t->compare = from->compare;
     t->result = from->result;
@@ -95,23 +68,19 @@ static void compile_term(struct compiler *c, const struct conf_expr *expr, struc
         compile_item(c, &from->item, t);
         return;
     case CONF_TERM_MACRO:
-        t->name = macro_name(&c->p->arena, from->name);
+        t->name = slice_cstr(from->name);
         cond->per_recipient = slice_has_prefix(t->name, "{rcpt_");
         compile_item(c, &from->item, t);
         return;
     case CONF_TERM_DNSBL:
-        t->number = find_dnsbl(c, expr);
+        t->number = find_dnsbl(c->p->conf, from->name);
         return;
     case CONF_TERM_FILTER:
         t->number = from->filter;
         return;
     case CONF_TERM_CONDITION:
         t->condition = find_condition(c->p, from->condition);
-        if (t->condition && t->condition->root) {
-            cond->per_recipient = t->condition->root->per_recipient;
-            cond->depth += t->condition->root->depth;
-            cond->terms = t->condition->root->terms;
-        }
+        cond->per_recipient = t->condition && t->condition->root->per_recipient;
         return;
     case CONF_TERM_S25R:
     case CONF_TERM_REMOTE:
@@ -129,48 +98,21 @@ static void compile_term(struct compiler *c, const struct conf_expr *expr, struc
 
 /* ---- expressions ---- */
 
-static void add_below(struct cond *cond, const struct cond *below)
-{
-    if (cond->depth < below->depth + 1)
-        cond->depth = below->depth + 1;
-    cond->terms += below->terms;
-    cond->per_recipient |= below->per_recipient;
-}
-
-/* Says once what is too much, and goes on with a term that never matches. */
-static bool is_too_large(struct compiler *c, const struct conf_expr *expr, struct cond *cond, unsigned depth)
-{
-    if (depth + cond->depth <= COND_DEPTH_MAX && cond->terms <= COND_TERMS_MAX)
-        return false;
-    if (cond->terms > COND_TERMS_MAX)
-        diags_add(c->diags, DIAG_ERROR, expr->where, NULL, "a condition of more than %d parts, those of named ones counted",
-                  COND_TERMS_MAX);
-    else
-        diags_add(c->diags, DIAG_ERROR, expr->where, NULL, "a condition of more than %d levels", COND_DEPTH_MAX);
-    *cond = (struct cond){.op = CONF_EXPR_TERM, .name = "", .term = {.kind = CONF_TERM_CONDITION}, .depth = 1, .terms = 1};
-    return true;
-}
-
-static const struct cond *compile_expr(struct compiler *c, const struct conf_expr *expr, unsigned depth)
+static const struct cond *compile_expr(struct compiler *c, const struct conf_expr *expr)
 {
     struct cond *cond = arena_zalloc(&c->p->arena, sizeof(*cond));
     cond->op = expr->op;
-    cond->depth = 1;
-    if (is_too_large(c, expr, cond, depth))
-        return cond;
     if (expr->op == CONF_EXPR_TERM) {
         cond->name = expr->name;
-        cond->terms = 1;
         compile_term(c, expr, cond);
-    } else {
-        cond->left = compile_expr(c, expr->left, depth + 1);
-        add_below(cond, cond->left);
-        if (expr->op != CONF_EXPR_NOT) {
-            cond->right = compile_expr(c, expr->right, depth + 1);
-            add_below(cond, cond->right);
-        }
+        return cond;
     }
-    (void)is_too_large(c, expr, cond, depth);
+    cond->left = compile_expr(c, expr->left);
+    cond->per_recipient = cond->left->per_recipient;
+    if (expr->op != CONF_EXPR_NOT) {
+        cond->right = compile_expr(c, expr->right);
+        cond->per_recipient |= cond->right->per_recipient;
+    }
     return cond;
 }
 
@@ -181,8 +123,7 @@ void compile_conditions(struct compiler *c)
     p->conditions = arena_zalloc(&p->arena, (conf->n_conditions + 1) * sizeof(*p->conditions));
     for (size_t i = 0; i < conf->n_conditions; i++) {
         const struct conf_condition *from = conf->conditions[i];
-        const struct cond *root = from->expr ? compile_expr(c, from->expr, 0) : NULL;
-        p->conditions[i] = (struct policy_condition){.name = from->name, .root = root};
+        p->conditions[i] = (struct policy_condition){.name = from->name, .root = compile_expr(c, from->expr)};
         p->n_conditions = i + 1;
     }
 }
@@ -195,9 +136,9 @@ void compile_filters(struct compiler *c)
     p->filters = arena_zalloc(&p->arena, (conf->n_filters + 1) * sizeof(*p->filters));
     for (size_t i = 0; i < conf->n_filters; i++) {
         const struct conf_filter *from = &conf->filters[i];
-        p->filters[i].enabled = true;
+        p->filters[i].enabled = from->set.enabled;
         if (from->when)
-            p->filters[i].when = compile_expr(c, from->when, 0);
+            p->filters[i].when = compile_expr(c, from->when);
         if (from->builtin && strcmp(from->builtin, "greylist") == 0 && p->greylist == conf->n_filters)
             p->greylist = i;
     }
@@ -212,8 +153,7 @@ static void note_condition(struct policy *p, const struct policy_condition *cond
     if (!condition || condition->noted)
         return;
     p->conditions[condition - p->conditions].noted = true;
-    if (condition->root)
-        note_cond(p, condition->root);
+    note_cond(p, condition->root);
 }
 
 static void note_term(struct policy *p, const struct term *t)

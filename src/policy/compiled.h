@@ -48,7 +48,7 @@ struct policy_condition;
 struct term {
     enum conf_term_kind kind;
     const struct policy_items *items;         /* CLAUSE, EVERY */
-    const struct policy_condition *condition; /* CONDITION; NULL: broken, never matches */
+    const struct policy_condition *condition; /* CONDITION; NULL: one that could not be read */
     struct regex *re;                         /* HEADER, BODY, MACRO: a regex */
     struct slice text;                        /* … or a text; NONE: neither */
     struct slice name;                        /* HEADER; MACRO: as the MTA writes it, "{name}" or "j" */
@@ -63,14 +63,13 @@ struct cond {
     const char *name;                /* TERM: for policy_why */
     struct term term;                /* TERM */
     const struct cond *left, *right; /* NOT: left */
-    unsigned depth, terms;           /* of this and all below it, named conditions too: what an evaluation costs at most */
     bool per_recipient;
 };
 
 struct policy_condition {
     const char *name;
-    const struct cond *root; /* NULL: broken */
-    bool noted;              /* compile_note_filters was here */
+    const struct cond *root;
+    bool noted; /* compile_note_filters was here */
 };
 
 struct policy_filter {

@@ -27,7 +27,7 @@ static enum policy_truth judge_one(const struct judging *j, const struct cond *c
     *lists = 0;
     if (t->kind != CONF_TERM_CONDITION)
         truth = term_judge(j->p, t, j->f, j->why, lists);
-    else if (t->condition && t->condition->root)
+    else if (t->condition)
         truth = judge(j, t->condition->root, lists);
     j->why->condition = cond->name;
     /* Nothing more will be known in time; what DNS says may still be, but at the very end. */
@@ -146,8 +146,7 @@ enum err policy_condition(const struct policy *p, const char *name, const struct
     for (size_t i = 0; i < p->n_conditions; i++) {
         if (!slice_eq_nocase(slice_cstr(name), slice_cstr(p->conditions[i].name)))
             continue;
-        if (p->conditions[i].root)
-            *truth = judge(&j, p->conditions[i].root, &lists);
+        *truth = judge(&j, p->conditions[i].root, &lists);
         why->condition = p->conditions[i].name;
         return ERR_NONE;
     }

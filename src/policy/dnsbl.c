@@ -10,25 +10,22 @@ static const struct conf_dnsbl *dnsbl_of(const struct policy *p, size_t list)
 }
 
 /*
- * Where the file expects no particular answer anything in 127.0.0.0/8 means listed, but 127.255.255.0/24: there the large lists
- * answer that they do not answer (asked through an open resolver, asked too often), for every address there is.
+ * 127.255.255.0/24 is where the large lists answer that they do not answer (asked through an open resolver, asked too often), for
+ * every address there is: as an answer it counts only where the file names it, not as a part of 127.0.0.0/8.
  */
-static bool is_listed(const struct ip *address)
+static bool is_expected(const struct ip *address, const struct ip *answer, unsigned bits)
 {
-    static const struct ip loopback = {IP_V4, {127}}, refused = {IP_V4, {127, 255, 255}};
-    return ip_in(address, &loopback, 8) && !ip_in(address, &refused, 24);
+    static const struct ip refused = {IP_V4, {127, 255, 255}};
+    return ip_in(address, answer, bits) && (bits >= 24 || !ip_in(address, &refused, 24));
 }
 
 bool policy_dnsbl_matches(const struct policy *p, size_t list, const struct ip *addresses, size_t n)
 {
     const struct conf_dnsbl *dnsbl = dnsbl_of(p, list);
-    for (size_t i = 0; i < n; i++) {
-        if (dnsbl->n_answers == 0 && is_listed(&addresses[i]))
-            return true;
+    for (size_t i = 0; i < n; i++)
         for (size_t k = 0; k < dnsbl->n_answers; k++)
-            if (ip_in(&addresses[i], &dnsbl->answers[k], dnsbl->bits[k]))
+            if (is_expected(&addresses[i], &dnsbl->answers[k], dnsbl->bits[k]))
                 return true;
-    }
     return false;
 }
 

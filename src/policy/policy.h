@@ -62,7 +62,7 @@ enum policy_listed { LISTED_NOT_ASKED, LISTED_NO, LISTED_YES, LISTED_ERROR };
 
 /* How an earlier filter of the file stands. */
 enum policy_standing {
-    FILTER_PENDING, /* not decided yet, or asked and not at the end of its say */
+    FILTER_PENDING, /* not decided yet, or asked and not at the end of its say; at POLICY_AT_EOM no result matches that */
     FILTER_NOT_ASKED,
     FILTER_ACCEPTED,
     FILTER_CONTINUED,
@@ -81,11 +81,14 @@ struct policy_session_facts {
     const bool *quarantined; /* by filter */
     /* Borrowed text of a macro that the MTA has sent; NONE: absent. */
     struct slice (*macro)(const void *ctx, struct slice name);
-    /* The n-th header so far, or accepted recipient; false: there are no more. */
+    /*
+     * The n-th header so far, or accepted recipient; false: there are no more. Every call of policy_filter_when looks at all of
+     * them again: ask at POLICY_AT_EOH, or at few headers, not at each of thousands.
+     */
     bool (*header)(const void *ctx, size_t n, struct slice *name, struct slice *value);
     bool (*recipient)(const void *ctx, size_t n, struct slice *address);
     const void *ctx;
-    struct slice body;   /* as much of its beginning as is kept, up to POLICY_BODY_MAX_BYTES */
+    struct slice body;   /* as much of its beginning as is kept, up to POLICY_BODY_MAX_BYTES; matched line by line */
     bool body_complete;  /* that is all of it, or as much as is ever looked at */
     uint64_t size_bytes; /* headers and body so far */
 };
@@ -137,28 +140,35 @@ enum policy_truth policy_when(const struct policy *p, const struct policy_facts 
 
 /* ---- filters: the built-in one and the children, numbered in the order of the file ---- */
 
-/* 0: the file has none, and the greylist filter alone is asked about everybody. */
+/* 0: the file has none, and the greylist filter alone is asked about everybody (policy_filter_when of 0 is YES). */
 size_t policy_filter_count(const struct policy *p);
 /* The number of the filter that is ours; policy_filter_count() when there is none. */
 size_t policy_greylist_number(const struct policy *p);
 /*
  * Whether filter n is asked, for all that the facts of this stage tell; a disabled one never. LATER: at a later stage. Where an
  * answer of DNS is missing that could settle it, the lists' bits (by conf.dnsbls) are set in *lists: ask them and call again; the
- * result is LATER then.
+ * result is LATER then. What waits for more than the last stage tells counts as not matching; the last stage is POLICY_AT_EOM,
+ * for the greylist filter POLICY_AT_RCPT (where it may still wait for DNS).
  */
 enum policy_truth policy_filter_when(const struct policy *p, size_t n, const struct policy_facts *f, struct policy_why *why,
                                      uint32_t *lists);
-/* Its condition speaks of the present recipient (rcpt, a list of rcpt, without `every`): asked for each one by itself. */
+/*
+ * Its condition speaks of the present recipient (rcpt, a list of rcpt, without `every`; a macro {rcpt_…}; helo "%r"): asked for
+ * each one by itself.
+ */
 bool policy_filter_is_per_recipient(const struct policy *p, size_t n);
 /* {trusted_domain} for `provide trusted`. */
 bool policy_is_trusted(const struct policy *p, struct slice sender);
 
-/* What of dnsbls[list] an answer means: some address is one of those expected. */
+/*
+ * What of dnsbls[list] an answer means: some address is one of those expected. 127.255.255.0/24, where lists refuse to answer, is
+ * expected only if the file names it.
+ */
 bool policy_dnsbl_matches(const struct policy *p, size_t list, const struct ip *addresses, size_t n);
 /* "2.0.0.192.zen.example" (nibbles for IPv6) into out. */
 void policy_dnsbl_name(const struct policy *p, size_t list, const struct ip *client, struct buf *out);
 
-/* One condition by name ("s25r", …), for explain. ERR_NOT_FOUND. */
+/* One condition by name, for explain: a term that stands without an argument, or one of the file's. ERR_NOT_FOUND. */
 MUST_CHECK enum err policy_condition(const struct policy *p, const char *name, const struct policy_facts *f,
                                      enum policy_truth *truth, struct policy_why *why);
 

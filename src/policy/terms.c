@@ -41,14 +41,6 @@ static bool matches_regex(struct regex *re, struct slice subject)
     return regex_match(re, slice_upto(subject, REGEX_SUBJECT_MAX_BYTES), &matched, NULL) == ERR_NONE && matched;
 }
 
-static bool contains(struct slice text, struct slice part)
-{
-    for (size_t at = 0; at + part.len <= text.len; at++)
-        if (slice_eq_nocase(slice_upto(slice_from(text, at), part.len), part))
-            return true;
-    return false;
-}
-
 /* A header's or a macro's value: any, this one (whatever its case and the space around it), or one that a regex matches. */
 static bool matches_value(const struct term *t, struct slice value)
 {
@@ -270,7 +262,7 @@ static enum policy_truth judge_body(const struct question *q)
         struct slice line = slice_cut(&rest, '\n');
         if (line.len > 0 && line.ptr[line.len - 1] == '\r')
             line.len--;
-        if (q->t->re ? matches_regex(q->t->re, line) : contains(line, q->t->text))
+        if (matches_regex(q->t->re, line))
             return POLICY_YES;
     }
     return complete ? POLICY_NO : POLICY_LATER;
