@@ -6,8 +6,8 @@
  * whatever is missing at the end is 0.
  *
  * Promises: a failed link stays failed and says why; never an answer when nothing was asked, and one for each question; no
- * edit that was not negotiated, none outside of an EOM; every slice inside the bytes that came; what is sent is well-formed and
- * wanted; something is awaited exactly as long as a reply is owed, and never longer than the limits allow.
+ * edit that was not negotiated, none outside of an EOM; every slice inside the bytes that came; what is sent is well-formed
+ * and wanted; something is awaited exactly as long as a reply is owed, and never longer than the limits allow.
  */
 #include "base/mem.h"
 #include "child/link.h"
