@@ -71,6 +71,8 @@ int cli_import(const struct command *c, int argc, char **argv)
 {
     const char *file = NULL;
     int option;
+    if (argc > 1 && strcmp(argv[1], "milter-manager") == 0)
+        return cli_import_manager(c, argc - 1, argv + 1);
     while ((option = getopt(argc, argv, "f:")) != -1) {
         if (option != 'f')
             return cli_usage(c, "an option that it does not know, or one without its argument");

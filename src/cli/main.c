@@ -9,7 +9,10 @@
 static const struct command commands[] = {
     {"explain", cli_explain, "[options] NAME ADDRESS SENDER RECIPIENT",
      "what would happen to a mail, and which line decides"},
-    {"import", cli_import, "[-f FILE] DUMP", "read milter-greylist's dump into the store"},
+    {"import", cli_import, "[-f FILE] DUMP | milter-manager FILE|-",
+     "read milter-greylist's dump into the store;\n"
+     "      or print the tarsier.conf for what `milter-manager --show-config` has printed into FILE"},
+    {"detect", cli_detect, "[--root DIR]", "look for milters on this machine and print their filter blocks"},
 };
 
 enum { N_COMMANDS = sizeof(commands) / sizeof(commands[0]) };
