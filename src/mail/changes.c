@@ -1,10 +1,11 @@
 /*
  * changes.c - what was changed, for the MTA: the difference between what it sent and the end, each thing once.
  *
- * Where all changes of headers are one filter's, they go out as it said them. Otherwise those of the MTA's own headers come first,
- * from the last to the first: then the number of each is the one that it had in the beginning, whether the MTA counts deleted
- * ones or not, and whatever it makes of its own Received line once something stands above it (Postfix's cleanup_milter.c says
- * that it then counts as any other; 3.7.11 was seen not to count it). Then the new ones, in the order in which they were made.
+ * Where all changes of headers are one filter's, they go out as it said them. Otherwise those of the MTA's own headers come
+ * first, from the last to the first: then the number of each is the one that it had in the beginning, whether the MTA counts
+ * deleted ones or not, and whatever it makes of its own Received line once something stands above it (Postfix's
+ * cleanup_milter.c says that it then counts as any other; 3.7.11 was seen not to count it). Then the new ones, in the order
+ * in which they were made.
  */
 #include "base/mem.h"
 #include "mail/internal.h"
@@ -152,19 +153,13 @@ static void put_sender(const struct writer *w, const struct mail_change *c)
         put_address(w, SMFIR_CHGFROM, c->name, c->value.len > 0 ? c->value : SLICE_NONE);
 }
 
-static bool is_last_of_its_kind(const struct mail_change *c)
-{
-    for (const struct mail_change *o = c->next; o; o = o->next)
-        if (o->kind == c->kind)
-            return false;
-    return true;
-}
-
 static void put_quarantine(const struct writer *w, const struct mail_change *c)
 {
+    for (const struct mail_change *o = w->m->changes; o; o = o->next)
+        if (o->kind == MAIL_QUARANTINE && (o->since > c->since || (o->since == c->since && o->order > c->order)))
+            return; /* another one has the last word */
     struct milter_reply r = {.code = SMFIR_QUARANTINE, .u.reason = c->name};
-    if (is_last_of_its_kind(c))
-        milter_put_reply(w->out, &r);
+    milter_put_reply(w->out, &r);
 }
 
 void mail_put_changes(const struct mail *m, bool leadspc, struct buf *out)

@@ -1,6 +1,6 @@
 /*
- * edit.h - what one filter wants changed in a message, in the order in which it said so. Nothing is applied here: a filter that
- * dies half-way takes its list with it.
+ * edit.h - what one filter wants changed in a message, in the order in which it said so. Nothing is applied here: a filter
+ * that dies half-way takes its list with it.
  */
 #ifndef TARSIER_MAIL_EDIT_H
 #define TARSIER_MAIL_EDIT_H
@@ -11,9 +11,9 @@
 enum mail_edit_kind {
     MAIL_ADD_HEADER,
     /*
-     * Before the header that is number index of the MTA's list. Number 0 of it is the Received line that the MTA itself puts on top and
-     * shows to no filter, unless something was inserted above: so 0 is above it, 1 above the first that the filter sees. Beyond: at the
-     * end. Sendmail since 8.13, and Postfix after it.
+     * Before the header that is number index of the MTA's list. Number 0 of it is the Received line that the MTA itself puts
+     * on top and shows to no filter, unless something was inserted above: so 0 is above it, 1 above the first that the
+     * filter sees. Beyond: at the end. Sendmail since 8.13, and Postfix after it.
      */
     MAIL_INSERT_HEADER,
     MAIL_CHANGE_HEADER, /* the index-th (from 1; 0 counts as 1) of this name; empty value: delete; none such: add at the end */

@@ -150,7 +150,7 @@ static void delete_recipient(struct mail *m, unsigned f, const struct mail_edit 
 static void set_sender(struct mail *m, mail_view since, struct slice address, struct slice esmtp)
 {
     struct mail_sender **at = &m->sender, *s = arena_alloc(&m->arena, sizeof(*s));
-    while (*at && (*at)->since > since) /* of a filter that was early */
+    while (*at && (*at)->since > since) /* of a filter that came before its turn */
         at = &(*at)->older;
     *s = (struct mail_sender){*at, since, address, esmtp};
     *at = s;

@@ -1,6 +1,6 @@
 /*
- * headers.c - the headers of a message, as each filter sees them, and what it does to them. One list, in which every header that
- * ever was has its place for good; it is the order of each view.
+ * headers.c - the headers of a message, as each filter sees them, and what it does to them. One list, in which every header
+ * that ever was has its place for good; it is the order of each view.
  */
 #include "base/mem.h"
 #include "mail/internal.h"
@@ -28,7 +28,7 @@ const struct mail_text *mail_header_text(const struct mail_header *h, mail_view 
 static void set_text(struct mail *m, struct mail_header *h, mail_view since, struct slice name, struct slice value)
 {
     struct mail_text **at = &h->text, *t = arena_alloc(&m->arena, sizeof(*t));
-    while (*at && (*at)->since > since) /* of a filter that was early */
+    while (*at && (*at)->since > since) /* of a filter that came before its turn */
         at = &(*at)->older;
     *t = (struct mail_text){*at, since, name, value};
     *at = t;
@@ -113,8 +113,8 @@ static void put_last(struct mail *m, struct mail_seen *seen, struct mail_header 
 }
 
 /*
- * Right below the one above: so over what an earlier filter has put at the same place, seen or not. At the end of what the filter sees
- * it is not put_last: headers may still be coming.
+ * Right below the one above: so over what an earlier filter has put at the same place, seen or not. At the end of what the
+ * filter sees it is not put_last: headers may still be coming.
  */
 static void put_at(struct mail *m, struct mail_seen *seen, struct mail_header *h, uint32_t index)
 {

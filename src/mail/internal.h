@@ -1,8 +1,8 @@
 /*
  * internal.h - the inside of a message under edit, for the files of this folder alone.
  *
- * Everything has a stamp: the first view that sees it. 0 is the MTA's own, f + 1 what filter f did. Nothing moves or is freed
- * before the message is, so each view stays what it was.
+ * Everything has a stamp: the first view that sees it. 0 is the MTA's own, f + 1 what filter f did. Nothing moves or is
+ * freed before the message is, so each view stays what it was.
  */
 #ifndef TARSIER_MAIL_INTERNAL_H
 #define TARSIER_MAIL_INTERNAL_H
@@ -58,13 +58,12 @@ struct mail {
 
     struct list headers;
     /*
-     * The Received line that the MTA itself puts on top and shows to no filter. For INSHEADER it counts (0 is above it, 1 below),
-     * for CHGHEADER it does not: Sendmail since 8.13, and Postfix after it.
+     * The Received line that the MTA itself puts on top and shows to no filter. For INSHEADER it counts (0 is above it, 1
+     * below), for CHGHEADER it does not: Sendmail since 8.13, and Postfix after it.
      */
     struct mail_header own;
     struct list *tail; /* the first of those that a filter put at the end while headers still came; NULL: none */
     bool headers_ended;
-    unsigned applied; /* one more than the last filter's number, of those that were not early */
 
     struct mail_recipient *recipients, *last_recipient;
     unsigned n_recipients;

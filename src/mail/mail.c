@@ -1,6 +1,6 @@
 /*
- * mail.c - a message under edit: its life, the order in which edits go in, bodies by reference. Headers are in headers.c, sender
- * and recipients in envelope.c, the way back to the MTA in changes.c.
+ * mail.c - a message under edit: its life, the order in which edits go in, bodies by reference. Headers are in headers.c,
+ * sender and recipients in envelope.c, the way back to the MTA in changes.c.
  */
 #include "mail/internal.h"
 #include "base/mem.h"
@@ -45,11 +45,8 @@ struct mail_change *mail_note(struct mail *m, unsigned f, const struct mail_edit
 
 void mail_apply(struct mail *m, unsigned f, mail_view v, const struct mail_edits *edits)
 {
-    bool early = v == MAIL_ORIGINAL && !m->headers_ended;
-    if (f >= MAIL_FILTERS_MAX || v > f || (!early && f < m->applied))
-        PANIC("edits of a filter out of their order");
-    if (!early)
-        m->applied = f + 1;
+    if (f >= MAIL_FILTERS_MAX || v > f)
+        PANIC("edits of a filter that there cannot be");
     struct mail_seen seen = {0};
     for (const struct mail_edit *e = edits->first; e; e = e->next) {
         switch (e->kind) {

@@ -1,7 +1,7 @@
 /*
  * mail.h - a message under edit by filters in a row. Keeps who changed what, so that a filter that saw an earlier state (one
- * that streams live, or `sees original`) can still say "the second Received" and mean the right one, and so that the MTA gets
- * each change once. Headers, sender and recipients are here; a body only by reference.
+ * that streams live, or `sees original`) can still say "the second Received" and mean the right one, and so that the MTA
+ * gets each change once. Headers, sender and recipients are here; a body only by reference.
  *
  * Filters are numbered from 0 in the order in which they see the mail. View n is the message with the edits of the filters
  * 0 .. n-1 that were applied; so view 0 is what the MTA sent, and MAIL_FINAL is the end.
@@ -37,11 +37,13 @@ void mail_end_headers(struct mail *m);
 /* ---- edits ---- */
 
 /*
- * Apply what filter number f wants, which it said looking at view v (v <= f), on top of all that was applied so far by filters
- * < f. A header that it means and that an earlier filter has deleted since v is passed over; one that was changed since is changed
- * again. Called once a filter, in rising order of f, after mail_end_headers; but a filter whose edits are known before the headers
- * are complete may be applied early with view 0 (the built-in one; then earlier filters may come after it): its added headers
- * stand behind those that come later, its inserted ones (index 0 and 1 only) before the first.
+ * Apply what filter number f wants, which it said looking at view v (v <= f), on top of all that was applied so far by
+ * filters < f. A header that it means and that an earlier filter has deleted since v is passed over; one that was changed
+ * since is changed again. Called once a filter, in rising order of f, after mail_end_headers. But
+ * - a filter may come later than one behind it, when that one was not to see its edits (a quarantine): its edits stand where
+ *   its number says, for the views that are looked at from then on;
+ * - a filter whose edits are known before the headers are complete may be applied early with view 0 (the built-in one): its
+ *   added headers stand behind those that come later, its inserted ones (index 0 and 1 only) before the first.
  */
 void mail_apply(struct mail *m, unsigned f, mail_view v, const struct mail_edits *edits);
 /* Filter f gave a new body; borrowed until mail_free. */
@@ -70,10 +72,11 @@ bool mail_envelope_differs(const struct mail *m, mail_view a, mail_view b);
 
 /*
  * All changes from view 0 to MAIL_FINAL but the body, as packets (milter/reply.h), each once: CHGHEADER with the index that
- * counts at that moment for the MTA (the n-th of that name), deletions as CHGHEADER with an empty value, INSHEADER at the place in
- * the MTA's list as it is then, ADDHEADER for those at the end; ADDRCPT (ADDRCPT_PAR with arguments), DELRCPT, CHGFROM,
- * QUARANTINE (the last filter's reason). Where one filter alone has edited the headers, its edits of them go to the MTA in its
- * own words and order. leadspc: the MTA negotiated SMFIP_HDR_LEADSPC; otherwise one leading blank of each value is left out.
+ * counts at that moment for the MTA (the n-th of that name), deletions as CHGHEADER with an empty value, INSHEADER at the
+ * place in the MTA's list as it is then, ADDHEADER for those at the end; ADDRCPT (ADDRCPT_PAR with arguments), DELRCPT,
+ * CHGFROM, QUARANTINE (the last filter's reason). Where one filter alone has edited the headers, its edits of them go to the
+ * MTA in its own words and order. leadspc: the MTA negotiated SMFIP_HDR_LEADSPC; otherwise one leading blank of each value
+ * is left out.
  */
 void mail_put_changes(const struct mail *m, bool leadspc, struct buf *out);
 

@@ -478,6 +478,23 @@ static void the_last_sender_and_the_last_reason_win(void)
     end();
 }
 
+static void who_comes_late_has_no_later_word(void)
+{
+    begin((const char *[]){"X", " 1", NULL});
+    mail_end_headers(m);
+    say(MAIL_QUARANTINE, 0, "of the last", NULL);
+    say(MAIL_CHANGE_SENDER, 0, "<last@example.org>", NULL);
+    say(MAIL_CHANGE_HEADER, 1, "X", " last");
+    apply(2, 1);
+    say(MAIL_QUARANTINE, 0, "of the first", NULL);
+    say(MAIL_CHANGE_SENDER, 0, "<first@example.org>", NULL);
+    say(MAIL_CHANGE_HEADER, 1, "X", " first");
+    apply(1, 1);
+    CHECK_STR(headers(2), "X: first|");
+    CHECK_STR(changes(), "CHG 1 X: last|QUARANTINE of the last|e <last@example.org>|");
+    end();
+}
+
 static void edits_keep_their_order(void)
 {
     begin((const char *[]){"X", " 1", NULL});
@@ -531,6 +548,7 @@ int main(void)
     TEST(a_recipient_twice_is_deleted_twice);
     TEST(recipients_have_a_limit);
     TEST(the_last_sender_and_the_last_reason_win);
+    TEST(who_comes_late_has_no_later_word);
     TEST(edits_keep_their_order);
     TEST(a_view_has_the_last_body_before_it);
     return TEST_END();

@@ -1,6 +1,6 @@
 /*
- * mta.h - a message in an MTA's hands and what a filter's packets make of it: one list of headers with the MTA's own Received on top,
- * recipients, a sender. The least that does it, with nothing of mail's in it.
+ * mta.h - a message in an MTA's hands and what a filter's packets make of it: one list of headers with the MTA's own
+ * Received on top, recipients, a sender. The least that does it, with nothing of mail's in it.
  */
 #ifndef TARSIER_TESTS_MAIL_MTA_H
 #define TARSIER_TESTS_MAIL_MTA_H
