@@ -1,7 +1,7 @@
 /*
- * reload.c - SIGHUP. The new generation is read and compiled on a worker thread; the loop only swaps a pointer. An error leaves
- * everything as it is. What was done with root's rights at the start (and the store) stays, and that is said. resolv.conf is read
- * again too.
+ * reload.c - SIGHUP. The new generation is read and compiled on a worker thread; the loop only swaps a pointer. An error
+ * leaves everything as it is. What was done with root's rights at the start (and the store) stays, and that is said.
+ * resolv.conf is read again too.
  */
 #include "base/mem.h"
 #include "conf/settings.h"

@@ -1,6 +1,6 @@
 /*
- * resolve.c - DNS on the loop: the hooks between io and fetch/dns. What is asked for, and what an answer means, is the engine's
- * affair.
+ * resolve.c - DNS on the loop: the hooks between io and fetch/dns. What is asked for, and what an answer means, is the
+ * engine's affair.
  */
 #include "daemon/daemon.h"
 

@@ -1,6 +1,6 @@
 /*
- * answer.c - RFC 1035 4: header, question, answers, authority. Nothing is read behind the authority section. A name may point
- * only further to the front than where its last part began, so that every name ends.
+ * answer.c - RFC 1035 4: header, question, answers, authority. Nothing is read behind the authority section. A name may
+ * point only further to the front than where its last part began, so that every name ends.
  */
 #include "fetch/dns/answer.h"
 
@@ -160,15 +160,15 @@ static bool take_name(struct slice m, const struct record *r, struct dns_answer 
     return true;
 }
 
-/*
- * The answers, once from the first to the last: what is `name`'s own; or where its CNAME leads, which is the new name then, and
- * moved. False: the message is broken. *at ends behind the section, unless it is too long.
- */
 struct section {
     bool moved;
     unsigned matched; /* records of the type at the name */
 };
 
+/*
+ * The answers, once from the first to the last: what is `name`'s own; or where its CNAME leads, which is the new name then,
+ * and moved. False: the message is broken. *at ends behind the section, unless it is too long.
+ */
 static bool read_answers(struct slice m, size_t *at, uint16_t type, struct name *name, struct section *s,
                          struct dns_answer *out)
 {

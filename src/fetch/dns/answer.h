@@ -1,6 +1,6 @@
 /*
- * answer.h - what a DNS message answers to one question. Reads the bytes itself, because c-ares' readers tell no TTL of a PTR and
- * none of an absence. Pure; the message may be anything.
+ * answer.h - what a DNS message answers to one question. Reads the bytes itself, because c-ares' readers tell no TTL of a
+ * PTR and none of an absence. Pure; the message may be anything.
  */
 #ifndef TARSIER_FETCH_DNS_ANSWER_H
 #define TARSIER_FETCH_DNS_ANSWER_H

@@ -1,6 +1,6 @@
 /*
- * cache.c - a chained hash of names. An entry is either known (it has a value and stands in `used`, the last used in front) or a
- * query under way (it stands in `flying` and may have waiters). All deadlines are equally long, so `due` is in order.
+ * cache.c - a chained hash of names. An entry is either known (it has a value and stands in `used`, the last used in front)
+ * or a query under way (it stands in `flying` and may have waiters). All deadlines are equally long, so `due` is in order.
  */
 #include "fetch/dns/cache.h"
 #include "base/list.h"

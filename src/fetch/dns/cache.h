@@ -1,6 +1,7 @@
 /*
- * cache.h - what is known of DNS, what is being asked, and who waits for it. One query serves all who ask for the same; each of
- * them waits no longer than the deadline. Pure: sends nothing and reads no clock; the caller sends what it is told to send.
+ * cache.h - what is known of DNS, what is being asked, and who waits for it. One query serves all who ask for the same;
+ * each of them waits no longer than the deadline. Pure: sends nothing and reads no clock; the caller sends what it is told
+ * to send.
  *
  * Known names are at most limits.cache_max, those that were not used for longest leave first; queries under way are at most
  * limits.in_flight_max. A failure is not remembered. Answers are queued here and taken one by one.

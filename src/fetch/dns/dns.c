@@ -1,6 +1,6 @@
 /*
- * dns.c - c-ares asks: numbers of messages, tries, servers, TCP where an answer is cut off. What is asked only once and how long
- * anything is known is the cache's (cache.c), what a message says is answer.c's.
+ * dns.c - c-ares asks: numbers of messages, tries, servers, TCP where an answer is cut off. What is asked only once and how
+ * long anything is known is the cache's (cache.c), what a message says is answer.c's.
  *
  * c-ares may call back from within ares_query (no server can be reached), so an answer is only queued there.
  */
@@ -125,7 +125,10 @@ static void wake(struct dns *d)
     d->hooks.wake(d->hooks.ctx);
 }
 
-/* c-ares has looked at the message's number, question and sender; SERVFAIL, REFUSED and the like it has tried at every server. */
+/*
+ * c-ares has looked at the message's number, question and sender; SERVFAIL, REFUSED and the like it has tried at every
+ * server.
+ */
 static void query_ended(void *arg, int status, int timeouts, unsigned char *message, int len)
 {
     struct asked asked = *(struct asked *)arg;

@@ -2,8 +2,8 @@
  * dns.h - questions to DNS: c-ares behind a cache. One query serves all who wait for the same name; bounded in flight and in
  * memory. Knows no session: answers go to whoever asked, by the numbers of the question.
  *
- * Everything but dns_resolver_new is called on the loop's thread, and nothing there blocks. c-ares' sockets are watched through
- * hooks (io_watch_fd), also while dns_close runs.
+ * Everything but dns_resolver_new is called on the loop's thread, and nothing there blocks. c-ares' sockets are watched
+ * through hooks (io_watch_fd), also while dns_close runs.
  */
 #ifndef TARSIER_FETCH_DNS_DNS_H
 #define TARSIER_FETCH_DNS_DNS_H
@@ -14,7 +14,10 @@
 struct dns;
 struct dns_resolver; /* servers to ask, as resolv.conf names them */
 
-/* Called for each answer; addresses and name are borrowed for the call. event.kind is EVENT_DNS, session and request are the question's. */
+/*
+ * Called for each answer; addresses and name are borrowed for the call. event.kind is EVENT_DNS, session and request are
+ * the question's.
+ */
 typedef void dns_answered(void *ctx, const struct event *answer);
 
 struct dns_hooks {
@@ -53,13 +56,16 @@ void dns_resolver_free(struct dns_resolver *r); /* NULL is harmless */
 void dns_switch(struct dns *d, struct dns_resolver *r, struct mono now);
 
 /*
- * EFFECT_DNS. Answered later, always: found, absent or failed. A name that cannot be a host's (a label too long, a blank, ...)
- * is absent without being asked for; localhost is 127.0.0.1 and ::1 (RFC 6761). /etc/hosts is not read.
+ * EFFECT_DNS. Answered later, always: found, absent or failed. A name that cannot be a host's (a label too long, a blank,
+ * ...) is absent without being asked for; localhost is 127.0.0.1 and ::1 (RFC 6761). /etc/hosts is not read.
  */
 void dns_ask(struct dns *d, const struct effect *question, struct mono now);
 void dns_ready(struct dns *d, int fd, bool readable, bool writable, struct mono now);
 void dns_deliver(struct dns *d, struct mono now);
-/* Time-outs; returns ms to the next call, -1: none is needed. What dns_ask or dns_ready did may have made that time shorter. */
+/*
+ * Time-outs; returns ms to the next call, -1: none is needed. What dns_ask or dns_ready did may have made that time
+ * shorter.
+ */
 int64_t dns_tick(struct dns *d, struct mono now);
 
 #endif

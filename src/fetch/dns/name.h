@@ -1,6 +1,6 @@
 /*
- * name.h - a question to DNS: its type and its name in the form of the wire (RFC 1035 3.1), lower case. That form is the key of
- * the cache, and what names in answers are compared with. Pure.
+ * name.h - a question to DNS: its type and its name in the form of the wire (RFC 1035 3.1), lower case. That form is the
+ * key of the cache, and what names in answers are compared with. Pure.
  */
 #ifndef TARSIER_FETCH_DNS_NAME_H
 #define TARSIER_FETCH_DNS_NAME_H
@@ -29,8 +29,8 @@ MUST_CHECK enum err dns_key_name(enum dns_type type, struct slice name, struct d
 MUST_CHECK enum err dns_key_reverse(const struct ip *ip, struct dns_key *out);
 
 /*
- * The name as text, without the last dot. Errors: ERR_SYNTAX: it is the root, or a label has other characters than above (only
- * a name out of an answer can); *len is 0 then.
+ * The name as text, without the last dot. Errors: ERR_SYNTAX: it is the root, or a label has other characters than above
+ * (only a name out of an answer can); *len is 0 then.
  */
 MUST_CHECK enum err dns_wire_text(const uint8_t *wire, char out[DNS_TEXT_MAX], size_t *len);
 

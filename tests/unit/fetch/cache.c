@@ -234,7 +234,10 @@ static void forgetting(void)
 
 enum { NAMES = 12, REQUESTS = 40000 };
 
-/* What the cache should know of a name; who left for want of room is not modelled: the cache may ask again, never tell anything else. */
+/*
+ * What the cache should know of a name; who left for want of room is not modelled: the cache may ask again, never tell
+ * anything else.
+ */
 struct model {
     struct dns_query *query;
     uint8_t value; /* last octet; 0: absent */

@@ -1,6 +1,6 @@
 /*
- * Questions to a DNS server of our own, which runs in the same poll loop and does as the first label of a name says. Times are
- * real, and short.
+ * Questions to a DNS server of our own, which runs in the same poll loop and does as the first label of a name says. Times
+ * are real, and short.
  */
 #include "../test.h"
 #include "base/mem.h"

@@ -1,4 +1,6 @@
-/* message.h - DNS messages for tests, made by hand: names are written without compression, unless a test writes a pointer. */
+/*
+ * message.h - DNS messages for tests, made by hand: names are written without compression, unless a test writes a pointer.
+ */
 #ifndef TARSIER_TESTS_MESSAGE_H
 #define TARSIER_TESTS_MESSAGE_H
 
