@@ -270,6 +270,7 @@ void dialogue_play(struct plan *plan, const struct explain_facts *facts, struct 
 {
     *out = (struct outcome){.stage = "RCPT"};
     struct dialogue d = {.memory = memory, .facts = facts, .out = out, .now = {.mono = {1000}, .wall = facts->now}};
+    plan->without_children = true; /* what they would say nobody knows */
     d.engine = engine_new(plan_ref(plan), (struct siphash_key){{0}}, d.now);
     struct event open = {.kind = EVENT_OPEN, .session = session}, end = {.kind = EVENT_EOF, .session = session};
     step(&d, &open);

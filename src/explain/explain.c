@@ -76,35 +76,48 @@ static void put_s25r(const struct policy_why *why, struct buf *out)
         buf_printf(out, " (judged while the look-up fails)");
 }
 
+static void put_condition(const struct plan *plan, const char *name, const struct policy_facts *facts, struct buf *out)
+{
+    enum policy_truth truth;
+    struct policy_why why = {.s25r_rule = -1};
+    if (policy_condition(plan->policy, name, facts, &truth, &why) != ERR_NONE)
+        return;
+    buf_printf(out, "    %-16s %s", name, truths[truth]);
+    if (strcmp(name, "s25r") == 0)
+        put_s25r(&why, out);
+    buf_put_byte(out, '\n');
+}
+
+static void put_filter(const struct plan *plan, size_t number, const struct policy_facts *facts, struct buf *out)
+{
+    static const char *const asked[] = {
+        [POLICY_NO] = "is not asked", [POLICY_YES] = "is asked", [POLICY_LATER] = "is asked or not as the message tells"};
+    const struct conf_filter *filter = &plan->conf->filters[number];
+    struct policy_why why;
+    uint32_t lists = 0;
+    enum policy_truth truth = policy_filter_when(plan->policy, number, facts, &why, &lists);
+    buf_printf(out, "filter \"%s\" %s", filter->name, filter->set.enabled ? asked[truth] : "is not enabled");
+    if (lists)
+        buf_put_cstr(out, ", as DNS tells");
+    if (filter->when) {
+        buf_put_cstr(out, ": when ");
+        conf_print_expr(filter->when, out);
+    }
+    put_where(out, filter->when ? filter->when_where : filter->where);
+}
+
 static void put_conditions(const struct plan *plan, const struct policy_facts *facts, struct buf *out)
 {
     static const char *const names[] = {"s25r", "remote", "authenticated", "unauthenticated"};
     buf_put_cstr(out, "\nconditions\n");
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        enum policy_truth truth;
-        struct policy_why why = {.s25r_rule = -1};
-        if (policy_condition(plan->policy, names[i], facts, &truth, &why) != ERR_NONE)
-            continue;
-        buf_printf(out, "    %-16s %s", names[i], truths[truth]);
-        if (strcmp(names[i], "s25r") == 0)
-            put_s25r(&why, out);
-        buf_put_byte(out, '\n');
-    }
-    struct policy_why why;
-    enum policy_truth asked = policy_when(plan->policy, facts, &why);
-    if (plan->conf->n_filters == 0) {
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        put_condition(plan, names[i], facts, out);
+    for (size_t i = 0; i < plan->conf->n_conditions; i++)
+        put_condition(plan, plan->conf->conditions[i]->name, facts, out);
+    if (plan->conf->n_filters == 0)
         buf_put_cstr(out, "the file has no filter block: greylisting is asked about everybody\n");
-        return;
-    }
-    for (size_t i = 0; i < plan->conf->n_filters; i++) {
-        const struct conf_filter *filter = &plan->conf->filters[i];
-        buf_printf(out, "filter \"%s\" is %s", filter->name, asked == POLICY_YES ? "asked" : "not asked");
-        if (filter->when) {
-            buf_put_cstr(out, ": when ");
-            conf_print_expr(filter->when, out);
-        }
-        put_where(out, filter->when ? filter->when_where : filter->where);
-    }
+    for (size_t i = 0; i < plan->conf->n_filters; i++)
+        put_filter(plan, i, facts, out);
 }
 
 static void put_line(const struct plan *plan, const struct policy_facts *facts, const struct grey_tuple *tuple,
