@@ -11,12 +11,7 @@
 /* The words of a line from `at` on, with blanks between. */
 static const char *join(struct world *w, const struct script_line *l, unsigned at)
 {
-    struct buf b = {0};
-    for (unsigned i = at; i < l->n_words; i++)
-        buf_printf(&b, "%s%s", i > at ? " " : "", l->words[i]);
-    const char *s = arena_cstr(&w->arena, buf_slice(&b));
-    buf_fini(&b);
-    return s;
+    return script_join(&w->arena, l->words, at, l->n_words);
 }
 
 static const char *shown(const struct conn *c)
@@ -343,7 +338,8 @@ void expect_line(struct world *w, const struct script_line *l)
     } else if (strcmp(first, "stopped") == 0) {
         if (!w->stopped)
             world_fail(w, "wanted the engine to have stopped");
-    } else if (!want_log(w, l, 1) && !want_of_conn(w, l, "mta", 1) && !want_of_conn(w, l, first, 2)) {
+    } else if (!expect_outside(w, l) && !want_log(w, l, 1) && !want_of_conn(w, l, "mta", 1) &&
+               !want_of_conn(w, l, first, 2)) {
         world_fail(w, "no such want: %s", first);
     }
 }

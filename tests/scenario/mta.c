@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { COMMAND_TIMEOUT_MS = 30 * 1000 };
+enum { COMMAND_TIMEOUT_MS = 30 * 1000, CONTENT_TIMEOUT_MS = 300 * 1000 };
 
 static const char *option(const struct conn *c, const char *name)
 {
@@ -83,9 +83,15 @@ static const char *macro_value(struct world *w, struct conn *c, uint8_t for_cmd,
         {"{verify}", c->tls ? (c->subject ? "OK" : "NO") : NULL},
         {"{tls_version}", c->tls ? "TLSv1.3" : NULL},
         {"{mail_addr}", c->sender},
-        {"{rcpt_addr}", for_cmd == SMFIC_RCPT ? c->recipient : NULL},
-        {"{rcpt_host}", for_cmd == SMFIC_RCPT ? domain_of(c, w, c->recipient) : NULL},
-        {"{rcpt_mailer}", for_cmd == SMFIC_RCPT ? "smtp" : NULL},
+        {"{rcpt_addr}", for_cmd != SMFIC_RCPT ? NULL
+                        : c->refuses          ? "5.1.1 no such user"
+                                              : c->recipient},
+        {"{rcpt_host}", for_cmd != SMFIC_RCPT ? NULL
+                        : c->refuses          ? "5.1.1"
+                                              : domain_of(c, w, c->recipient)},
+        {"{rcpt_mailer}", for_cmd != SMFIC_RCPT ? NULL
+                          : c->refuses          ? "error"
+                                                : "smtp"},
     };
     for (size_t i = 0; i < COUNT_OF(values); i++)
         if (slice_eq_cstr(name, values[i].name))
@@ -137,11 +143,18 @@ static void owe(struct conn *c, uint8_t cmd)
         c->owed_cmds[c->owed++] = cmd;
 }
 
-/* off: the negotiation's bit that leaves the step out; no_reply: the one that leaves its reply out. */
-static void send_command(struct world *w, struct conn *c, const struct milter_command *command, uint32_t off,
-                         uint32_t no_reply)
+static bool is_of_message(uint8_t cmd)
 {
+    return cmd == SMFIC_RCPT || cmd == SMFIC_DATA || cmd == SMFIC_HEADER || cmd == SMFIC_EOH || cmd == SMFIC_BODY ||
+           cmd == SMFIC_BODYEOB;
+}
+
+bool mta_send_command(struct world *w, struct conn *c, const struct milter_command *command, uint32_t off, uint32_t no_reply)
+{
+    if (c->message_free && is_of_message(command->cmd))
+        return false;
     struct buf out = {0};
+    unsigned owed = c->owed;
     if (command->cmd != SMFIC_UNKNOWN)
         put_macros(w, c, command->cmd, &out);
     if (!is_off(c, off)) {
@@ -150,8 +163,10 @@ static void send_command(struct world *w, struct conn *c, const struct milter_co
             owe(c, command->cmd);
         world_tell(w, "%s > %s", c->name, milter_command_name(command->cmd));
     }
+    bool awaited = c->owed > owed;
     send_bytes(w, c, buf_slice(&out));
     buf_fini(&out);
+    return awaited;
 }
 
 static void send_code(struct world *w, struct conn *c, uint8_t cmd)
@@ -188,8 +203,9 @@ static void quit(struct world *w, struct conn *c)
 
 void mta_forget_message(struct conn *c)
 {
-    c->sender_known = c->message_free = false;
+    c->sender_known = c->message_free = c->skips_body = c->refuses = false;
     c->accepted = 0;
+    c->mail = NULL;
     c->sender = c->recipient = NULL;
     c->message_tuples = NULL;
 }
@@ -197,11 +213,11 @@ void mta_forget_message(struct conn *c)
 static void do_negotiate(struct world *w, struct conn *c, const struct mta_step *s)
 {
     (void)s;
-    struct milter_options o = {.version = c->version, .actions = c->offer, .steps = 0x1fffff};
     if (c->version < 6) {
-        o.actions = 0x3f;
-        o.steps = 0x7f;
+        c->offer = 0x3f;
+        c->offered_steps = 0x7f;
     }
+    struct milter_options o = {.version = c->version, .actions = c->offer, .steps = c->offered_steps};
     struct buf out = {0};
     milter_put_options(&out, &o);
     owe(c, SMFIC_OPTNEG);
@@ -227,21 +243,21 @@ static void do_connect(struct world *w, struct conn *c, const struct mta_step *s
     m.u.connect.family = family_of(c);
     m.u.connect.port = (uint16_t)strtoul(option_or(c, "port", "40000"), NULL, 10);
     m.u.connect.address = slice_cstr(c->address);
-    send_command(w, c, &m, SMFIP_NOCONNECT, SMFIP_NR_CONN);
+    (void)mta_send_command(w, c, &m, SMFIP_NOCONNECT, SMFIP_NR_CONN);
 }
 
 static void do_helo(struct world *w, struct conn *c, const struct mta_step *s)
 {
     struct milter_command m = {.cmd = SMFIC_HELO, .u.helo = slice_cstr(s->args[0])};
     c->helo = s->args[0];
-    send_command(w, c, &m, SMFIP_NOHELO, SMFIP_NR_HELO);
+    (void)mta_send_command(w, c, &m, SMFIP_NOHELO, SMFIP_NR_HELO);
 }
 
 static struct slice esmtp_of(struct world *w, const struct mta_step *s, unsigned from)
 {
     struct buf b = {0};
     for (unsigned i = from; i < s->n_args; i++)
-        if (strncmp(s->args[i], "auth=", 5) != 0)
+        if (strncmp(s->args[i], "auth=", 5) != 0 && strcmp(s->args[i], "refused") != 0)
             wire_put_string(&b, slice_cstr(s->args[i]));
     struct slice kept = arena_slice(&w->arena, buf_slice(&b));
     buf_fini(&b);
@@ -251,15 +267,14 @@ static struct slice esmtp_of(struct world *w, const struct mta_step *s, unsigned
 static void do_mail(struct world *w, struct conn *c, const struct mta_step *s)
 {
     mta_forget_message(c);
-    c->sender = s->args[0];
-    c->sender_known = true;
+    mta_begin_mail(w, c, s->args[0]);
     for (unsigned i = 1; i < s->n_args; i++)
         if (strncmp(s->args[i], "auth=", 5) == 0)
             c->auth = s->args[i][5] ? s->args[i] + 5 : NULL;
     struct milter_command m = {.cmd = SMFIC_MAIL};
     m.u.envelope.address = slice_cstr(c->sender);
     m.u.envelope.esmtp = esmtp_of(w, s, 1);
-    send_command(w, c, &m, SMFIP_NOMAIL, SMFIP_NR_MAIL);
+    (void)mta_send_command(w, c, &m, SMFIP_NOMAIL, SMFIP_NR_MAIL);
 }
 
 static void do_rcpt(struct world *w, struct conn *c, const struct mta_step *s)
@@ -267,67 +282,21 @@ static void do_rcpt(struct world *w, struct conn *c, const struct mta_step *s)
     c->recipient = s->args[0];
     c->progress = c->looks = c->alone_looks = c->stores = 0;
     c->now_tuple.decided = false;
+    c->refuses = s->n_args > 1 && strcmp(s->args[1], "refused") == 0;
+    if (c->refuses && !is_off(c, SMFIP_RCPT_REJ)) /* the bit asks for them */
+        return;
     struct milter_command m = {.cmd = SMFIC_RCPT};
     m.u.envelope.address = slice_cstr(c->recipient);
     m.u.envelope.esmtp = esmtp_of(w, s, 1);
-    send_command(w, c, &m, SMFIP_NORCPT, SMFIP_NR_RCPT);
-}
-
-static void do_data(struct world *w, struct conn *c, const struct mta_step *s)
-{
-    (void)s;
-    if (c->accepted > 0 && c->version >= 4)
-        send_command(w, c, &(struct milter_command){.cmd = SMFIC_DATA}, SMFIP_NODATA, SMFIP_NR_DATA);
-}
-
-/* The content goes out at once but for the replies: what follows a step is queued in front of the rest. */
-static void do_message(struct world *w, struct conn *c, const struct mta_step *s)
-{
-    (void)s;
-    if (c->accepted == 0)
-        return;
-    buf_clear(&c->headers);
-    static const char *const steps[] = {"header", "eoh", "body", "eom"};
-    c->queue = mem_grow(c->queue, &c->cap_queue, c->n_queue + COUNT_OF(steps), sizeof(*c->queue));
-    memmove(c->queue + COUNT_OF(steps), c->queue, c->n_queue * sizeof(*c->queue));
-    for (unsigned i = 0; i < COUNT_OF(steps); i++)
-        c->queue[i] = (struct mta_step){.verb = steps[i], .line = w->line};
-    c->n_queue += COUNT_OF(steps);
-}
-
-static void do_header(struct world *w, struct conn *c, const struct mta_step *s)
-{
-    (void)s;
-    struct milter_command m = {.cmd = SMFIC_HEADER};
-    m.u.header.name = SLICE_LIT("Subject");
-    m.u.header.value = SLICE_LIT("a test");
-    send_command(w, c, &m, SMFIP_NOHDRS, SMFIP_NR_HDR);
-}
-
-static void do_eoh(struct world *w, struct conn *c, const struct mta_step *s)
-{
-    (void)s;
-    send_command(w, c, &(struct milter_command){.cmd = SMFIC_EOH}, SMFIP_NOEOH, SMFIP_NR_EOH);
-}
-
-static void do_body(struct world *w, struct conn *c, const struct mta_step *s)
-{
-    (void)s;
-    struct milter_command m = {.cmd = SMFIC_BODY, .u.body = SLICE_LIT("Hello\r\n")};
-    send_command(w, c, &m, SMFIP_NOBODY, SMFIP_NR_BODY);
-}
-
-static void do_eom(struct world *w, struct conn *c, const struct mta_step *s)
-{
-    (void)s;
-    send_command(w, c, &(struct milter_command){.cmd = SMFIC_BODYEOB}, 0, 0);
+    if (!mta_send_command(w, c, &m, SMFIP_NORCPT, SMFIP_NR_RCPT) && !c->refuses)
+        mta_recipient_passed(c);
 }
 
 static void do_unknown(struct world *w, struct conn *c, const struct mta_step *s)
 {
     struct milter_command m = {.cmd = SMFIC_UNKNOWN, .u.unknown = slice_cstr(s->args[0])};
     if (c->version >= 3)
-        send_command(w, c, &m, SMFIP_NOUNKNOWN, SMFIP_NR_UNKN);
+        (void)mta_send_command(w, c, &m, SMFIP_NOUNKNOWN, SMFIP_NR_UNKN);
 }
 
 static void do_abort(struct world *w, struct conn *c, const struct mta_step *s)
@@ -369,20 +338,12 @@ static void do_raw(struct world *w, struct conn *c, const struct mta_step *s)
     struct buf out = {0};
     for (unsigned i = 0; i < s->n_args; i++) {
         const char *a = s->args[i];
-        if (a[0] == '=') {
-            for (unsigned long n = strtoul(a + 1, NULL, 10); n > 0; n--)
-                owe(c, 0);
-        } else if (a[0] == '*') { /* *N: that many letters x */
-            for (unsigned long n = strtoul(a + 1, NULL, 10); n > 0; n--)
-                buf_put_byte(&out, 'x');
-        } else if (a[0] == '\'') {
-            buf_put_cstr(&out, a + 1);
-        } else {
-            for (; a[0] && a[1]; a += 2) {
-                const char two[3] = {a[0], a[1], '\0'};
-                buf_put_byte(&out, (char)strtoul(two, NULL, 16));
-            }
+        if (a[0] != '=') {
+            script_bytes(a, &out);
+            continue;
         }
+        for (unsigned long n = strtoul(a + 1, NULL, 10); n > 0; n--)
+            owe(c, 0);
     }
     world_tell(w, "%s > raw, %zu bytes", c->name, out.len);
     if (out.len)
@@ -403,7 +364,7 @@ static void do_quit_nc(struct world *w, struct conn *c, const struct mta_step *s
     do_connect(w, c, s);
 }
 
-enum { FREE_MESSAGE = 1, FREE_SESSION = 2 }; /* not sent when the filter has let go of that */
+enum { FREE_SESSION = 1 }; /* not sent when the filter has let go of it */
 
 static const struct verb {
     const char *name;
@@ -416,13 +377,13 @@ static const struct verb {
     {"hello", do_connect, 0, 0},
     {"helo", do_helo, 1, FREE_SESSION},
     {"mail", do_mail, 1, FREE_SESSION},
-    {"rcpt", do_rcpt, 1, FREE_SESSION | FREE_MESSAGE},
-    {"data", do_data, 0, FREE_SESSION | FREE_MESSAGE},
-    {"message", do_message, 0, FREE_SESSION | FREE_MESSAGE},
-    {"header", do_header, 0, FREE_SESSION | FREE_MESSAGE},
-    {"eoh", do_eoh, 0, FREE_SESSION | FREE_MESSAGE},
-    {"body", do_body, 0, FREE_SESSION | FREE_MESSAGE},
-    {"eom", do_eom, 0, FREE_SESSION | FREE_MESSAGE},
+    {"rcpt", do_rcpt, 1, FREE_SESSION},
+    {"data", mta_data, 0, FREE_SESSION},
+    {"message", mta_message, 0, FREE_SESSION},
+    {"header", mta_header, 0, FREE_SESSION},
+    {"eoh", mta_eoh, 0, FREE_SESSION},
+    {"body", mta_body, 0, FREE_SESSION},
+    {"eom", mta_eom, 0, FREE_SESSION},
     {"unknown", do_unknown, 1, FREE_SESSION},
     {"abort", do_abort, 0, FREE_SESSION},
     {"rset", do_abort, 0, FREE_SESSION},
@@ -457,7 +418,7 @@ void mta_send_next(struct world *w, struct conn *c)
     c->n_queue--;
     memmove(c->queue, c->queue + 1, c->n_queue * sizeof(*c->queue));
     const struct verb *v = find_verb(s.verb);
-    if ((v->not_when & FREE_SESSION && c->session_free) || (v->not_when & FREE_MESSAGE && c->message_free))
+    if (v->not_when & FREE_SESSION && c->session_free)
         return;
     bool ends = v->run == do_quit || v->run == do_eof || v->run == do_blind || v->run == do_raw;
     if (c->unseen && !ends && v->run != do_abort && !w->crashed) {
@@ -470,6 +431,20 @@ void mta_send_next(struct world *w, struct conn *c)
 }
 
 /* ---- the script's line ---- */
+
+/* lacks=skip,leadspc,addrcpt_par: what an older MTA does not offer. */
+static void lack(struct world *w, struct conn *c, const char *words)
+{
+    struct slice rest = slice_cstr(words);
+    while (rest.len > 0) {
+        const char *word = arena_cstr(&w->arena, slice_cut(&rest, ','));
+        uint32_t action = child_action_of(word), step = child_step_bit_of(word);
+        if (!action && !step)
+            world_fail(w, "an MTA cannot lack %s", word);
+        c->offer &= ~action;
+        c->offered_steps &= ~step;
+    }
+}
 
 static void begin(struct world *w, const char *name, const struct mta_step *s)
 {
@@ -489,6 +464,8 @@ static void begin(struct world *w, const char *name, const struct mta_step *s)
     c->n_options = s->n_args - 2;
     c->version = (uint32_t)strtoul(option_or(c, "version", "6"), NULL, 10);
     c->offer = option(c, "nosymlist") ? 0xff : 0x1ff;
+    c->offered_steps = 0x1fffff;
+    lack(w, c, option_or(c, "lacks", ""));
     c->timeout_ms = option(c, "timeout") ? strtol(option(c, "timeout"), NULL, 10) * 1000 : COMMAND_TIMEOUT_MS;
     const char *client = option_or(c, "client", "alive");
     c->lies_gone = strcmp(client, "lies") == 0;
@@ -541,7 +518,10 @@ void mta_check_timeouts(struct world *w)
 {
     for (size_t i = 0; i < w->n_conns && !w->failed; i++) {
         struct conn *c = w->conns[i];
-        if (c->open && c->owed && c->timeout_ms && w->now_ms - c->heard_ms > c->timeout_ms)
-            world_fail(w, "%s: the MTA has heard nothing for %d s, its time-out", c->name, (int)(c->timeout_ms / 1000));
+        bool content =
+            c->owed && is_of_message(c->owed_cmds[0]) && c->owed_cmds[0] != SMFIC_RCPT && c->owed_cmds[0] != SMFIC_DATA;
+        int64_t limit_ms = c->timeout_ms && content ? CONTENT_TIMEOUT_MS : c->timeout_ms;
+        if (c->open && c->owed && limit_ms && w->now_ms - c->heard_ms > limit_ms)
+            world_fail(w, "%s: the MTA has heard nothing for %d s, its time-out", c->name, (int)(limit_ms / 1000));
     }
 }

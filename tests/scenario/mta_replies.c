@@ -22,9 +22,10 @@ static void on_options(struct world *w, struct conn *c, const struct wire_packet
         world_fail(w, "%s: a negotiation that cannot be read", c->name);
         return;
     }
-    if (o.version > c->version || (o.actions & ~c->offer) || (c->version < 6 && o.actions > 0x3f))
+    if (o.version > c->version || (o.actions & ~c->offer) || (o.steps & ~c->offered_steps))
         world_fail(w, "%s: more was asked for than offered", c->name);
     c->steps = o.steps;
+    c->actions = o.actions;
     for (int i = 0; i < SMFIM_STAGES; i++)
         if (o.symlist[i].len > 0)
             c->symlist[i] = arena_cstr(&w->arena, o.symlist[i]);
@@ -45,6 +46,8 @@ static const char *name_code(uint8_t code)
         return "reject";
     case SMFIR_DISCARD:
         return "discard";
+    case SMFIR_SKIP:
+        return "skip";
     case SMFIR_SHUTDOWN:
         return "shutdown";
     default:
@@ -78,7 +81,7 @@ static void note_answered(struct world *w, struct conn *c, const struct grey_tup
 /* R2 and R4: a deferral is committed before it is told, and nothing but a blacklisting is refused for good. */
 static void check_refusal(struct world *w, struct conn *c, int status)
 {
-    if (status >= 500 && !w->may_blacklist)
+    if (status >= 500 && !w->may_refuse)
         world_fail(w, "%s: a suspicion is answered with %d", c->name, status);
     if (c->owed_cmd == SMFIC_RCPT && c->now_tuple.decided && status != 421)
         note_answered(w, c, &c->now_tuple.tuple, true);
@@ -87,11 +90,70 @@ static void check_refusal(struct world *w, struct conn *c, int status)
             note_answered(w, c, &t->tuple, true);
 }
 
+static bool is_early(const struct conn *c)
+{
+    return c->owed_cmd == SMFIC_CONNECT || c->owed_cmd == SMFIC_HELO;
+}
+
+/* Postfix closes the milter's connection behind a refusal of the client; otherwise the next message is seen. */
+static void on_refusal(struct world *w, struct conn *c)
+{
+    if (c->refuses && c->owed_cmd == SMFIC_RCPT) {
+        c->unseen = false;
+        return;
+    }
+    if (c->owed_cmd == SMFIC_BODYEOB && c->mail && c->mail->changes)
+        world_fail(w, "%s: %u edits of a mail that is refused", c->name, c->mail->changes);
+    if (is_early(c)) {
+        c->session_free = true;
+        c->queue = mem_grow(c->queue, &c->cap_queue, 1, sizeof(*c->queue));
+        c->n_queue = 1;
+        c->queue[0] = (struct mta_step){.verb = "eof", .line = w->line};
+    } else if (c->owed_cmd != SMFIC_RCPT && c->owed_cmd != SMFIC_UNKNOWN) {
+        mta_drop_content(c);
+        mta_forget_message(c);
+    }
+}
+
+static void on_discard(struct world *w, struct conn *c)
+{
+    if (is_early(c))
+        world_fail(w, "%s: a discard that no MTA understands at %s", c->name, milter_command_name(c->owed_cmd));
+    if (c->mail && c->mail->changes)
+        world_fail(w, "%s: %u edits of a mail that is discarded", c->name, c->mail->changes);
+    c->discarded = c->message_free = true;
+    if (c->owed_cmd == SMFIC_BODYEOB)
+        mta_forget_message(c);
+}
+
+static void on_skip(struct world *w, struct conn *c)
+{
+    if (c->owed_cmd != SMFIC_BODY || !(c->steps & SMFIP_SKIP))
+        world_fail(w, "%s: a skip where the MTA takes none", c->name);
+    c->skips_body = true;
+    c->unseen = false;
+}
+
+static void on_continue(struct world *w, struct conn *c)
+{
+    if (c->owed_cmd == SMFIC_RCPT && !c->refuses) {
+        mta_recipient_passed(c);
+        if (c->now_tuple.decided)
+            note_answered(w, c, &c->now_tuple.tuple, false);
+    }
+    if (c->owed_cmd == SMFIC_BODYEOB) {
+        children_check_accept(w, c, true);
+        mta_let_in(w, c);
+    }
+}
+
 static void on_replycode(struct world *w, struct conn *c, int status)
 {
     check_refusal(w, c, status);
-    if (status != 421)
+    if (status != 421) {
+        on_refusal(w, c);
         return;
+    }
     uint8_t cmd = c->owed_cmd;
     c->owed = c->n_queue = 0;
     c->hung_up = true;
@@ -107,12 +169,17 @@ static void on_replycode(struct world *w, struct conn *c, int status)
 
 static void on_accept(struct world *w, struct conn *c)
 {
-    if (c->owed_cmd == SMFIC_CONNECT || c->owed_cmd == SMFIC_HELO) {
+    children_check_accept(w, c, c->owed_cmd == SMFIC_BODYEOB);
+    if (is_early(c)) {
         c->session_free = true;
         c->queue = mem_grow(c->queue, &c->cap_queue, 1, sizeof(*c->queue));
         c->n_queue = 1;
         c->queue[0] = (struct mta_step){.verb = "quit", .line = w->line};
+    } else if (c->owed_cmd == SMFIC_BODYEOB) {
+        mta_let_in(w, c);
     } else {
+        if (c->owed_cmd == SMFIC_RCPT && !c->refuses)
+            mta_recipient_passed(c);
         c->message_free = true;
     }
 }
@@ -124,20 +191,29 @@ static void on_reply(struct world *w, struct conn *c, const struct milter_reply 
     c->reply = text;
     c->unseen = r->code != SMFIR_CONTINUE;
     paid(c);
-    if (r->code == SMFIR_REPLYCODE) {
+    switch (r->code) {
+    case SMFIR_REPLYCODE:
         on_replycode(w, c, r->u.replycode.status);
-    } else if (r->code == SMFIR_ACCEPT) {
+        break;
+    case SMFIR_REJECT:
+    case SMFIR_TEMPFAIL:
+        on_replycode(w, c, r->code == SMFIR_REJECT ? 550 : 450);
+        break;
+    case SMFIR_ACCEPT:
         on_accept(w, c);
-    } else if (r->code == SMFIR_CONTINUE) {
-        if (c->owed_cmd == SMFIC_RCPT) {
-            c->accepted++;
-            if (c->now_tuple.decided)
-                note_answered(w, c, &c->now_tuple.tuple, false);
-        }
-        if (c->owed_cmd == SMFIC_BODYEOB)
-            mta_forget_message(c);
-    } else {
+        break;
+    case SMFIR_CONTINUE:
+        on_continue(w, c);
+        break;
+    case SMFIR_DISCARD:
+        on_discard(w, c);
+        break;
+    case SMFIR_SKIP:
+        on_skip(w, c);
+        break;
+    default:
         world_fail(w, "%s: a reply that nobody here should give: %s", c->name, text);
+        break;
     }
 }
 
@@ -165,12 +241,14 @@ static void on_packet(struct world *w, struct conn *c, const struct wire_packet 
         break;
     case SMFIR_ADDHEADER:
     case SMFIR_INSHEADER:
-        if (c->owed_cmds[0] != SMFIC_BODYEOB)
-            world_fail(w, "%s: a header before end of message", c->name);
-        if (r.code == SMFIR_INSHEADER)
-            buf_printf(&c->headers, "@%u ", r.u.header.index);
-        buf_printf(&c->headers, "%.*s: %.*s\n", SLICE_ARG(r.u.header.name), SLICE_ARG(r.u.header.value));
-        world_tell(w, "%s < header %.*s: %.*s", c->name, SLICE_ARG(r.u.header.name), SLICE_ARG(r.u.header.value));
+    case SMFIR_CHGHEADER:
+    case SMFIR_REPLBODY:
+    case SMFIR_ADDRCPT:
+    case SMFIR_ADDRCPT_PAR:
+    case SMFIR_DELRCPT:
+    case SMFIR_CHGFROM:
+    case SMFIR_QUARANTINE:
+        mta_edit(w, c, &r);
         break;
     default:
         on_reply(w, c, &r);

@@ -1,5 +1,5 @@
 /*
- * outside.c - the store and the clients' sockets.
+ * outside.c - the store and the clients' sockets; and all that is on its way to the engine.
  *
  * The store has a reader, which answers looks at once, and a writer: what it is asked is applied in order, and each commit is a
  * step of its own, behind which the answer comes. A request that is not committed when the daemon dies has never been.
@@ -39,18 +39,22 @@ struct tuple_copy *outside_copy_tuple(struct world *w, const struct grey_tuple *
 
 /* ---- deliveries ---- */
 
-static struct delivery *deliver(struct world *w, enum delivery_kind kind, int64_t due_ms, const struct effect *e)
+struct delivery *outside_later(struct world *w, enum delivery_kind kind, int64_t due_ms)
 {
     struct delivery *d = mem_zalloc(sizeof(*d));
     d->kind = kind;
     d->due_ms = due_ms;
     d->order = world_random(w, 1u << 30);
-    if (e) {
-        d->session = e->session;
-        d->request = e->request;
-    }
     w->deliveries = mem_grow(w->deliveries, &w->cap_deliveries, w->n_deliveries + 1, sizeof(struct delivery *));
     w->deliveries[w->n_deliveries++] = d;
+    return d;
+}
+
+static struct delivery *deliver(struct world *w, enum delivery_kind kind, int64_t due_ms, const struct effect *e)
+{
+    struct delivery *d = outside_later(w, kind, due_ms);
+    d->session = e->session;
+    d->request = e->request;
     return d;
 }
 
@@ -319,6 +323,15 @@ void outside_deliver(struct world *w, struct delivery *d)
         break;
     case DELIVER_LOOK:
         answer_look(w, d);
+        break;
+    case DELIVER_CHILD:
+    case DELIVER_CHILD_HELD:
+        child_deliver(w, d);
+        return;
+    case DELIVER_DNS:
+    case DELIVER_SPOOL:
+    case DELIVER_DRAINED:
+        services_deliver(w, d);
         break;
     }
     free(d);

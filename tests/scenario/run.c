@@ -16,22 +16,6 @@ enum { SEEDS = 6, CRASH_SEEDS = 2, CRASHES_MAX = 400 };
 
 /* ---- words ---- */
 
-/* "40s", "10m", "2h", "3d", "500ms", with a sign. */
-static int64_t duration_ms(struct world *w, const char *text)
-{
-    char *unit;
-    long n = strtol(text, &unit, 10);
-    static const struct {
-        const char *name;
-        int64_t ms;
-    } units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
-    for (size_t i = 0; i < COUNT_OF(units); i++)
-        if (unit != text && strcmp(unit, units[i].name) == 0)
-            return n * units[i].ms;
-    world_fail(w, "no duration: %s", text);
-    return 0;
-}
-
 /* In the short form, `conf "a; b"`, statements are parted by "; ". A block has its newlines. */
 static const char *conf_text(struct world *w, const char *word)
 {
@@ -62,8 +46,8 @@ static void do_conf(struct world *w, struct script_line *l)
         w->engine = NULL;
         plan_unref(w->plan);
         w->plan = NULL;
-        w->may_blacklist = false;
-        w->longest_tarpit_sec = 0;
+        w->may_refuse = false;
+        w->longest_tarpit_sec = w->longest_child_sec = 0;
     }
     struct plan *plan = world_plan(w, conf_text(w, l->words[1]));
     if (plan)
@@ -87,12 +71,12 @@ static void do_want(struct world *w, struct script_line *l)
 
 static void do_pass(struct world *w, struct script_line *l)
 {
-    world_pass(w, duration_ms(w, l->words[1]));
+    world_pass(w, world_duration_ms(w, l->words[1]));
 }
 
 static void do_wall(struct world *w, struct script_line *l)
 {
-    w->wall_jump_sec += duration_ms(w, l->words[1]) / 1000;
+    w->wall_jump_sec += world_duration_ms(w, l->words[1]) / 1000;
 }
 
 static void do_client(struct world *w, struct script_line *l)
@@ -123,7 +107,7 @@ static void do_store(struct world *w, struct script_line *l)
     else if (strcmp(mode, "commit") == 0)
         outside_commit(w);
     else if (strcmp(mode, "slow") == 0 && l->n_words > 2)
-        outside_mode(w, STORE_SLOW, duration_ms(w, l->words[2]));
+        outside_mode(w, STORE_SLOW, world_duration_ms(w, l->words[2]));
     else
         world_fail(w, "store ok|fail|dead|hold|commit|slow N");
     world_settle(w);
@@ -147,6 +131,12 @@ static void do_limits(struct world *w, struct script_line *l)
     world_limits(w, (uint32_t)strtoul(l->words[1], NULL, 10));
 }
 
+static void do_spool(struct world *w, struct script_line *l)
+{
+    services_spool_line(w, l);
+    world_settle(w);
+}
+
 static void do_crowd(struct world *w, struct script_line *l)
 {
     grey_memory_set_crowd(w->committed, strtoul(l->words[1], NULL, 10));
@@ -156,10 +146,13 @@ static const struct {
     const char *word;
     void (*run)(struct world *w, struct script_line *l);
     unsigned min_words;
-} verbs[] = {{"conf", do_conf, 2},  {"reload", do_reload, 2}, {"mta", mta_line, 2},       {"want", do_want, 2},
-             {"pass", do_pass, 2},  {"wall", do_wall, 2},     {"client", do_client, 2},   {"store", do_store, 2},
-             {"stop", do_stop, 1},  {"crash", do_restart, 1}, {"restart", do_restart, 1}, {"limits", do_limits, 2},
-             {"crowd", do_crowd, 2}};
+    bool needs_engine;
+} verbs[] = {{"conf", do_conf, 2, false},    {"reload", do_reload, 2, true},   {"mta", mta_line, 2, true},
+             {"want", do_want, 2, true},     {"pass", do_pass, 2, true},       {"wall", do_wall, 2, true},
+             {"client", do_client, 2, true}, {"store", do_store, 2, true},     {"stop", do_stop, 1, true},
+             {"crash", do_restart, 1, true}, {"restart", do_restart, 1, true}, {"limits", do_limits, 2, true},
+             {"crowd", do_crowd, 2, true},   {"child", child_line, 2, false},  {"dns", services_dns_line, 4, false},
+             {"spool", do_spool, 2, false}};
 
 static void run_line(struct world *w, struct script_line *l)
 {
@@ -169,7 +162,7 @@ static void run_line(struct world *w, struct script_line *l)
             continue;
         if (l->n_words < verbs[i].min_words)
             world_fail(w, "%s wants more words", l->words[0]);
-        else if (!w->engine && verbs[i].run != do_conf)
+        else if (!w->engine && verbs[i].needs_engine)
             world_fail(w, "there is no conf yet");
         else
             verbs[i].run(w, l);
@@ -192,7 +185,7 @@ static void check_end(struct world *w)
     if (w->store != STORE_DEAD && w->store != STORE_FAIL)
         outside_mode(w, STORE_OK, 0);
     outside_commit(w);
-    world_pass(w, (w->longest_tarpit_sec + 60) * 1000);
+    world_pass(w, (w->longest_tarpit_sec + w->longest_child_sec + 60) * 1000);
     for (size_t i = 0; i < w->n_conns && !w->failed; i++) {
         struct conn *c = w->conns[i];
         if (c->open && c->owed)
@@ -204,6 +197,9 @@ static void check_end(struct world *w)
     struct engine_stats s = engine_stats(w->engine);
     if (!w->failed && (s.open || s.held))
         world_fail(w, "%u sessions and %u holds are left when all connections are closed", s.open, s.held);
+    children_check_closed(w, 0);
+    if (!w->failed && services_open_files(&w->services, 0))
+        world_fail(w, "a spool file is left when all connections are closed");
     if (!w->failed && engine_wants_ticks(w->engine))
         world_fail(w, "a timer runs for nobody");
 }

@@ -229,3 +229,28 @@ bool script_glob(const char *pattern, const char *text)
         pattern++;
     return *pattern == '\0';
 }
+
+const char *script_join(struct arena *arena, char *const *words, unsigned from, unsigned to)
+{
+    struct buf b = {0};
+    for (unsigned i = from; i < to; i++)
+        buf_printf(&b, "%s%s", i > from ? " " : "", words[i]);
+    const char *s = arena_cstr(arena, buf_slice(&b));
+    buf_fini(&b);
+    return s;
+}
+
+void script_bytes(const char *word, struct buf *out)
+{
+    if (word[0] == '*') {
+        for (unsigned long n = strtoul(word + 1, NULL, 10); n > 0; n--)
+            buf_put_byte(out, 'x');
+    } else if (word[0] == '\'') {
+        buf_put_cstr(out, word + 1);
+    } else {
+        for (const char *a = word; a[0] && a[1]; a += 2) {
+            const char two[3] = {a[0], a[1], '\0'};
+            buf_put_byte(out, (char)strtoul(two, NULL, 16));
+        }
+    }
+}

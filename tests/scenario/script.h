@@ -16,6 +16,7 @@
 #define TARSIER_SCENARIO_SCRIPT_H
 
 #include "base/arena.h"
+#include "base/buf.h"
 
 struct script_line {
     unsigned number; /* in the file, from 1 */
@@ -43,5 +44,9 @@ void script_fini(struct script *s);
 
 /* `*` any text, `?` one byte. */
 bool script_glob(const char *pattern, const char *text);
+/* The words from..to-1 with blanks between. */
+const char *script_join(struct arena *arena, char *const *words, unsigned from, unsigned to);
+/* Bytes that a word stands for: hex digits, 'text, or *N: N times the letter x. */
+void script_bytes(const char *word, struct buf *out);
 
 #endif

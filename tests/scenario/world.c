@@ -71,9 +71,17 @@ struct plan *world_plan(struct world *w, const char *text)
         cache->items = mem_grow(cache->items, &cache->cap, cache->n + 1, sizeof(*cache->items));
         cache->items[cache->n++] = (struct cached){mem_strdup(text), plan};
     }
+    for (size_t i = 0; i < plan->conf->n_filters; i++) {
+        const struct conf_filter_settings *set = &plan->conf->filters[i].set;
+        int64_t longest = set->timeout_eom_sec > set->progress_max_sec ? set->timeout_eom_sec : set->progress_max_sec;
+        if (!plan->conf->filters[i].connect)
+            continue;
+        w->may_refuse = true;
+        w->longest_child_sec += longest;
+    }
     for (size_t i = 0; i < plan->conf->n_acls; i++) {
         const struct conf_acl *acl = &plan->conf->acls[i];
-        w->may_blacklist |= acl->action == CONF_BLACKLIST;
+        w->may_refuse |= acl->action == CONF_BLACKLIST;
         for (size_t k = 0; k < acl->n_clauses; k++)
             if (acl->clauses[k].kind == CONF_CLAUSE_TARPIT && acl->clauses[k].tarpit_sec > w->longest_tarpit_sec)
                 w->longest_tarpit_sec = acl->clauses[k].tarpit_sec;
@@ -94,6 +102,21 @@ unsigned world_random(struct world *w, unsigned below)
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebU;
     return (unsigned)((z ^ (z >> 31)) >> 33) % below;
+}
+
+int64_t world_duration_ms(struct world *w, const char *text)
+{
+    char *unit;
+    long n = strtol(text, &unit, 10);
+    static const struct {
+        const char *name;
+        int64_t ms;
+    } units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
+    for (size_t i = 0; i < COUNT_OF(units); i++)
+        if (unit != text && strcmp(unit, units[i].name) == 0)
+            return n * units[i].ms;
+    world_fail(w, "no duration: %s", text);
+    return 0;
 }
 
 void world_tell(struct world *w, const char *fmt, ...)
@@ -196,6 +219,16 @@ static void on_log(struct world *w, const struct effect *e)
     w->logs_used[w->n_logs++] = false;
 }
 
+static bool is_of_child(const struct effect *e)
+{
+    return e->kind >= EFFECT_CHILD_OPEN && e->kind <= EFFECT_CHILD_CLOSE;
+}
+
+static bool is_of_services(const struct effect *e)
+{
+    return e->kind >= EFFECT_DRAIN && e->kind <= EFFECT_SPOOL_CLOSE;
+}
+
 static void run_effect(struct world *w, const struct effect *e)
 {
     if (e->kind == EFFECT_LOG) {
@@ -206,6 +239,14 @@ static void run_effect(struct world *w, const struct effect *e)
         w->stopped = true;
         if (!w->stopping)
             world_fail(w, "EFFECT_STOPPED without a stop");
+        return;
+    }
+    if (is_of_child(e)) {
+        child_effect(w, e);
+        return;
+    }
+    if (is_of_services(e)) {
+        services_effect(w, e);
         return;
     }
     struct conn *c = world_conn_of(w, e->session);
@@ -235,14 +276,22 @@ static void run_effect(struct world *w, const struct effect *e)
 }
 
 /*
- * Whether a crash behind this effect differs from one behind the effect before it: a line in the log, a look and a progress
- * change nothing that outlives the process.
+ * Whether a crash behind this effect differs from one behind the effect before it: a line in the log, a look, a progress, and
+ * what passes between the engine and children change nothing that outlives the process.
  */
 static bool leaves_a_trace(const struct effect *e)
 {
-    if (e->kind == EFFECT_LOG || e->kind == EFFECT_LOOK)
+    if (e->kind == EFFECT_LOG || e->kind == EFFECT_LOOK || is_of_child(e) || is_of_services(e))
         return false;
     return e->kind != EFFECT_SEND || e->u.bytes.len != 5 || e->u.bytes.ptr[4] != SMFIR_PROGRESS;
+}
+
+/* Nothing of a session's stays behind it. */
+static void check_left(struct world *w, session_id session)
+{
+    children_check_closed(w, session);
+    if (services_open_files(&w->services, session))
+        world_fail(w, "a spool file is left when its session is over");
 }
 
 void world_step(struct world *w, struct event *event)
@@ -262,6 +311,9 @@ void world_step(struct world *w, struct event *event)
         w->n_effects++;
         crash = w->crash_at && w->n_effects == w->crash_at;
     }
+    for (size_t i = 0; i < w->effects.count && !crash; i++)
+        if (w->effects.items[i].kind == EFFECT_CLOSE)
+            check_left(w, w->effects.items[i].session);
     effects_clear(&w->effects);
     if (crash) {
         world_crash(w);
@@ -285,6 +337,7 @@ void world_reload(struct world *w, struct plan *plan)
 {
     plan_unref(w->plan);
     w->plan = plan;
+    w->reloaded = true;
     world_step(w, &(struct event){.kind = EVENT_PLAN, .u.plan = plan_ref(plan)});
 }
 
@@ -321,6 +374,8 @@ void world_crash(struct world *w)
     engine_free(w->engine);
     w->engine = NULL;
     outside_forget(w);
+    children_forget(w);
+    services_forget(&w->services);
     for (size_t i = 0; i < w->n_conns; i++) {
         struct conn *c = w->conns[i];
         if (c->open)
@@ -354,6 +409,10 @@ void world_fini(struct world *w)
     engine_free(w->engine);
     plan_unref(w->plan);
     outside_forget(w);
+    children_fini(&w->children);
+    services_fini(&w->services);
+    for (struct message *m = w->messages; m; m = m->next)
+        message_fini(m);
     free(w->deliveries);
     free(w->parked);
     free(w->parked_as);

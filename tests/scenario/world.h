@@ -2,9 +2,11 @@
  * world.h - everything around an engine that a scenario plays: clocks, store, clients' sockets, MTA connections, and the crash.
  *
  *   run.c      scenarios, seeds, crashes         mta.c          the MTA's side of a connection, as Postfix behaves
- *   world.c    clocks, events in, effects out    mta_replies.c  what that side makes of what the engine says
+ *   world.c    clocks, events in, effects out    mta_content.c  the mail it sends, edits, delivery
+ *                                                mta_replies.c  what that side makes of what the engine says
  *   outside.c  store and clients' sockets        expect.c       what a script wants
- *   script.c   the file
+ *   script.c   the file                          child.c        scripted child milters (child.h)
+ *   message.c  a mail, and edits on it           services.c     DNS and the spool (services.h)
  *
  * Time is virtual. What takes its time outside (the store, a look) is a delivery with a due time drawn from the seed, so that
  * answers overtake each other in every way that they can. Effects are counted; a run may crash behind any of them.
@@ -13,11 +15,13 @@
 #define TARSIER_SCENARIO_WORLD_H
 
 #include "base/buf.h"
+#include "child.h"
 #include "engine/engine.h"
 #include "grey/memory.h"
 #include "milter/command.h"
 #include "milter/reply.h"
 #include "script.h"
+#include "services.h"
 
 /* What a client's own TCP connection looks like from here. */
 enum client_state {
@@ -39,6 +43,8 @@ struct mta_step {
     char **args;
     unsigned n_args;
     unsigned line;
+    bool as_is;  /* header: args are name, and all behind the colon */
+    size_t from; /* body: how much of it has gone out */
 };
 
 struct tuple_copy {
@@ -68,10 +74,16 @@ struct conn {
     int64_t timeout_ms;          /* milter_command_timeout; 0: patient */
     char **options;              /* key=value of the connect step */
     unsigned n_options;
-    uint32_t version, offer, steps; /* steps: as negotiated, what is left out */
+    uint32_t version, offer, offered_steps, steps; /* steps: as negotiated, what is left out */
+    uint32_t actions;                              /* as negotiated */
     const char *symlist[SMFIM_STAGES];
     bool negotiated, session_free, message_free, tls, sender_known;
-    unsigned accepted; /* recipients of this message */
+    bool skips_body;           /* the filter wants no more of it */
+    bool refuses;              /* the MTA itself refuses this recipient */
+    unsigned accepted;         /* recipients of this message */
+    struct message *mail;      /* being sent, with what was changed so far; NULL: none */
+    struct message *delivered; /* the last one that was let in; NULL: the last one was not */
+    bool discarded;            /* the last one */
     const char *address, *host, *helo, *sender, *recipient;
     const char *auth, *subject;
     /* the client's socket */
@@ -88,7 +100,17 @@ struct conn {
     struct tuple_copy now_tuple;
 };
 
-enum delivery_kind { DELIVER_READ, DELIVER_COMMIT, DELIVER_ANSWER, DELIVER_LOOK };
+enum delivery_kind {
+    DELIVER_READ,
+    DELIVER_COMMIT,
+    DELIVER_ANSWER,
+    DELIVER_LOOK,
+    DELIVER_CHILD,
+    DELIVER_CHILD_HELD, /* what a paused child has said meanwhile */
+    DELIVER_DNS,
+    DELIVER_SPOOL,
+    DELIVER_DRAINED
+};
 
 struct delivery {
     int64_t due_ms;
@@ -101,6 +123,17 @@ struct delivery {
     struct grey_answer answer;
     uint64_t cookie;
     bool alone;
+    struct slice bytes; /* CHILD, SPOOL: write */
+    /* CHILD */
+    struct child_conn *child;
+    enum child_news news;
+    int error;
+    uint8_t cmd, code; /* what its last packet answers, and how; 0: nothing */
+    unsigned ask;
+    /* DNS, SPOOL */
+    const struct dns_entry *dns;
+    uint64_t spool_id, offset;
+    uint32_t length;
 };
 
 struct plan_cache; /* plans by their text, over all runs */
@@ -136,8 +169,12 @@ struct world {
     bool stopped, stopping;
     unsigned qids;
     uint32_t limits;
-    int64_t longest_tarpit_sec;
-    bool may_blacklist; /* some plan of this run has a blacklist line */
+    int64_t longest_tarpit_sec, longest_child_sec;
+    bool may_refuse; /* some plan of this run has a blacklist line or a child */
+    bool reloaded;
+    struct children children;
+    struct services services;
+    struct message *messages; /* all, for their end */
     /* what was seen */
     const char **logs;
     bool *logs_used;
@@ -156,6 +193,8 @@ void world_init(struct world *w, const struct script *script, const struct scrip
 void world_fini(struct world *w);
 /* 0 to below-1. */
 unsigned world_random(struct world *w, unsigned below);
+/* "40s", "10m", "2h", "3d", "500ms", with a sign. */
+int64_t world_duration_ms(struct world *w, const char *text);
 void world_tell(struct world *w, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* The first failure of a run is printed with the transcript; later ones are not. */
 void world_fail(struct world *w, const char *fmt, ...) PRINTF_LIKE(2, 3);
@@ -182,6 +221,8 @@ void plan_cache_free(struct plan_cache *cache);
 
 /* ---- outside.c ---- */
 
+/* A delivery for that time. Owner: whoever delivers it frees it. */
+struct delivery *outside_later(struct world *w, enum delivery_kind kind, int64_t due_ms);
 void outside_store(struct world *w, const struct effect *e, struct conn *c);
 void outside_look(struct world *w, const struct effect *e, struct conn *c);
 /* The delivery that is next and due by then; NULL: none. Owner: the caller frees. */
@@ -197,11 +238,29 @@ struct grey_answer outside_known(struct world *w, const struct grey_tuple *tuple
 struct tuple_copy *outside_copy_tuple(struct world *w, const struct grey_tuple *tuple);
 bool outside_client_state(const char *word, enum client_state *state);
 
-/* ---- mta.c, mta_replies.c ---- */
+/* ---- mta.c, mta_content.c, mta_replies.c ---- */
 
 /* Queue the steps of one script line, words from `first` on. */
 void mta_line(struct world *w, struct script_line *l);
 bool mta_is_ready(const struct conn *c);
+/*
+ * Macros and command, as far as negotiated. off: the bit that leaves the step out; no_reply: the one that leaves its reply out.
+ * Whether a reply is awaited now.
+ */
+bool mta_send_command(struct world *w, struct conn *c, const struct milter_command *command, uint32_t off,
+                      uint32_t no_reply);
+void mta_begin_mail(struct world *w, struct conn *c, const char *sender);
+void mta_recipient_passed(struct conn *c);
+void mta_data(struct world *w, struct conn *c, const struct mta_step *s);
+void mta_message(struct world *w, struct conn *c, const struct mta_step *s);
+void mta_header(struct world *w, struct conn *c, const struct mta_step *s);
+void mta_eoh(struct world *w, struct conn *c, const struct mta_step *s);
+void mta_body(struct world *w, struct conn *c, const struct mta_step *s);
+void mta_eom(struct world *w, struct conn *c, const struct mta_step *s);
+void mta_edit(struct world *w, struct conn *c, const struct milter_reply *r);
+/* The mail is delivered, as changed, unless it was discarded. */
+void mta_let_in(struct world *w, struct conn *c);
+void mta_drop_content(struct conn *c);
 /* Send the next command of the queue. */
 void mta_send_next(struct world *w, struct conn *c);
 /* Bytes from the engine. */
@@ -210,9 +269,11 @@ void mta_hang_up(struct world *w, struct conn *c);
 void mta_forget_message(struct conn *c);
 void mta_check_timeouts(struct world *w);
 
-/* ---- expect.c ---- */
+/* ---- expect.c, expect_child.c ---- */
 
 /* The line `want …`; failures go to world_fail. */
 void expect_line(struct world *w, const struct script_line *l);
+/* `want child …`, `want dns …`, `want spool …`, `want [CONN] delivered …`; false: it is none of them. */
+bool expect_outside(struct world *w, const struct script_line *l);
 
 #endif
