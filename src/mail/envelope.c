@@ -137,8 +137,9 @@ static void delete_recipient(struct mail *m, unsigned f, const struct mail_edit 
     for (struct mail_recipient *r = m->recipients; r; r = r->next) {
         if (r->hash != hash || !mail_recipient_is_in(r, f + 1) || !address_eq(r->address, e->name))
             continue;
+        bool news = r->died == MAIL_NEVER; /* else a filter behind, which came before its turn, has deleted it too */
         r->died = f + 1;
-        if (!c) {
+        if (news && !c) {
             c = mail_note(m, f, e);
             c->recipient = r;
         }

@@ -495,6 +495,23 @@ static void who_comes_late_has_no_later_word(void)
     end();
 }
 
+static void deleted_by_two_is_said_once(void)
+{
+    begin((const char *[]){NULL});
+    mail_end_headers(m);
+    add_recipient("<a@example.org>", SLICE_NONE);
+    say(MAIL_DELETE_RECIPIENT, 0, "<a@example.org>", NULL);
+    say(MAIL_ADD_RECIPIENT, 0, "<a@example.org>", "NOTIFY=NEVER");
+    apply(2, 0);
+    say(MAIL_DELETE_RECIPIENT, 0, "a@example.org", NULL);
+    apply(1, 0);
+    CHECK_STR(recipients(1), "0 <a@example.org>|");
+    CHECK_STR(recipients(2), "");
+    CHECK_STR(recipients(3), "1 <a@example.org> NOTIFY=NEVER|");
+    CHECK_STR(changes(), "- <a@example.org>|2 <a@example.org> NOTIFY=NEVER|");
+    end();
+}
+
 static void edits_keep_their_order(void)
 {
     begin((const char *[]){"X", " 1", NULL});
@@ -549,6 +566,7 @@ int main(void)
     TEST(recipients_have_a_limit);
     TEST(the_last_sender_and_the_last_reason_win);
     TEST(who_comes_late_has_no_later_word);
+    TEST(deleted_by_two_is_said_once);
     TEST(edits_keep_their_order);
     TEST(a_view_has_the_last_body_before_it);
     return TEST_END();

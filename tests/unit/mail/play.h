@@ -112,25 +112,23 @@ static inline void play_end(struct play *p)
 static inline bool play_edit(struct play *p, struct mail_edits *edits)
 {
     enum mail_edit_kind kind = p->draw(MAIL_QUARANTINE + 2);
+    unsigned index = p->draw(8);
+    struct slice name = play_name(p), value = play_value(p), address = play_address(p), esmtp = play_esmtp(p);
     switch (kind) {
     case MAIL_ADD_HEADER:
-        return mail_edits_add(edits, kind, 0, play_name(p), play_value(p)) == ERR_NONE;
-    case MAIL_INSERT_HEADER: {
-        unsigned index = p->draw(8);
-        return mail_edits_add(edits, kind, index, play_name(p), play_value(p)) == ERR_NONE;
-    }
+    case MAIL_INSERT_HEADER:
+        return mail_edits_add(edits, kind, index, name, value) == ERR_NONE;
     case MAIL_ADD_RECIPIENT:
     case MAIL_CHANGE_SENDER:
-        return mail_edits_add(edits, kind, 0, play_address(p), play_esmtp(p)) == ERR_NONE;
+        return mail_edits_add(edits, kind, 0, address, esmtp) == ERR_NONE;
     case MAIL_DELETE_RECIPIENT:
-        return mail_edits_add(edits, kind, 0, play_address(p), SLICE_NONE) == ERR_NONE;
+        return mail_edits_add(edits, kind, 0, address, SLICE_NONE) == ERR_NONE;
     case MAIL_QUARANTINE:
-        return mail_edits_add(edits, kind, 0, play_value(p), SLICE_NONE) == ERR_NONE;
-    default: {
-        unsigned index = p->draw(4);
-        struct slice name = play_name(p), value = p->draw(3) ? play_value(p) : SLICE_LIT("");
-        return mail_edits_add(edits, MAIL_CHANGE_HEADER, index, name, value) == ERR_NONE;
-    }
+        return mail_edits_add(edits, kind, 0, value, SLICE_NONE) == ERR_NONE;
+    default:
+        if (p->draw(3) == 0)
+            value = SLICE_LIT("");
+        return mail_edits_add(edits, MAIL_CHANGE_HEADER, index / 2, name, value) == ERR_NONE;
     }
 }
 
@@ -152,7 +150,8 @@ static inline void play_arrival(struct play *p, unsigned n_filters)
         for (unsigned n = p->draw(4); n > 0; n--) {
             enum mail_edit_kind kind = p->draw(2) ? MAIL_ADD_HEADER : MAIL_INSERT_HEADER;
             unsigned index = p->draw(2);
-            if (mail_edits_add(&edits, kind, index, play_name(p), play_value(p)) != ERR_NONE)
+            struct slice name = play_name(p), value = play_value(p);
+            if (mail_edits_add(&edits, kind, index, name, value) != ERR_NONE)
                 break;
         }
         p->header_makers += edits.first != NULL;
