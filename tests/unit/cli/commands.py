@@ -1,0 +1,199 @@
+#!/usr/bin/env python3
+"""commands.py - `tarsier detect` and `tarsier import milter-manager` as processes.
+
+    commands.py TARSIER TARSIERD MANAGER     TAP on standard output. Needs no root. MANAGER: what --show-config prints.
+
+detect/NAME is a machine's tree and detect/NAME.want what is said of it; sockets, which a repository cannot hold, are made here.
+"""
+
+import os
+import random
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+
+TARSIER, TARSIERD, MANAGER = sys.argv[1:4]
+HERE = os.path.dirname(os.path.abspath(__file__))
+DIR = tempfile.mkdtemp(prefix="tarsier-")
+
+cases = []
+failures = []
+
+
+def case(function):
+    cases.append(function)
+    return function
+
+
+def check(so, what):
+    if not so:
+        failures.append(what)
+        print("\n".join("# not so: %s" % line for line in str(what).splitlines()))
+
+
+def run(*arguments, stdin=""):
+    done = subprocess.run([TARSIER, *arguments], input=stdin, capture_output=True, text=True, errors="replace", timeout=60)
+    return done.returncode, done.stdout, done.stderr
+
+
+def detect(root):
+    status, out, err = run("detect", "--root", root)
+    check(status == 0 and err == "", (status, err))
+    return out
+
+
+def loads(text):
+    """Whether tarsierd takes it; files that it includes are not here."""
+    path = DIR + "/tarsier.conf"
+    with open(path, "w") as conf:
+        conf.write("".join(line for line in text.splitlines(True) if not line.startswith("include")))
+    done = subprocess.run([TARSIERD, "--check", "-f", path], capture_output=True, text=True, timeout=60)
+    return done.returncode == 0, done.stdout + done.stderr
+
+
+def write(path, content):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "wb") as out:
+        out.write(content if isinstance(content, bytes) else content.encode())
+
+
+# ---- detect ----
+
+
+@case
+def tells_of_each_tree():
+    for name in ("debian", "redhat"):
+        with open("%s/detect/%s.want" % (HERE, name)) as want:
+            got, wanted = detect("%s/detect/%s" % (HERE, name)), want.read()
+        check(got == wanted, "%s:\n%s" % (name, got))
+        check(*loads(got))
+
+
+@case
+def says_that_there_is_nothing():
+    os.mkdir(DIR + "/empty")
+    check(detect(DIR + "/empty") == "# No milter was found on this machine.\n", "an empty tree")
+    check(detect(DIR + "/no/such/tree") == "# No milter was found on this machine.\n", "no tree")
+    check(run("detect")[0] == 0, "this machine")
+
+
+@case
+def takes_no_other_arguments():
+    check(run("detect", "x")[0] == 2, "an argument")
+    check(run("detect", "--rot", "x")[0] == 2, "a misspelled option")
+    check(run("detect", "--root")[0] == 2, "no directory")
+
+
+def socket_tree(name, uid, groups):
+    """A tree with OpenDKIM's socket in run/opendkim; tarsier has this uid, and these groups of the runner's are its own."""
+    root = "%s/%s" % (DIR, name)
+    write(root + "/usr/sbin/opendkim", "")
+    write(root + "/etc/opendkim.conf", "Socket local:/run/opendkim/opendkim.sock\n")
+    write(root + "/etc/passwd", "nonsense\n:::\ntarsier:x:%d:65000::/:/bin/false\n" % uid)
+    write(root + "/etc/group", "opendkim:x:%d:%s\n" % (os.getgid() or 64999, groups))
+    os.makedirs(root + "/run/opendkim")
+    here = os.getcwd()
+    os.chdir(root + "/run/opendkim")  # a socket's path is short
+    socket.socket(socket.AF_UNIX).bind("opendkim.sock")
+    os.chdir(here)
+    if os.getgid() == 0:
+        for path in ("/run/opendkim", "/run/opendkim/opendkim.sock"):
+            os.chown(root + path, 0, 64999)
+    return root
+
+
+@case
+def looks_at_the_sockets_rights():
+    table = [
+        # directory, socket, member?, what is said
+        (0o755, 0o777, False, None),
+        (0o755, 0o770, True, None),
+        (0o750, 0o660, True, None),
+        (0o755, 0o770, False, "tarsier may not write to /run/opendkim/opendkim.sock (mode 770): usermod -aG opendkim tarsier"),
+        (0o750, 0o666, False, "tarsier may not enter /run/opendkim (mode 750): usermod -aG opendkim tarsier"),
+        (0o755, 0o755, True, "tarsier may not write to /run/opendkim/opendkim.sock (mode 755): its group opendkim needs the right"),
+    ]
+    for i, (directory, mode, member, said) in enumerate(table):
+        root = socket_tree("socket%d" % i, 65001, "root,tarsier" if member else "root")
+        os.chmod(root + "/run/opendkim/opendkim.sock", mode)
+        os.chmod(root + "/run/opendkim", directory)
+        out = detect(root)
+        check(("ATTENTION" in out) == bool(said) and (not said or said in out), (i, out))
+    own = socket_tree("own", os.getuid(), "")
+    os.chmod(own + "/run/opendkim/opendkim.sock", 0o600)
+    check("ATTENTION" not in detect(own), "the owner")
+    os.unlink(own + "/run/opendkim/opendkim.sock")
+    check("/run/opendkim/opendkim.sock does not exist" in detect(own), "no socket")
+    write(own + "/run/opendkim/opendkim.sock", "")
+    check("/run/opendkim/opendkim.sock is no socket" in detect(own), "a file")
+
+
+@case
+def is_not_upset_by_odd_files():
+    seed = int(os.environ.get("TARSIER_SEED", random.randrange(1 << 32)))
+    print("# TARSIER_SEED=%d" % seed)
+    draw = random.Random(seed)
+    files = ["etc/opendkim.conf", "etc/default/opendkim", "usr/lib/systemd/system/opendkim.service", "etc/clamav/clamav-milter.conf",
+             "etc/systemd/system/opendkim.service.d/x.conf", "etc/rspamd/local.d/worker-proxy.inc", "etc/default/spamass-milter",
+             "etc/milter-greylist/greylist.conf", "etc/passwd", "etc/group"]
+    words = [b"Socket ", b"SOCKET=", b"ExecStart=", b"-p ", b"[Service]\n", b"$SOCKET", b"${", b"}", b"{", b'"', b"'", b"\\\n", b"\n", b"\0",
+             b"\xff\x1b[31m", b"inet:25@", b"unix:/", b"bind_socket = ", b";", b"tarsier:x:1:1:::\n", b"A" * 9000, b"EnvironmentFile=/etc/passwd\n"]
+    for number in range(8):
+        root = "%s/odd%d" % (DIR, number)
+        for path in files:
+            write("%s/%s" % (root, path), b"".join(draw.choice(words) for _ in range(draw.randrange(60))))
+        for program in ("opendkim", "clamav-milter", "rspamd", "spamass-milter"):
+            write("%s/usr/sbin/%s" % (root, program), "")
+        out = detect(root)
+        check(not any(ord(c) < 32 and c != "\n" for c in out), (number, out))
+        ok, said = loads(out)
+        check(ok, (number, out, said))
+    root = DIR + "/stranger"
+    os.makedirs(root + "/etc/opendkim.conf")  # a directory
+    os.makedirs(root + "/usr/lib/systemd/system/opendkim.service")
+    os.makedirs(root + "/etc/default")
+    os.mkfifo(root + "/etc/default/opendkim")
+    os.makedirs(root + "/etc/clamav")
+    os.symlink("clamav-milter.conf", root + "/etc/clamav/clamav-milter.conf")  # onto itself
+    write(root + "/etc/opendmarc.conf", b"x" * (3 << 20))  # above what is read
+    for program in ("clamav-milter", "opendmarc"):
+        write("%s/usr/sbin/%s" % (root, program), "")
+    check(detect(root).count("\n#filter ") == 3, detect(root))
+
+
+# ---- import milter-manager ----
+
+
+@case
+def imports_a_file_and_standard_input():
+    status, out, err = run("import", "milter-manager", MANAGER)
+    check(status == 0 and err == "", (status, err))
+    check('filter "clamav-milter" {\n    connect "inet:7357@127.0.0.1"\n' in out, out)
+    check(*loads(out))
+    with open(MANAGER) as text:
+        check(run("import", "milter-manager", "-", stdin=text.read()) == (0, out, ""), "standard input says the same")
+
+
+@case
+def says_where_a_text_is_wrong():
+    status, out, err = run("import", "milter-manager", "-", stdin='a.b = 1\nmanager.daemon = maybe\n')
+    check(status == 1 and out == "" and "standard input:2:18: expected a text" in err, (status, out, err))
+    status, out, err = run("import", "milter-manager", DIR + "/none")
+    check(status == 1 and "No such file" in err, (status, err))
+    check(run("import", "milter-manager", "-", stdin="# x\n" * (2 << 20))[0] == 1, "too long")
+    check(run("import", "milter-manager", "/dev/null")[0] == 1, "a device")
+    check(run("import", "milter-manager")[0] == 2, "no file")
+    check(run("import", "milter-manager", "a", "b")[0] == 2, "two files")
+    check(run("import", "milter-manager", "-x")[0] == 2, "an option")
+
+
+try:
+    for number, function in enumerate(cases, 1):
+        failures.clear()
+        function()
+        print("%s %d - %s" % ("not ok" if failures else "ok", number, function.__name__), flush=True)
+    print("1..%d" % len(cases))
+finally:
+    shutil.rmtree(DIR, ignore_errors=True)
