@@ -50,7 +50,7 @@ struct term {
     const struct policy_items *items;         /* CLAUSE, EVERY */
     const struct policy_condition *condition; /* CONDITION; NULL: one that could not be read */
     struct regex *re;                         /* HEADER, BODY, MACRO: a regex */
-    struct slice text;                        /* … or a text; NONE: neither */
+    struct slice text;                        /* MACRO: … or a text; NONE: neither */
     struct slice name;                        /* HEADER; MACRO: as the MTA writes it, "{name}" or "j" */
     int64_t number;                           /* STRESS, MSGSIZE: as in conf_term; DNSBL, FILTER: which; DNSBL -1: any */
     enum conf_compare compare;                /* MSGSIZE */

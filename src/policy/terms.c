@@ -41,12 +41,12 @@ static bool matches_regex(struct regex *re, struct slice subject)
     return regex_match(re, slice_upto(subject, REGEX_SUBJECT_MAX_BYTES), &matched, NULL) == ERR_NONE && matched;
 }
 
-/* A header's or a macro's value: any, this one (whatever its case and the space around it), or one that a regex matches. */
+/* A header's or a macro's value: any, this one whatever its case, or one that a regex matches. */
 static bool matches_value(const struct term *t, struct slice value)
 {
     if (t->re)
         return matches_regex(t->re, value);
-    return !t->text.ptr || slice_eq_nocase(slice_trim(value, " \t\r\n"), t->text);
+    return !t->text.ptr || slice_eq_nocase(value, t->text);
 }
 
 /* ---- the client ---- */
@@ -206,8 +206,9 @@ static enum policy_truth judge_helo(const struct question *q)
         return open_until(POLICY_AT_MAIL, q, false);
     if (q->f->stage < POLICY_AT_HELO)
         return POLICY_LATER;
-    if (matches_items(q, q->f, true) || items->n_formats == 0)
-        return truth_of(matches_items(q, q->f, true));
+    bool plainly = matches_items(q, q->f, true);
+    if (plainly || items->n_formats == 0)
+        return truth_of(plainly);
     if (items->formats_name_rcpt)
         return judge_recipient(q);
     return known_from(POLICY_AT_MAIL, q, matches_items(q, q->f, false)); /* a format may name the sender */
@@ -235,6 +236,7 @@ static enum policy_truth judge_clause(const struct question *q)
 
 /* ---- the message ---- */
 
+/* Without the blanks around the value: some MTAs hand them over (SMFIP_HDR_LEADSPC). */
 static enum policy_truth judge_header(const struct question *q)
 {
     struct slice name, value;
@@ -242,7 +244,7 @@ static enum policy_truth judge_header(const struct question *q)
     if (q->f->stage < POLICY_AT_HEADER)
         return POLICY_LATER;
     for (size_t n = 0; !hit && q->more->header && q->more->header(q->more->ctx, n, &name, &value); n++)
-        hit = slice_eq_nocase(name, q->t->name) && matches_value(q->t, value);
+        hit = slice_eq_nocase(name, q->t->name) && matches_value(q->t, slice_trim(value, " \t"));
     return open_until(POLICY_AT_EOH, q, hit);
 }
 

@@ -184,7 +184,7 @@ static void message(void)
         {"header \"subject\" /cheap +watches/", "-----yyyy", "header"},
         {"header \"Subject\" /^watches/", "------nnn", "header"},
         {"header \"X-Spam-Flag\"", "-----yyyy", "header"},
-        {"header \"X-Spam-Flag\" /^ *yes$/", "-----yyyy", "header"},
+        {"header \"X-Spam-Flag\" /^yes$/", "-----yyyy", "header"},
         {"header \"X-Spam\"", "------nnn", "header"},
         {"body /^buy this$/", "-------yy", "body"},
         {"body /^now$/", "--------y", "body"}, /* its line may go on */

@@ -113,19 +113,22 @@ static void answers_of_dns(void)
 {
     static const struct {
         const char *address;
-        bool open, exact; /* exact: 127.0.0.2 and 127.0.0.16/28 */
+        bool open, exact, refusals; /* exact: 127.0.0.2 and 127.0.0.16/28 */
     } rows[] = {
-        {"127.0.0.2", true, true},     {"127.0.0.3", true, false},        {"127.0.0.16", true, true},
-        {"127.0.0.31", true, true},    {"127.0.0.32", true, false},       {"127.1.2.3", true, false},
-        {"192.0.2.1", false, false},   {"127.255.255.254", false, false}, {"127.255.254.1", true, false},
-        {"2001:db8::1", false, false},
+        {"127.0.0.2", true, true, false},       {"127.0.0.3", true, false, false},
+        {"127.0.0.16", true, true, false},      {"127.0.0.31", true, true, false},
+        {"127.0.0.32", true, false, false},     {"127.1.2.3", true, false, false},
+        {"192.0.2.1", false, false, false},     {"2001:db8::1", false, false, false},
+        {"127.255.254.1", true, false, false},  {"127.255.255.254", false, false, true},
+        {"127.255.255.7", false, false, false},
     };
-    struct fixture f = filters_new(NULL, NULL);
+    struct fixture f = filters_new("dnsrbl \"refusals\" r.example 127.255.255.252/30\n", NULL);
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct ip two[] = {ip_of("192.0.2.1"), ip_of(rows[i].address)};
         bool ok = CHECK_INT(policy_dnsbl_matches(f.policy, 0, &two[1], 1), rows[i].open);
         ok &= CHECK_INT(policy_dnsbl_matches(f.policy, 1, &two[1], 1), rows[i].exact);
         ok &= CHECK_INT(policy_dnsbl_matches(f.policy, 1, two, 2), rows[i].exact);
+        ok &= CHECK_INT(policy_dnsbl_matches(f.policy, 2, &two[1], 1), rows[i].refusals);
         ok &= CHECK(!policy_dnsbl_matches(f.policy, 0, two, 0));
         if (!ok)
             printf("# %s\n", rows[i].address);
