@@ -286,8 +286,8 @@ static bool is_punct(const struct token *t, char c)
 }
 
 /*
- * Whether the line at the lexer's place begins with what can only be a statement, never a part of one in braces. In an expression
- * `filter "name" reject` and `list "name"` may begin a line too.
+ * Whether the line at the lexer's place begins with what can only be a statement, never a part of one in braces. In an
+ * expression `filter "name" reject` and `list "name"` may begin a line too.
  */
 static bool at_sure_statement(const struct lexer *lx)
 {

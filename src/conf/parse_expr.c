@@ -1,6 +1,6 @@
 /*
- * parse_expr.c - expressions of `when` and of named conditions, and the condition statement. Knows how terms are joined and which
- * other conditions they name; a term's own words are read in parse_term.c.
+ * parse_expr.c - expressions of `when` and of named conditions, and the condition statement. Knows how terms are joined and
+ * which other conditions they name; a term's own words are read in parse_term.c.
  */
 #include "base/mem.h"
 #include "conf/parse.h"
@@ -175,7 +175,7 @@ const struct conf_expr *parse_expr(struct parser *p)
 
 /* ---- what is known when ---- */
 
-/* The first term that asks for something of the message or of another filter; NULL: none. *through: the term of e that led there. */
+/* The first term that asks for something of the message or of another filter; NULL: none. *through: the term of e it is in. */
 static const struct conf_expr *find_late(const struct conf_expr *e, const struct conf_expr **through)
 {
     if (e->op != CONF_EXPR_TERM) {

@@ -1,6 +1,6 @@
 /*
- * print.c - the configuration in canonical form. What is printed parses back to the same; where the language has a trap (a string
- * that ends in a backslash, a regex meant as basic or extended), this file steps round it.
+ * print.c - the configuration in canonical form. What is printed parses back to the same: where a regex is meant as a basic or
+ * an extended one, extendedregex is printed before it.
  */
 #include "conf/print.h"
 #include "conf/parse.h"

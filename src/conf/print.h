@@ -11,7 +11,7 @@ void conf_print(const struct conf *c, struct buf *out);
 void conf_print_acl(const struct conf_acl *acl, struct buf *out);
 void conf_print_expr(const struct conf_expr *expr, struct buf *out);
 
-/* The settings as mdoc list items for the manual page: name, argument, default, bounds, text; global ones, those of a filter. */
+/* The settings as mdoc list items for the manual page: name, argument, default, bounds, text. Global ones, a filter's. */
 void conf_print_manual(struct buf *out);
 void conf_print_filter_manual(struct buf *out);
 

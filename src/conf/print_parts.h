@@ -1,6 +1,6 @@
 /*
- * print_parts.h - what the printer's files share. Where the language has a trap (a string that ends in a backslash), these step
- * round it; one_line: it is for a reader, not for the parser.
+ * print_parts.h - what the printer's files share. Where the language has a trap (a string that ends in a backslash), these
+ * step round it; one_line: it is for a reader, not for the parser.
  */
 #ifndef TARSIER_CONF_PRINT_PARTS_H
 #define TARSIER_CONF_PRINT_PARTS_H
@@ -8,8 +8,8 @@
 #include "conf/conf.h"
 
 /*
- * A quote behind a backslash ends a string only when no other follows on the line: so what ends in a backslash must be the last
- * of its line. Call it behind the quote.
+ * A quote behind a backslash ends a string only when no other follows on the line: so what ends in a backslash must be the
+ * last of its line. Call it behind the quote.
  */
 void print_end_backslash(struct buf *out, bool one_line);
 void print_string(const char *text, struct buf *out, bool one_line);

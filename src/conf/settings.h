@@ -1,6 +1,7 @@
 /*
- * settings.h - the tables of settings, the global ones and those of a filter: one row each. Parser, checker, printer, manual page
- * and the reload's "needs restart" read these rows; nothing else knows the settings by name. Knows values, not what they do.
+ * settings.h - the tables of settings, the global ones and those of a filter: one row each. Parser, checker, printer, manual
+ * page and the reload's "needs restart" read these rows; nothing else knows the settings by name. Knows values, not what they
+ * do.
  */
 #ifndef TARSIER_CONF_SETTINGS_H
 #define TARSIER_CONF_SETTINGS_H
