@@ -251,13 +251,17 @@ static const char head[] =
     "#     stress.threshold_n_connections                            stress N in place of stress\n"
     "#     restrict_accounts_by_list and other Ruby                  condition \"...\" { ... }\n\n";
 
-/* The lists that milter-manager's conditions ask, with what each means by "listed". */
-static const char dnsbls[] = "\n# What DNSBL Listed asks.\n"
+/* The lists that milter-manager's conditions ask, with what each means by "listed". Named, since greylist.conf may have others. */
+static const char dnsbls[] = "\n# What DNSBL Listed and Not DNSBL Listed ask.\n"
                              "dnsrbl \"zen.spamhaus.org\" zen.spamhaus.org 127.0.0.10/31\n"
                              "# (switched off by its operator in 2024; it does no harm)\n"
                              "dnsrbl \"dnsbl.sorbs.net\" dnsbl.sorbs.net 127.0.0.10\n"
                              "dnsrbl \"bl.spamcop.net\" bl.spamcop.net 127.0.0.2\n"
-                             "dnsrbl \"b.barracudacentral.org\" b.barracudacentral.org 127.0.0.2\n";
+                             "dnsrbl \"b.barracudacentral.org\" b.barracudacentral.org 127.0.0.2\n"
+                             "condition \"dnsbl listed\" {\n"
+                             "    dnsbl \"zen.spamhaus.org\" or dnsbl \"dnsbl.sorbs.net\" or dnsbl \"bl.spamcop.net\"\n"
+                             "    or dnsbl \"b.barracudacentral.org\"\n"
+                             "}\n";
 
 static void put_include(const struct manager_conf_options *options, struct buf *out)
 {

@@ -12,11 +12,16 @@ enum { FILTERS_MAX = 32, TIMEOUT_MAX_SEC = 86400, NAME_MAX_BYTES = 200 };
 static const struct {
     const char *name, *when, *provide;
 } conditions[] = {
-    {"Remote Network", "remote", NULL},       {"Unauthenticated", "unauthenticated", NULL},
-    {"Authenticated", "authenticated", NULL}, {"S25R", "s25r", NULL},
-    {"No Stress", "not stress", NULL},        {"DNSBL Listed", "dnsbl", NULL},
-    {"Not DNSBL Listed", "not dnsbl", NULL},  {"Sendmail Compatible", NULL, "sendmail-macros"},
-    {"Stress Notify", NULL, "stress"},        {"Trust", NULL, "trusted"},
+    {"Remote Network", "remote", NULL},
+    {"Unauthenticated", "unauthenticated", NULL},
+    {"Authenticated", "authenticated", NULL},
+    {"S25R", "s25r", NULL},
+    {"No Stress", "not stress", NULL},
+    {"DNSBL Listed", "\"dnsbl listed\"", NULL},
+    {"Not DNSBL Listed", "not \"dnsbl listed\"", NULL},
+    {"Sendmail Compatible", NULL, "sendmail-macros"},
+    {"Stress Notify", NULL, "stress"},
+    {"Trust", NULL, "trusted"},
 };
 
 enum { N_CONDITIONS = COUNT_OF(conditions) };

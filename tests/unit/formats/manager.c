@@ -271,7 +271,8 @@ static void takes_over_milters(void)
         CHECK(f->set.enabled && !f->set.evaluation);
     }
     CHECK_INT(r.conf->n_dnsbls, 4);
-    CHECK(says(&r, "    when remote and not stress and not dnsbl\n"));
+    CHECK_INT(r.conf->n_conditions, 1);
+    CHECK(says(&r, "    when remote and not stress and not \"dnsbl listed\"\n"));
     CHECK(says(&r, "    when authenticated\n"));
     CHECK(says(&r, "the condition \"Own\", Ruby of your own"));
     CHECK(says(&r, "    # milter.command_options = [\"a\",\n    #   \"b\"]\n    #     not taken over"));
@@ -344,6 +345,7 @@ static void random_texts_load(void)
                                          "\"\\\\\"",
                                          "\"\\\"\"",
                                          "m.applicable_conditions = [\"S25R\", \"No Stress\"]\n",
+                                         "m.applicable_conditions = [\"DNSBL Listed\"]\n",
                                          "manager.connection_spec = ",
                                          "manager.unix_socket_mode = ",
                                          "0",
