@@ -270,7 +270,7 @@ static void begin_scope(struct session *s, uint8_t for_cmd)
 
 void session_macros(struct session *s, uint8_t for_cmd, struct slice pairs)
 {
-    if ((s->flags & FLAG_PASSED) && !s->children)
+    if (session_is_passed(s))
         return;
     begin_scope(s, for_cmd);
     if (s->children)

@@ -279,6 +279,11 @@ struct policy_facts session_facts(const struct session *s, enum policy_stage sta
     };
 }
 
+bool session_is_passed(const struct session *s)
+{
+    return (s->flags & FLAG_PASSED) && (!s->children || s->children->over);
+}
+
 /* ---- commands ---- */
 
 /* Whether the filter is asked about this client, as far as the stage tells; a no is counted and logged. */
@@ -515,7 +520,7 @@ static void on_quit_nc(struct session *s, const struct milter_command *c, struct
     s->unknown_looks = 0;
     s->resolve = RESOLVE_ABSENT;
     s->waited_ms = s->longest_ms = 0;
-    s->flags = 0;
+    s->flags &= FLAG_SILENT_HEADERS; /* as negotiated, once for all */
     s->phase = PHASE_OPEN;
 }
 
@@ -583,7 +588,7 @@ static void handle_packet(struct session *s, const struct wire_packet *p)
     bool is_answered = rule->is_answered && !(p->cmd == SMFIC_HEADER && (s->flags & FLAG_SILENT_HEADERS));
     if (is_answered)
         s->owed = p->cmd;
-    if (is_answered && (s->flags & FLAG_PASSED) && !s->children) {
+    if (is_answered && session_is_passed(s)) {
         session_reply_code(s, SMFIR_CONTINUE); /* an MTA that goes on asking after "accept" */
         return;
     }
