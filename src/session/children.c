@@ -440,13 +440,30 @@ static void decide(struct session *s, struct child *c, enum policy_stage stage)
         s->children->standing[c->number] = FILTER_NOT_ASKED;
 }
 
+/* What conditions of later filters can ask about one that is not a child, or is not enabled. */
+static enum policy_standing standing_of_other(const struct session *s, const struct child *c)
+{
+    if (!c->conf->builtin || (s->flags & FLAG_PASSED))
+        return FILTER_NOT_ASKED;
+    if (s->children->goal < PLACE_RCPT)
+        return FILTER_PENDING;
+    return s->flags & FLAG_ASKED ? FILTER_CONTINUED : FILTER_NOT_ASKED;
+}
+
 void children_decide(struct session *s)
 {
     struct children *ch = s->children;
     enum policy_stage stage = children_stage(s);
+    bool earlier_done = true;
     for (unsigned i = 0; i < ch->count; i++) {
-        decide(s, &ch->child[i], stage);
-        child_lead(&ch->child[i]);
+        struct child *c = &ch->child[i];
+        if (!is_child(c))
+            ch->standing[i] = (uint8_t)standing_of_other(s, c);
+        /* At the very end a filter that is still at work counts as one of which nothing is known: so that is not asked before. */
+        if (stage != POLICY_AT_HEADER) /* all headers are looked at together, at their end */
+            decide(s, c, stage == POLICY_AT_EOM && !earlier_done ? POLICY_AT_BODY : stage);
+        child_lead(c);
+        earlier_done &= child_is_settled(c);
     }
 }
 
