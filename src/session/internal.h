@@ -1,7 +1,8 @@
 /*
  * internal.h - the session's insides, for the files of this folder only.
  *
- *   session.c    life, input, the table of commands       negotiate.c  OPTNEG and macros
+ *   session.c    life, input, events                      commands.c   the table of commands
+ *   negotiate.c  OPTNEG and macros                        children.h   the manager's side
  *   recipient.c  RCPT: policy, store, verdict             holding.c    looks, hold and its ends
  *   message.c    DATA and end of message: headers         text.c       replies and log lines
  */
@@ -190,6 +191,7 @@ void session_reply_gone(struct session *s, const char *text);
 void session_close(struct session *s, const char *why);
 /* Copy text into a scope; NONE and a closed session when the MTA has sent more than a scope may hold. */
 struct slice session_keep(struct session *s, struct scope *scope, struct slice text);
+void session_clear_scope(struct scope *scope);
 void session_clear_helo(struct session *s);
 void session_clear_recipient(struct session *s);
 void session_clear_message(struct session *s);
@@ -201,6 +203,11 @@ void session_set_wait(struct session *s, enum wait wait);
 void session_arm_timer(struct session *s);
 struct policy_facts session_facts(const struct session *s, enum policy_stage stage);
 bool session_may_progress(const struct session *s);
+
+/* ---- commands.c ---- */
+
+/* One whole packet of the MTA's, while nothing is owed to it. */
+void command_handle(struct session *s, const struct wire_packet *p);
 
 /* ---- negotiate.c ---- */
 

@@ -1,0 +1,318 @@
+/*
+ * commands.c - the table that says which command of the MTA may come when, and what each one does first: its facts are kept, it is
+ * seen who is asked about them, and the greylist filter's part begins.
+ */
+#include "session/children.h"
+
+#include "base/mem.h"
+
+/* Whether the filter is asked about this client, as far as the stage tells; a no is counted and logged. */
+static bool is_asked(struct session *s, enum policy_stage stage)
+{
+    struct policy_facts facts = session_facts(s, stage);
+    struct policy_why why;
+    if (policy_when(s->plan->policy, &facts, &why) == POLICY_NO) {
+        bool there_is_none = s->children && policy_greylist_number(s->plan->policy) >= policy_filter_count(s->plan->policy);
+        s->sh->stats.passed++;
+        if (!there_is_none) /* else each session would say so */
+            text_log_passed(s, &why);
+        return false;
+    }
+    s->s25r_rule = (uint8_t)(why.s25r_rule + 1);
+    return true;
+}
+
+/* The first facts are in: who is asked about this client? */
+static void connect_go(struct session *s)
+{
+    bool asked = is_asked(s, POLICY_AT_CONNECT);
+    if (!asked)
+        s->flags |= FLAG_PASSED;
+    if (asked || (s->children && s->children->any_child))
+        holding_first_look(s);
+    else
+        session_reply_code(s, SMFIR_ACCEPT);
+}
+
+static void on_connect(struct session *s, const struct milter_command *c, struct slice raw)
+{
+    /* a verified name is the reverse name again: kept once */
+    bool same = s->client_ptr.ptr && slice_eq(s->client_ptr, c->u.connect.host);
+    s->host = same ? s->client_ptr : session_keep(s, &s->conn, c->u.connect.host);
+    if (s->phase == PHASE_OVER)
+        return;
+    if (c->u.connect.family == MILTER_FAMILY_UNKNOWN) {
+        /* The client was gone before the MTA looked; what it has sent blindly would be delivered (Postfix 3.7). */
+        s->sh->stats.gone++;
+        text_log_gone(s, "gone before the MTA knew its address");
+        session_reply_gone(s, "Client is gone");
+        return;
+    }
+    struct ip ip = {0};
+    if (c->u.connect.family == MILTER_FAMILY_UNIX)
+        s->flags |= FLAG_LOCAL;
+    else if (ip_parse(c->u.connect.address, &ip) != ERR_NONE) {
+        session_close(s, "CONNECT with an address that is none");
+        return;
+    }
+    /* After XCLIENT or PROXY the packet has the client that counts; the macros name the same one. */
+    s->ends.remote = ip;
+    s->ends.remote_port = c->u.connect.port;
+    s->phase = PHASE_CONNECTED;
+    if (s->children)
+        children_note_connect(s, raw);
+    struct ip client = ip_client(&ip);
+    if (shared_note_lookup(s->sh, &client, s->resolve == RESOLVE_TEMP))
+        s->flags |= FLAG_TEMP_AGAIN;
+    if (s->phase != PHASE_OVER && children_facts_ready(s, POLICY_AT_CONNECT, connect_go))
+        connect_go(s);
+}
+
+static void helo_go(struct session *s)
+{
+    session_continue(s);
+}
+
+static void on_helo(struct session *s, const struct milter_command *c, struct slice raw)
+{
+    if (!(s->flags & FLAG_HELO_MACROS))
+        session_clear_helo(s);
+    s->flags &= (uint16_t)~FLAG_HELO_MACROS;
+    s->helo = session_keep(s, &s->helo_scope, c->u.helo);
+    if (s->children) {
+        session_clear_message(s);
+        children_note_helo(s, raw);
+    }
+    if (s->phase != PHASE_OVER && children_facts_ready(s, POLICY_AT_HELO, helo_go))
+        helo_go(s);
+}
+
+static void mail_go(struct session *s)
+{
+    if (!(s->flags & FLAG_PASSED) && is_asked(s, POLICY_AT_MAIL))
+        s->flags |= FLAG_ASKED;
+    if ((s->flags & FLAG_ASKED) || s->children) {
+        session_continue(s);
+        return;
+    }
+    session_clear_message(s);
+    session_reply_code(s, SMFIR_ACCEPT); /* this message only: the next MAIL is seen again */
+}
+
+static void take_newest_plan(struct session *s)
+{
+    if (s->plan == s->sh->plan || !session_can_take_plan(s, s->sh->plan))
+        return;
+    struct plan *old = s->plan;
+    s->plan = plan_ref(s->sh->plan);
+    if (s->children)
+        children_take_plan(s);
+    plan_unref(old);
+}
+
+static void on_mail(struct session *s, const struct milter_command *c, struct slice raw)
+{
+    if (!(s->flags & FLAG_MAIL_MACROS))
+        session_clear_message(s);
+    s->flags &= (uint16_t)~FLAG_MAIL_MACROS;
+    take_newest_plan(s);
+    s->sender = session_keep(s, &s->mail, c->u.envelope.address);
+    if (s->phase == PHASE_OVER)
+        return;
+    s->phase = PHASE_MAIL;
+    if (s->children)
+        children_note_mail(s, raw);
+    if (children_facts_ready(s, POLICY_AT_MAIL, mail_go))
+        mail_go(s);
+}
+
+/* The filter's condition may speak of the recipient. */
+static bool is_asked_about_recipient(struct session *s)
+{
+    const struct policy *p = s->plan->policy;
+    size_t number = policy_greylist_number(p);
+    if (number >= policy_filter_count(p) || !policy_filter_is_per_recipient(p, number))
+        return true;
+    return is_asked(s, POLICY_AT_RCPT);
+}
+
+static void rcpt_go(struct session *s)
+{
+    bool asked = (s->flags & FLAG_ASKED) && !children_is_rejected_rcpt(s);
+    if (asked && is_asked_about_recipient(s)) {
+        recipient_begin(s);
+        return;
+    }
+    if (asked)
+        s->flags |= FLAG_LET_BY;
+    session_continue(s);
+}
+
+static void on_rcpt(struct session *s, const struct milter_command *c, struct slice raw)
+{
+    if (!(s->flags & FLAG_RCPT_MACROS))
+        session_clear_recipient(s);
+    s->flags &= (uint16_t)~FLAG_RCPT_MACROS;
+    s->recipient = session_keep(s, &s->rcpt, c->u.envelope.address);
+    if (s->phase == PHASE_OVER)
+        return;
+    s->phase = PHASE_RCPT;
+    if (s->children)
+        children_keep_rcpt(s, raw);
+    if (s->phase != PHASE_OVER && children_facts_ready(s, POLICY_AT_RCPT, rcpt_go))
+        rcpt_go(s);
+}
+
+static void on_data(struct session *s, const struct milter_command *c, struct slice raw)
+{
+    (void)c, (void)raw;
+    s->phase = PHASE_MESSAGE;
+    message_data(s);
+}
+
+static void on_header(struct session *s, const struct milter_command *c, struct slice raw)
+{
+    (void)raw;
+    s->phase = PHASE_MESSAGE;
+    if (s->children)
+        children_note_header(s, c->u.header.name, c->u.header.value);
+    session_continue(s);
+}
+
+static void on_eoh(struct session *s, const struct milter_command *c, struct slice raw)
+{
+    (void)c, (void)raw;
+    s->phase = PHASE_MESSAGE;
+    if (s->children)
+        children_note_eoh(s);
+    session_continue(s);
+}
+
+static void on_body(struct session *s, const struct milter_command *c, struct slice raw)
+{
+    (void)raw;
+    s->phase = PHASE_MESSAGE;
+    if (s->children)
+        children_note_body(s, c->u.body);
+    session_continue(s);
+}
+
+static void on_end(struct session *s, const struct milter_command *c, struct slice raw)
+{
+    (void)raw;
+    s->phase = PHASE_MESSAGE;
+    if (s->children)
+        children_note_eom(s, c->u.body);
+    message_end(s);
+}
+
+static void on_unknown(struct session *s, const struct milter_command *c, struct slice raw)
+{
+    (void)raw;
+    if (s->children)
+        children_note_unknown(s, c->u.unknown);
+    session_continue(s);
+}
+
+static void on_abort(struct session *s, const struct milter_command *c, struct slice raw)
+{
+    (void)c, (void)raw;
+    session_clear_message(s);
+}
+
+static void on_quit(struct session *s, const struct milter_command *c, struct slice raw)
+{
+    (void)c, (void)raw;
+    session_close(s, NULL);
+}
+
+/* A new client's connection follows on this one; nothing of the old client's may stay. */
+static void on_quit_nc(struct session *s, const struct milter_command *c, struct slice raw)
+{
+    (void)c, (void)raw;
+    session_clear_message(s);
+    session_clear_scope(&s->conn);
+    session_clear_helo(s);
+    children_clear_connection(s);
+    s->host = s->client_ptr = s->mta_name = s->if_addr = SLICE_NONE;
+    s->conn_macros = NULL;
+    s->ends = (struct endpoints){0};
+    s->cookie = 0;
+    s->watch = WATCH_UNTRIED;
+    s->unknown_looks = 0;
+    s->resolve = RESOLVE_ABSENT;
+    s->waited_ms = s->longest_ms = 0;
+    s->flags &= FLAG_SILENT_HEADERS; /* as negotiated, once for all */
+    s->phase = PHASE_OPEN;
+}
+
+#define BIT(phase) (1u << (phase))
+
+/*
+ * Which command may come when. HELO comes twice with STARTTLS, ABORT at any time and several in a row, and a sender that the
+ * MTA refused by itself may be followed by another MAIL. A DATA that was refused (delayedreject, or another filter) ends no
+ * message: the client may go on with recipients, DATA or HELO, and Postfix hands them on without an ABORT before.
+ */
+static const struct command_rule {
+    uint8_t cmd;
+    uint16_t phases;
+    bool is_answered; /* of SMFIP_NR_* only NR_HDR is ever asked for (negotiate.c) */
+    void (*handle)(struct session *s, const struct milter_command *c, struct slice raw);
+} rules[] = {
+    {SMFIC_CONNECT, BIT(PHASE_OPEN), true, on_connect},
+    {SMFIC_HELO, BIT(PHASE_CONNECTED) | BIT(PHASE_MAIL) | BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), true, on_helo},
+    {SMFIC_MAIL, BIT(PHASE_CONNECTED) | BIT(PHASE_MAIL), true, on_mail},
+    {SMFIC_RCPT, BIT(PHASE_MAIL) | BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), true, on_rcpt},
+    {SMFIC_DATA, BIT(PHASE_MAIL) | BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), true, on_data},
+    {SMFIC_HEADER, BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), true, on_header},
+    {SMFIC_EOH, BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), true, on_eoh},
+    {SMFIC_BODY, BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), true, on_body},
+    {SMFIC_BODYEOB, BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), true, on_end},
+    {SMFIC_UNKNOWN, BIT(PHASE_CONNECTED) | BIT(PHASE_MAIL) | BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), true, on_unknown},
+    {SMFIC_ABORT, (uint16_t)~BIT(PHASE_NEW), false, on_abort},
+    {SMFIC_QUIT, UINT16_MAX, false, on_quit},
+    {SMFIC_QUIT_NC, (uint16_t)~BIT(PHASE_NEW), false, on_quit_nc},
+};
+
+static const struct command_rule *find_rule(uint8_t cmd)
+{
+    for (size_t i = 0; i < COUNT_OF(rules); i++)
+        if (rules[i].cmd == cmd)
+            return &rules[i];
+    return NULL;
+}
+
+void command_handle(struct session *s, const struct wire_packet *p)
+{
+    if (p->cmd == SMFIC_OPTNEG) {
+        if (s->phase != PHASE_NEW || session_negotiate(s, p->body) != ERR_NONE)
+            session_close(s, "negotiation that cannot be understood, or a second one");
+        return;
+    }
+    struct milter_command c;
+    if (milter_parse_command(p, &c) != ERR_NONE) {
+        session_close(s, "a command that cannot be understood");
+        return;
+    }
+    if (s->phase == PHASE_NEW && p->cmd != SMFIC_QUIT) {
+        session_close(s, "a command before the negotiation");
+        return;
+    }
+    if (p->cmd == SMFIC_MACRO) {
+        session_macros(s, c.u.macro.for_cmd, c.u.macro.pairs);
+        return;
+    }
+    const struct command_rule *rule = find_rule(p->cmd);
+    if (!rule || !(rule->phases & BIT(s->phase))) {
+        session_close(s, "a command at the wrong time");
+        return;
+    }
+    bool is_answered = rule->is_answered && !(p->cmd == SMFIC_HEADER && (s->flags & FLAG_SILENT_HEADERS));
+    if (is_answered)
+        s->owed = p->cmd;
+    if (is_answered && session_is_passed(s)) {
+        session_reply_code(s, SMFIR_CONTINUE); /* an MTA that goes on asking after "accept" */
+        return;
+    }
+    rule->handle(s, &c, p->body);
+}
