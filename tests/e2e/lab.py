@@ -132,22 +132,22 @@ def read(path):
 class Lab:
     """binaries: directory with tarsierd and tarsier (copied in: the place they are in may be hidden by a mount)."""
 
-    def __init__(self, daemon=None, cli=None, shipped_conf=None):
+    def __init__(self, daemon=None, cli=None, shipped_conf=None, others=()):
         self.children = []  # Popen of everything started, newest last
         self.transcript = []  # (seconds, connection, who, text)
         self.start = time.monotonic()
         self.connections = 0
         self.tarsierd = None
-        self._mounts(daemon, cli, shipped_conf)
+        self._mounts(daemon, cli, shipped_conf, *others)
         self._network()
         self._dns()
 
     # --- building -----------------------------------------------------------------------------------------------------
 
-    def _mounts(self, daemon, cli, shipped_conf):
+    def _mounts(self, *brought_in):
         if os.getpid() != 1:
             raise LabError("a lab must be process 1 of its own namespaces")
-        brought = [(p, open(p, "rb").read()) for p in (daemon, cli, shipped_conf) if p and os.path.exists(p)]
+        brought = [(p, open(p, "rb").read()) for p in brought_in if p and os.path.exists(p)]
         for place in ("/run", "/var/lib", "/var/spool", "/var/log"):
             run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", place)
         os.makedirs(ROOM)

@@ -1,0 +1,177 @@
+"""(a) A child milter behind tarsierd sees and does what it sees and does alone behind Postfix.
+
+The same child runs twice: one is asked by Postfix itself (port 26), the other by tarsierd. The same client with the same
+source port says the same to both; the children's logs and the delivered mail must then be the same.
+"""
+
+import lab as L
+import milters as M
+from case import case
+
+TLS = (
+    "smtpd_tls_security_level = may\nsmtpd_tls_cert_file = /etc/postfix/cert.pem\nsmtpd_tls_key_file = /etc/postfix/key.pem\n"
+)
+
+HEADERS = (
+    "X-Folded: one,\r\n\ttwo,\r\n  three\r\nX-Empty:\r\nX-Tight:value\r\nX-Wide:   value\r\nX-Tab:\tvalue\r\n"
+    "X-Twice: 1\r\nX-Twice: 2\r\nX-Trail: value \r\nX-Blank-Line:\r\n \r\n more\r\n"
+)
+
+BODY = "First.\r\n.\r\n..dots\r\n\tTab and caf\xe9\r\n" + ("y" * 70 + "\r\n") * 2500 + "no line end follows the last\r\n"
+
+
+def dialogue(c, tls=False):
+    """Everything a client may do in a session, well-behaved. The replies, for comparison too."""
+    said = [c.greeting.text]
+
+    def step(do, *arguments):
+        if said[-1] != "(gone)":
+            try:
+                said.append(do(*arguments).text)
+            except OSError:
+                said.append("(gone)")
+
+    def message(subject, body="", headers=""):
+        step(M.data, c, M.mail(subject, body, headers))
+        if not said[-1].startswith("250"):
+            step(c.command, "RSET")  # Postfix keeps the envelope after a refused DATA
+
+    step(c.ehlo)
+    if tls:
+        step(c.starttls)
+        step(c.ehlo)
+    step(c.command, "MAIL FROM:<a@example.org> SIZE=1000 BODY=8BITMIME")
+    for recipient in ("b@example.net", "nosuch@example.net"):
+        step(c.rcpt, recipient)
+    step(c.command, "FOO bar")
+    for recipient in ("c@example.net", "d@elsewhere.example"):
+        step(c.rcpt, recipient)
+    message("first", BODY, HEADERS)
+    step(c.mail, "a2@example.org")
+    step(c.rcpt, "b@example.net")
+    for command in ("RSET", "VRFY b@example.net", "NOOP"):
+        step(c.command, command)
+    step(c.mail, "")
+    for recipient in ("nosuch2@example.net", "b@example.net"):
+        step(c.rcpt, recipient)
+    message("second")
+    step(c.command, "HELO again.example.org")
+    step(c.mail, "a3@example.org")
+    step(c.rcpt, "b@example.net")
+    step(c.quit)
+    return "\n".join(said)
+
+
+# name -> words for milter_child
+VARIANTS = {
+    "plain": [],
+    "symlists": ["symlist=connect:{client_ptr} {daemon_port} j", "symlist=rcpt:{rcpt_addr} {client_addr}"],
+    "one symlist": ["symlist=mail:{mail_addr}"],
+    "all symlists": [
+        "symlist=connect:{client_port}",
+        "symlist=helo:{client_name}",
+        "symlist=mail:{client_resolve}",
+        "symlist=rcpt:{client_ptr}",
+        "symlist=data:i {client_addr}",
+        "symlist=eoh:j",
+        "symlist=eom:{daemon_addr} i",
+    ],
+    "leading space": ["steps=leadspc"],
+    "refused recipients": ["steps=rcpt_rej"],
+    "no replies": ["steps=nr_hdr,nr_body,nr_eoh,nr_data,nr_unkn"],
+    "no replies at all": ["steps=nr_conn,nr_helo,nr_mail,nr_rcpt,nr_data,nr_unkn,nr_hdr,nr_eoh,nr_body,leadspc"],
+    "skip": ["steps=skip", "at=body:skip"],
+    "few steps": ["without=helo,data,header,body,unknown"],
+    "other steps": ["without=connect,mail,eoh,unknown"],
+    "refuses a recipient": ["at=rcpt@c@:reply:550:5.7.1:not c"],
+    "refuses a sender": ["at=mail@a2@:reply:450:4.7.1:not now"],
+    "accepts at rcpt": ["at=rcpt@b@:accept"],
+    "accepts at mail": ["at=mail@a@:accept"],
+    "accepts at helo": ["at=helo:accept"],
+    "rejects at connect": ["at=connect:reject"],
+    "defers at helo": ["at=helo:reply:450:4.7.1:helo later"],
+    "rejects at data": ["at=data:reply:554:5.7.1:no data"],
+    "rejects a header": ["at=header@X-Folded:reply:554:5.6.0:folded"],
+    "rejects at eoh": ["at=eoh@first:reject"],
+    "defers at body": ["at=body@first:tempfail"],
+    "accepts at body": ["at=body@first:accept"],
+    "rejects at eom": ["at=eom@first:reply:554:5.7.9:no%% mail"],
+    "discards at rcpt": ["at=rcpt@c@:discard"],
+    "discards at eom": ["at=eom@first:discard"],
+    "hangs up at rcpt": ["at=rcpt@c@:reply:421:4.3.2:bye"],
+    "progress": ["at=rcpt:progress:2:50", "at=eom:progress:2:50"],
+}
+
+# Postfix's own opinions of a child are its affair, also when tarsierd hands them on.
+EXPECTS = r"milter-reject: (MAIL|RCPT|DATA|END-OF-MESSAGE|CONNECT|HELO|EHLO|VRFY|RSET|UNKNOWN|FOO)"
+
+
+# Postfix sends ABORT also where there is nothing to abort, and libmilter, which has not seen the message begin or end there,
+# hands it on. tarsierd does not send it.
+NEEDLESS_ABORTS = ("few steps", "other steps")
+
+
+def told(line, variant):
+    return line.startswith("#2 ") and not (variant in NEEDLESS_ABORTS and line == "#2 abort")
+
+
+def compare(lab, check, name, words, port, tls=False):
+    seen, said, delivered = [], [], []
+    # By TCP, as for Postfix: when the other side of a unix socket closes, libmilter does not read what is still in it.
+    alone = M.Child(lab, "alone-" + name.replace(" ", "-"), *words, address="inet:9100@127.0.0.1")
+    behind = M.Child(lab, name.replace(" ", "-"), *words, address="inet:9101@127.0.0.1")
+    M.restart(lab, M.conf(behind.filter()))
+    for child, to in ((alone, M.ALONE_PORT), (behind, 25)):
+        with lab.client(L.GOOD, port=to, quiet=True) as c:  # tarsierd learns what the child wants
+            c.command("QUIT")
+        child.wait(r"^#1 close", 3)
+        with lab.client(L.DSL, source_port=port, port=to, quiet=True) as c:
+            said.append(M.same(dialogue(c, tls)))
+        child.wait(r"^#2 close", 3)
+        lab.settled()
+        files = [M.same(text) for subject in ("first", "second") for text in M.take_box("\nSubject: %s\n" % subject, 0)]
+        delivered.append("\n".join(files))
+        seen.append(M.same("\n".join(line for line in child.log().splitlines() if told(line, name))))
+    alone.kill()
+    behind.kill()
+    check.that(seen[0] == seen[1] and "#2 negotiate" in seen[0], "%s: the child sees the same" % name, M.difference(*seen))
+    check.that(said[0] == said[1], "%s: the client hears the same" % name, M.difference(*said))
+    check.that(delivered[0] == delivered[1], "%s: the same is delivered" % name, M.difference(*delivered))
+
+
+def some(lab, check, part):
+    M.postfix(lab, alone=True)
+    for number, (name, words) in enumerate(VARIANTS.items()):
+        if number % 4 == part:
+            compare(lab, check, name, words, 41000 + number)
+
+
+@case("as alone: plain children, steps and verdicts, first part", weight_sec=20, expects=EXPECTS)
+def alone_1(lab, check):
+    some(lab, check, 0)
+
+
+@case("as alone, second part", weight_sec=20, expects=EXPECTS)
+def alone_2(lab, check):
+    some(lab, check, 1)
+
+
+@case("as alone, third part", weight_sec=20, expects=EXPECTS)
+def alone_3(lab, check):
+    some(lab, check, 2)
+
+
+@case("as alone, fourth part", weight_sec=20, expects=EXPECTS)
+def alone_4(lab, check):
+    some(lab, check, 3)
+
+
+@case("as alone: STARTTLS", weight_sec=10)
+def alone_tls(lab, check):
+    L.run(
+        *"openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=mx.example.net".split(),
+        *("-keyout", "/etc/postfix/key.pem", "-out", "/etc/postfix/cert.pem"),
+    )
+    M.postfix(lab, alone=True, main=TLS)
+    compare(lab, check, "tls", [], 41900, tls=True)
+    compare(lab, check, "tls lists", ["symlist=helo:{cipher} {tls_version}", "symlist=mail:i {cipher_bits}"], 41901, tls=True)
