@@ -126,7 +126,7 @@ static struct {
     int log;
     uint32_t steps, actions;
     char *symlists[STAGES];
-    struct deed deeds[64];
+    struct deed deeds[128];
     size_t n_deeds;
     atomic_uint connections;
 } the;
