@@ -302,6 +302,7 @@ static enum err start_engine(struct daemon *d, struct buf *why)
     }
     d->engine = engine_new(plan_ref(d->plan), key, io_now());
     io_feed(d->io, &(struct event){.kind = EVENT_LIMITS, .u.limits.mta_sessions = d->mta_sessions});
+    io_feed(d->io, &(struct event){.kind = EVENT_INQUIRE});
     return ERR_NONE;
 }
 

@@ -6,6 +6,7 @@
  */
 #include "engine/engine.h"
 #include "base/mem.h"
+#include "session/inquiry.h"
 #include "session/session.h"
 
 #include <stdlib.h>
@@ -32,6 +33,7 @@ void engine_free(struct engine *e)
     struct effects nobody; /* what sessions want done on their way out */
     effects_init(&nobody);
     e->shared.out = &nobody;
+    inquiries_stop(&e->shared);
     for (size_t i = 0; i < e->n_slots; i++)
         session_free(e->slots[i]);
     free(e->slots);
@@ -77,6 +79,10 @@ static void tick(struct engine *e)
 {
     struct timer *t;
     while ((t = timer_wheel_next(&e->shared.wheel, e->shared.now.mono)) != NULL) {
+        if (t == &e->shared.inquiry_timer) {
+            inquiries_check(&e->shared);
+            continue;
+        }
         struct session *s = session_of_timer(t);
         session_id id = session_name(s);
         session_timer(s);
@@ -87,6 +93,7 @@ static void tick(struct engine *e)
 static void stop(struct engine *e)
 {
     e->shared.stopping = true;
+    inquiries_stop(&e->shared);
     for (size_t i = 0; i < e->n_slots; i++) {
         struct session *s = e->slots[i];
         if (!s)
@@ -105,6 +112,8 @@ static void take_plan(struct engine *e, struct plan *plan)
 static void to_session(struct engine *e, const struct event *event)
 {
     struct session *s = find(e, event->session);
+    if (event->kind == EVENT_DNS && event->session == 0)
+        inquiry_resolved(&e->shared, event);
     if (!s)
         return;
     switch (event->kind) {
@@ -138,12 +147,16 @@ static void to_session(struct engine *e, const struct event *event)
 /* News of a connection that was given up are of no interest any more. */
 static void to_child(struct engine *e, const struct event *event)
 {
-    struct child *c = shared_child_find(&e->shared, event->u.child.id);
+    const struct child_slot *c = shared_child_find(&e->shared, event->u.child.id);
     if (!c)
         return;
-    struct session *s = session_of_child(c);
+    if (c->inquiry) {
+        inquiry_news(&e->shared, c->inquiry, event);
+        return;
+    }
+    struct session *s = session_of_child(c->child);
     session_id id = session_name(s);
-    session_child_news(s, c, event);
+    session_child_news(s, c->child, event);
     reap(e, id);
 }
 
@@ -176,6 +189,10 @@ void engine_step(struct engine *e, const struct event *event, struct effects *ou
         break;
     case EVENT_LIMITS:
         sh->mta_sessions = event->u.limits.mta_sessions;
+        break;
+    case EVENT_INQUIRE:
+        if (!sh->stopping)
+            inquiries_begin(sh);
         break;
     case EVENT_STOP:
         stop(e);

@@ -87,6 +87,7 @@ enum {
     SMFIP_NR_EOH = 0x040000,
     SMFIP_NR_BODY = 0x080000,
     SMFIP_HDR_LEADSPC = 0x100000,
+    MILTER_STEPS_ALL = 0x1fffff, /* those above: what Postfix offers */
     SMFIP_MDS_256K = 0x10000000,
     SMFIP_MDS_1M = 0x20000000,
 };

@@ -131,7 +131,7 @@ static void reset_for_message(struct session *s, struct child *c)
     if (c->counted)
         children_log_child(c);
     child_abort(c);
-    c->counted = c->was_quarantined = c->skips = false;
+    c->counted = c->was_quarantined = c->skips = c->unknown_due = false;
     c->asked = is_child(c) ? POLICY_LATER : POLICY_NO;
     c->header = c->rcpt = (struct mail_cursor){0};
     c->rcpt_good = 0;

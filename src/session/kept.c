@@ -266,7 +266,8 @@ void children_note_unknown(struct session *s, struct slice line)
         return;
     ch->unknown = kept;
     for (unsigned i = 0; i < ch->count; i++) {
-        ch->child[i].unknown_due = ch->child[i].link != NULL;
+        const struct child *c = &ch->child[i];
+        ch->child[i].unknown_due = c->link && c->asked == POLICY_YES && !child_is_settled(c);
         ch->child[i].unknown_verdict = VERDICT_CONTINUE;
     }
 }

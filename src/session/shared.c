@@ -19,6 +19,7 @@ void shared_init(struct shared *sh, struct plan *plan, struct siphash_key key, s
     timer_wheel_init(&sh->wheel, now.mono);
     sh->temp = mem_zalloc(sizeof(*sh->temp));
     sh->bodies.max_bytes = BODY_BUDGET_MAX_BYTES;
+    timer_init(&sh->inquiry_timer);
 }
 
 void shared_fini(struct shared *sh)
@@ -68,7 +69,7 @@ void record_learn(struct child_record *r, const struct milter_options *options)
         r->wish.options.symlist[i] = arena_slice(&r->wish_arena, options->symlist[i]);
 }
 
-child_id shared_child_name(struct shared *sh, struct child *child)
+child_id shared_child_name(struct shared *sh, struct child *child, struct inquiry *inquiry)
 {
     uint32_t slot = sh->free_child_slot;
     if (slot == 0) {
@@ -80,23 +81,26 @@ child_id shared_child_name(struct shared *sh, struct child *child)
     }
     struct child_slot *c = &sh->child_slots[slot - 1];
     c->child = child;
+    c->inquiry = inquiry;
     if (++c->serial == 0)
         c->serial = 1; /* so that no name is 0 */
     return session_id_make(slot - 1, c->serial);
 }
 
-struct child *shared_child_find(const struct shared *sh, child_id id)
+const struct child_slot *shared_child_find(const struct shared *sh, child_id id)
 {
     uint32_t slot = session_id_slot(id);
     if (slot >= sh->n_child_slots || sh->child_slots[slot].serial != session_id_serial(id))
         return NULL;
-    return sh->child_slots[slot].child;
+    const struct child_slot *c = &sh->child_slots[slot];
+    return c->child || c->inquiry ? c : NULL;
 }
 
 void shared_child_forget(struct shared *sh, child_id id)
 {
     struct child_slot *c = &sh->child_slots[session_id_slot(id)];
     c->child = NULL;
+    c->inquiry = NULL;
     c->next_free = sh->free_child_slot;
     sh->free_child_slot = session_id_slot(id) + 1;
 }

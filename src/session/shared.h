@@ -27,7 +27,8 @@ struct temp_memory {
     struct mono warned; /* last "the resolver is ill"; 0: never */
 };
 
-struct child; /* session/children.h */
+struct child;   /* session/children.h */
+struct inquiry; /* session/inquiry.c */
 
 /* What is known of a filter's milter beyond a session and beyond a reload: by the filter's name, for the life of the process. */
 struct child_record {
@@ -40,7 +41,8 @@ struct child_record {
 
 /* Open connections to children, by the slot that a child_id carries. */
 struct child_slot {
-    struct child *child; /* NULL: free */
+    struct child *child;     /* of a session, or */
+    struct inquiry *inquiry; /* of nobody's; both NULL: free */
     uint32_t serial, next_free;
 };
 
@@ -60,6 +62,9 @@ struct shared {
     size_t n_child_slots, cap_child_slots;
     uint32_t free_child_slot; /* index + 1; 0: none */
     struct body_budget bodies;
+    struct inquiry *inquiries;
+    struct timer inquiry_timer;
+    uint32_t last_inquiry;            /* numbers of their questions to DNS */
     uint64_t last_spool;              /* names of spool files */
     struct policy_session_facts more; /* where session_facts() puts what conditions read; overwritten by its next call */
     /* of the present step */
@@ -76,8 +81,9 @@ struct child_record *shared_record(struct shared *sh, const char *name, const ch
 void record_learn(struct child_record *r, const struct milter_options *options);
 
 /* A name for a connection to a child, until it is given back. */
-child_id shared_child_name(struct shared *sh, struct child *child);
-struct child *shared_child_find(const struct shared *sh, child_id id);
+child_id shared_child_name(struct shared *sh, struct child *child, struct inquiry *inquiry);
+/* NULL: given back. */
+const struct child_slot *shared_child_find(const struct shared *sh, child_id id);
 void shared_child_forget(struct shared *sh, child_id id);
 
 /* How many clients may be held at once (DESIGN 3, "Bounds"). */

@@ -4,6 +4,7 @@
  */
 #include "session/children.h"
 #include "base/mem.h"
+#include "child/address.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -27,101 +28,69 @@ static struct mono now_of(const struct child *c)
 
 /* ---- connecting ---- */
 
-/* "unix:/path", "inet:port@host", "inet6:port@host"; the host may be left out. The parser has seen to the form. */
-static void cut_address(const char *connect, bool *is_unix, bool *is_v6, struct slice *host, uint16_t *port)
-{
-    struct slice rest = slice_cstr(connect), scheme = slice_cut(&rest, ':'), number = slice_cut(&rest, '@');
-    uint64_t value = 0;
-    *is_unix = slice_eq_cstr(scheme, "unix") || slice_eq_cstr(scheme, "local");
-    *is_v6 = slice_eq_cstr(scheme, "inet6");
-    *host = slice_trim(rest, "[]");
-    if (slice_to_u64(number, &value) != ERR_NONE || value > UINT16_MAX)
-        value = 0;
-    *port = (uint16_t)value;
-}
-
-static void open_connection(struct child *c, const char *path, const struct ip *address, uint16_t port)
+static void open_connection(struct child *c, const struct child_address *address)
 {
     struct session *s = c->session;
     struct effect *e = effects_add(s->sh->out, EFFECT_CHILD_OPEN, s->id);
-    c->id = shared_child_name(s->sh, c);
+    c->id = shared_child_name(s->sh, c, NULL);
     c->link = mem_alloc(sizeof(*c->link));
     link_init(c->link, &c->limits);
     link_connecting(c->link, now_of(c));
     e->u.child.id = c->id;
-    if (path)
-        e->u.child.path = arena_cstr(&s->sh->out->arena, slice_cstr(path));
-    else {
-        e->u.child.address = *address;
-        e->u.child.port = port;
-    }
+    e->u.child.address = address->ip;
+    e->u.child.port = address->port;
+    if (address->path)
+        e->u.child.path = arena_cstr(&s->sh->out->arena, slice_cstr(address->path));
 }
 
-static void ask_for_host(struct child *c, struct slice host, bool is_v6)
+static void ask_for_host(struct child *c, const struct child_address *address)
 {
     struct session *s = c->session;
     struct effect *e = effects_add(s->sh->out, EFFECT_DNS, s->id);
-    e->u.dns.type = is_v6 ? DNS_AAAA : DNS_A;
-    e->u.dns.name = arena_slice(&s->sh->out->arena, host);
+    e->u.dns.type = address->is_v6 ? DNS_AAAA : DNS_A;
+    e->u.dns.name = arena_slice(&s->sh->out->arena, address->host);
     e->request = c->dns_request = session_next_request(s);
 }
 
 void child_resolved(struct child *c, const struct event *event)
 {
-    bool is_unix, is_v6;
-    struct slice host;
-    uint16_t port;
+    struct child_address address = child_address_cut(c->conf->connect);
     c->dns_request = 0;
     if (event->u.dns.status != DNS_FOUND || event->u.dns.n_addresses == 0) {
         child_fail(c,
                    event->u.dns.status == DNS_ABSENT ? "its host has no address" : "its host's address cannot be found now");
         return;
     }
-    cut_address(c->conf->connect, &is_unix, &is_v6, &host, &port);
-    open_connection(c, NULL, &event->u.dns.addresses[0], port);
+    address.ip = event->u.dns.addresses[0];
+    open_connection(c, &address);
 }
 
 static void child_start(struct child *c)
 {
     struct session *s = c->session;
-    if (!c->counted) {
-        c->counted = true;
-        c->since = now_of(c);
-    }
     if (!breaker_may_try(&c->record->breaker, now_of(c))) {
         c->say = SAY_FALLBACK; /* said when it was opened: not once a session */
         c->refusal = SLICE_NONE;
         s->children->standing[c->number] = FILTER_FAILED;
         return;
     }
-    bool is_unix, is_v6;
-    struct slice host;
-    struct ip address;
-    uint16_t port;
-    cut_address(c->conf->connect, &is_unix, &is_v6, &host, &port);
-    if (is_unix) {
-        open_connection(c, slice_cstr(c->conf->connect).ptr + slice_find(slice_cstr(c->conf->connect), ':') + 1, NULL, 0);
-        return;
-    }
-    if (host.len == 0)
-        host = is_v6 ? SLICE_LIT("::1") : SLICE_LIT("127.0.0.1");
-    if (ip_parse(host, &address) == ERR_NONE)
-        open_connection(c, NULL, &address, port);
+    struct child_address address = child_address_cut(c->conf->connect);
+    if (address.path || address.ip.family != IP_NONE)
+        open_connection(c, &address);
     else
-        ask_for_host(c, host, is_v6);
+        ask_for_host(c, &address);
 }
 
 static void say_options(struct child *c)
 {
     struct session *s = c->session;
     const struct milter_options *granted = &s->children->granted;
+    static const uint32_t of_the_mta =
+        SMFIP_RCPT_REJ | SMFIP_HDR_LEADSPC; /* the rest we do for a child whatever the MTA does */
     struct milter_options offer = {
         .version = granted->version,
         .actions = s->children->offered_actions,
-        .steps = SMFIP_NOCONNECT | SMFIP_NOHELO | SMFIP_NOMAIL | SMFIP_NORCPT | SMFIP_NOBODY | SMFIP_NOHDRS | SMFIP_NOEOH |
-                 SMFIP_NOUNKNOWN | SMFIP_NODATA | SMFIP_NR_HDR | SMFIP_NR_CONN | SMFIP_NR_HELO | SMFIP_NR_MAIL |
-                 SMFIP_NR_RCPT | SMFIP_NR_DATA | SMFIP_NR_UNKN | SMFIP_NR_EOH | SMFIP_NR_BODY | SMFIP_SKIP |
-                 (s->children->offered_steps & (SMFIP_RCPT_REJ | SMFIP_HDR_LEADSPC)),
+        .steps = (MILTER_STEPS_ALL & ~of_the_mta) | (s->children->offered_steps & of_the_mta),
     };
     struct buf out = {0};
     link_connected(c->link, &offer, now_of(c), &out);
@@ -387,7 +356,7 @@ void child_lead(struct child *c)
     if (c->asked != POLICY_YES || c->say != SAY_OPEN || c->connection_over || c->rests || !children_may_start(s) ||
         c->dns_request)
         return;
-    if (s->children->goal == PLACE_EOM && c->next <= PLACE_HEADER && children_is_refused(s))
+    if (s->children->goal >= PLACE_HEADER && c->next <= PLACE_HEADER && children_is_refused(s))
         return; /* an earlier one has refused the message, and this one has seen nothing of it yet */
     if (!c->counted) {
         c->counted = true;
@@ -421,9 +390,9 @@ static void say_final(struct child *c, enum verdict v, const struct link_answer 
     c->verdict = (uint8_t)v;
     c->refusal = a->code == SMFIR_REPLYCODE ? arena_slice(arena, a->text) : SLICE_NONE;
     ch->standing[c->number] = standings[v];
+    child_served(c);
     if (of_connection) {
         c->connection_over = true;
-        child_served(c);
         child_hang_up(c);
     } else if (c->next != PLACE_END) {
         child_abort(c);
@@ -485,7 +454,6 @@ static void answered(struct child *c, uint8_t cmd, const struct link_answer *a)
         c->link->edits = (struct mail_edits){0};
         c->told_mail = false;
         say_final(c, v, a, false);
-        child_served(c);
         break;
     default:
         if (a->code == SMFIR_SKIP && cmd == SMFIC_BODY)

@@ -30,8 +30,10 @@ static bool is_awaited(const struct child *c)
     const struct children *ch = c->session->children;
     if (child_is_settled(c) || c->asked != POLICY_YES || c->rests || !children_may_start(c->session))
         return false;
+    if (ch->goal >= PLACE_HEADER && c->next <= PLACE_HEADER && children_is_refused(c->session))
+        return false; /* it has seen nothing of the message, and need not */
     if (ch->goal == PLACE_EOM)
-        return c->next > PLACE_HEADER || !children_is_refused(c->session);
+        return true;
     if (c->next == PLACE_HEADER && ch->goal >= PLACE_HEADER && child_is_blocked(c))
         return false;
     if (!c->link || c->link->state != LINK_IDLE || c->reading || c->draining || c->unknown_due)
