@@ -86,7 +86,7 @@ void children_free(struct session *s)
     if (ch->any_child && s->sh->out)
         children_log_session(s);
     free_message_of(s, ch);
-    arena_fini(&ch->granted_lists);
+    macro_lists_unref(ch->granted_lists);
     arena_fini(&ch->conn_scope.arena);
     arena_fini(&ch->helo_scope.arena);
     arena_fini(&ch->message_scope.arena);
@@ -111,13 +111,13 @@ void children_take_plan(struct session *s)
         ch->goal = old->goal;
         ch->granted = old->granted;
         ch->granted_lists = old->granted_lists;
-        old->granted_lists = (struct arena){0};
+        old->granted_lists = NULL;
         ch->offered_actions = old->offered_actions;
         ch->offered_steps = old->offered_steps;
         ch->messages = old->messages;
         ch->since = old->since;
     }
-    arena_fini(&old->granted_lists);
+    macro_lists_unref(old->granted_lists);
     free_message_of(s, old);
     arena_fini(&old->conn_scope.arena);
     arena_fini(&old->helo_scope.arena);
@@ -179,14 +179,14 @@ void children_clear_connection(struct session *s)
     if (!s->children)
         return;
     struct children *old = s->children;
-    struct arena lists = old->granted_lists;
+    struct macro_lists *lists = old->granted_lists;
     struct milter_options granted = old->granted;
     uint32_t actions = old->offered_actions, steps = old->offered_steps;
-    old->granted_lists = (struct arena){0};
+    old->granted_lists = NULL;
     children_free(s);
     s->children = children_new(s);
     if (!s->children) {
-        arena_fini(&lists);
+        macro_lists_unref(lists);
         return;
     }
     s->children->granted_lists = lists;

@@ -101,8 +101,8 @@ struct children {
     bool any_child;                          /* an enabled filter that is one */
     uint8_t goal;                            /* enum place: as far as the MTA has got */
     uint32_t helos;                          /* how many have come */
-    struct milter_options granted;           /* by the MTA, as we asked */
-    struct arena granted_lists;              /* its lists of macros */
+    struct milter_options granted;           /* by the MTA, as we asked; its lists are in granted_lists */
+    struct macro_lists *granted_lists;       /* counted; NULL before the negotiation */
     uint32_t offered_actions, offered_steps; /* by the MTA, before we chose */
     struct scope conn_scope, helo_scope, message_scope;
     struct kept connect, helo, mail_from, data, eoh, eom;

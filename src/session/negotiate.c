@@ -92,17 +92,17 @@ enum err session_negotiate(struct session *s, struct slice body)
     milter_put_options(&packet, &answer);
     if (s->children) {
         s->children->granted = answer;
-        s->children->granted_lists = arena;
+        s->children->granted_lists = shared_lists(s->sh, answer.symlist);
+        memcpy(s->children->granted.symlist, s->children->granted_lists->names, sizeof(answer.symlist));
         s->children->offered_actions = offer.actions;
         s->children->offered_steps = offer.steps;
-    } else {
-        arena_fini(&arena);
     }
     if (answer.steps & SMFIP_NR_HDR)
         s->flags |= FLAG_SILENT_HEADERS;
     s->phase = PHASE_OPEN;
     session_reply(s, buf_slice(&packet));
     buf_fini(&packet);
+    arena_fini(&arena);
     return ERR_NONE;
 }
 

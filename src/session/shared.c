@@ -32,6 +32,7 @@ void shared_fini(struct shared *sh)
         free(r);
     }
     free(sh->child_slots);
+    macro_lists_unref(sh->lists);
     hold_table_free(sh->holds);
     free(sh->temp);
     plan_unref(sh->plan);
@@ -42,21 +43,16 @@ void shared_fini(struct shared *sh)
 struct child_record *shared_record(struct shared *sh, const char *name, const char *connect)
 {
     struct child_record *r = sh->records;
-    while (r && strcmp(r->name, name) != 0)
+    while (r && (strcmp(r->name, name) != 0 || strcmp(r->connect, connect) != 0))
         r = r->next;
-    if (r && strcmp(r->connect, connect) == 0)
+    if (r)
         return r;
-    if (!r) {
-        r = mem_zalloc(sizeof(*r));
-        r->name = mem_strdup(name);
-        r->next = sh->records;
-        sh->records = r;
-    }
-    /* another milter: nothing that is known of the old one holds for it */
-    free(r->connect);
+    /* Under another address it is another milter, of which nothing is known; sessions may still speak with the old one. */
+    r = mem_zalloc(sizeof(*r));
+    r->name = mem_strdup(name);
     r->connect = mem_strdup(connect);
-    r->wish.known = false;
-    r->breaker = (struct breaker){0};
+    r->next = sh->records;
+    sh->records = r;
     return r;
 }
 
@@ -67,6 +63,35 @@ void record_learn(struct child_record *r, const struct milter_options *options)
     r->wish.options = *options;
     for (int i = 0; i < SMFIM_STAGES; i++)
         r->wish.options.symlist[i] = arena_slice(&r->wish_arena, options->symlist[i]);
+}
+
+static bool lists_are(const struct macro_lists *lists, const struct slice names[SMFIM_STAGES])
+{
+    for (int i = 0; i < SMFIM_STAGES; i++)
+        if (!slice_eq(lists->names[i], names[i]) || !lists->names[i].ptr != !names[i].ptr)
+            return false;
+    return true;
+}
+
+struct macro_lists *shared_lists(struct shared *sh, const struct slice names[SMFIM_STAGES])
+{
+    if (!sh->lists || !lists_are(sh->lists, names)) {
+        macro_lists_unref(sh->lists);
+        sh->lists = mem_zalloc(sizeof(*sh->lists));
+        sh->lists->references = 1;
+        for (int i = 0; i < SMFIM_STAGES; i++)
+            sh->lists->names[i] = arena_slice(&sh->lists->arena, names[i]);
+    }
+    sh->lists->references++;
+    return sh->lists;
+}
+
+void macro_lists_unref(struct macro_lists *lists)
+{
+    if (!lists || --lists->references > 0)
+        return;
+    arena_fini(&lists->arena);
+    free(lists);
 }
 
 child_id shared_child_name(struct shared *sh, struct child *child, struct inquiry *inquiry)

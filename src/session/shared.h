@@ -30,7 +30,7 @@ struct temp_memory {
 struct child;   /* session/children.h */
 struct inquiry; /* session/inquiry.c */
 
-/* What is known of a filter's milter beyond a session and beyond a reload: by the filter's name, for the life of the process. */
+/* What is known of a filter's milter beyond a session and beyond a reload: by its name and address, for the life of the process. */
 struct child_record {
     struct child_record *next;
     char *name, *connect;
@@ -44,6 +44,13 @@ struct child_slot {
     struct child *child;     /* of a session, or */
     struct inquiry *inquiry; /* of nobody's; both NULL: free */
     uint32_t serial, next_free;
+};
+
+/* The lists of macros that an MTA was asked for; mostly the same for all sessions, so they are kept once and counted. */
+struct macro_lists {
+    unsigned references;
+    struct arena arena;
+    struct slice names[SMFIM_STAGES];
 };
 
 struct shared {
@@ -62,6 +69,7 @@ struct shared {
     size_t n_child_slots, cap_child_slots;
     uint32_t free_child_slot; /* index + 1; 0: none */
     struct body_budget bodies;
+    struct macro_lists *lists; /* the newest; a reference of our own; NULL: none yet */
     struct inquiry *inquiries;
     struct timer inquiry_timer;
     uint32_t last_inquiry;            /* numbers of their questions to DNS */
@@ -75,10 +83,14 @@ struct shared {
 void shared_init(struct shared *sh, struct plan *plan, struct siphash_key key, struct instant now);
 void shared_fini(struct shared *sh);
 
-/* The record of a filter; it starts anew when its milter is another one than before. Owner: the shared state's. */
+/* The record of a filter's milter, made where there is none. Owner: the shared state's. */
 struct child_record *shared_record(struct shared *sh, const char *name, const char *connect);
 /* What a child said it wants: kept for the negotiations to come. */
 void record_learn(struct child_record *r, const struct milter_options *options);
+
+/* A counted copy of these lists: the newest one, where that says the same. Owner: macro_lists_unref. */
+struct macro_lists *shared_lists(struct shared *sh, const struct slice names[SMFIM_STAGES]);
+void macro_lists_unref(struct macro_lists *lists); /* NULL is harmless */
 
 /* A name for a connection to a child, until it is given back. */
 child_id shared_child_name(struct shared *sh, struct child *child, struct inquiry *inquiry);
