@@ -216,7 +216,6 @@ static void mta_command(struct world *w, uint8_t which)
     case 2:
         c.cmd = SMFIC_MAIL;
         c.u.envelope.address = SLICE_LIT("<s@gmail.com>");
-        clear_lets(w);
         break;
     case 3:
         c.cmd = SMFIC_RCPT;
@@ -245,8 +244,6 @@ static void mta_command(struct world *w, uint8_t which)
     case 9:
         c.cmd = how % 3 == 0 ? SMFIC_ABORT : how % 3 == 1 ? SMFIC_UNKNOWN : SMFIC_QUIT_NC;
         c.u.unknown = SLICE_LIT("XYZZY");
-        if (c.cmd == SMFIC_QUIT_NC)
-            memset(w->let_connection, 0, sizeof(w->let_connection));
         break;
     default:
         c.cmd = SMFIC_QUIT;
@@ -255,10 +252,15 @@ static void mta_command(struct world *w, uint8_t which)
     milter_put_command(&out, &c);
     bool silent = c.cmd == SMFIC_ABORT || c.cmd == SMFIC_QUIT || c.cmd == SMFIC_QUIT_NC || c.cmd == SMFIC_HEADER;
     /* an MTA that waits for a reply says nothing but ABORT and QUIT */
-    if (w->asked > w->replied && c.cmd != SMFIC_ABORT && c.cmd != SMFIC_QUIT)
+    if (w->asked > w->replied && c.cmd != SMFIC_ABORT && c.cmd != SMFIC_QUIT) {
         buf_fini(&out);
-    else
-        mta_send(w, &out, c.cmd, !silent);
+        return;
+    }
+    if (c.cmd == SMFIC_MAIL)
+        clear_lets(w);
+    if (c.cmd == SMFIC_QUIT_NC)
+        memset(w->let_connection, 0, sizeof(w->let_connection));
+    mta_send(w, &out, c.cmd, !silent);
 }
 
 static void mta_negotiate(struct world *w)
