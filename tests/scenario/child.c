@@ -286,11 +286,12 @@ static void open_one(struct world *w, const struct effect *e)
 
 static void close_one(struct world *w, struct child_conn *cc)
 {
-    bool lost = cc->state == CHILD_CONN_LOST || cc->misbehaved || !cc->negotiated || cc->session_over;
+    bool lost = cc->state == CHILD_CONN_LOST || cc->misbehaved || cc->session_over;
+    bool unused = cc->asked <= 1; /* it was negotiated with at most: maybe it wanted too much */
     bool gave_up = cc->owed && w->now_ms - cc->asked_ms >= GAVE_UP_MS;
     if (gave_up)
         child_misbehaves(cc);
-    if (!lost && !gave_up && !cc->got_quit)
+    if (!lost && !gave_up && !unused && !cc->got_quit)
         world_fail(w, "%s is closed without QUIT", name_of(w, cc));
     if (cc->child && !cc->got_quit && cc->state != CHILD_CONN_ASKED)
         note_seen(cc, "closed");

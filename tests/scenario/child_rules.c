@@ -144,6 +144,7 @@ static void make_address_step(struct world *w, const struct part *p, struct chil
     }
     wire_put(&packet, (uint8_t)code, buf_slice(&body));
     s->kind = CHILD_STEP_SEND;
+    s->code = (uint8_t)code;
     s->payload = arena_slice(&w->arena, buf_slice(&packet));
     buf_fini(&body);
     buf_fini(&packet);
@@ -161,6 +162,7 @@ static void make_quarantine_step(struct world *w, const struct part *p, struct c
     wire_put_string(&body, slice_cstr(rest_of(w, p, 1)));
     wire_put(&packet, SMFIR_QUARANTINE, buf_slice(&body));
     s->kind = CHILD_STEP_SEND;
+    s->code = SMFIR_QUARANTINE;
     s->payload = arena_slice(&w->arena, buf_slice(&packet));
     buf_fini(&body);
     buf_fini(&packet);

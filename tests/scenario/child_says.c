@@ -145,11 +145,29 @@ static void put_final(struct answer *a, uint8_t code, struct slice payload)
     d->ask = a->ask;
 }
 
+/* An edit that it may not give here makes it a liar. */
+static void check_edit(struct answer *a, uint8_t code)
+{
+    static const struct {
+        uint8_t code;
+        uint32_t action;
+    } needs[] = {{SMFIR_ADDHEADER, SMFIF_ADDHDRS}, {SMFIR_INSHEADER, SMFIF_ADDHDRS}, {SMFIR_CHGHEADER, SMFIF_CHGHDRS},
+                 {SMFIR_ADDRCPT, SMFIF_ADDRCPT},   {SMFIR_DELRCPT, SMFIF_DELRCPT},   {SMFIR_ADDRCPT_PAR, SMFIF_ADDRCPT_PAR},
+                 {SMFIR_CHGFROM, SMFIF_CHGFROM},   {SMFIR_REPLBODY, SMFIF_CHGBODY},  {SMFIR_QUARANTINE, SMFIF_QUARANTINE}};
+    uint32_t action = 0;
+    for (size_t i = 0; i < sizeof(needs) / sizeof(needs[0]); i++)
+        if (needs[i].code == code)
+            action = needs[i].action;
+    if (a->cmd != SMFIC_BODYEOB || !(a->cc->chosen.actions & action))
+        child_misbehaves(a->cc);
+}
+
 /* False: this was the last step. */
 static bool run_step(struct answer *a, const struct child_step *s)
 {
     switch (s->kind) {
     case CHILD_STEP_SEND:
+        check_edit(a, s->code);
         buf_put_slice(&a->out, s->payload);
         break;
     case CHILD_STEP_WAIT:
@@ -161,9 +179,11 @@ static bool run_step(struct answer *a, const struct child_step *s)
         progress(a, s);
         break;
     case CHILD_STEP_HEADER:
+        check_edit(a, s->code);
         put_header_edit(a, s);
         break;
     case CHILD_STEP_BODY:
+        check_edit(a, SMFIR_REPLBODY);
         put_body(a, s);
         break;
     case CHILD_STEP_ANSWER:

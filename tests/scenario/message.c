@@ -21,19 +21,27 @@ void message_fini(struct message *m)
 
 /* ---- headers ---- */
 
-void message_insert_header(struct message *m, size_t index, struct slice name, struct slice value)
+static void put_header(struct message *m, size_t index, struct slice name, struct slice value)
 {
-    if (index > m->n_headers)
-        index = m->n_headers;
     m->headers = mem_grow(m->headers, &m->cap_headers, m->n_headers + 1, sizeof(*m->headers));
     memmove(m->headers + index + 1, m->headers + index, (m->n_headers - index) * sizeof(*m->headers));
     m->headers[index] = (struct message_header){arena_slice(m->arena, name), arena_slice(m->arena, value)};
     m->n_headers++;
 }
 
+void message_insert_header(struct message *m, size_t index, struct slice name, struct slice value)
+{
+    if (index <= m->n_above) {
+        put_header(m, index, name, value);
+        m->n_above++;
+    } else {
+        put_header(m, index - 1 < m->n_headers ? index - 1 : m->n_headers, name, value);
+    }
+}
+
 void message_add_header(struct message *m, struct slice name, struct slice value)
 {
-    message_insert_header(m, m->n_headers, name, value);
+    put_header(m, m->n_headers, name, value);
 }
 
 void message_change_header(struct message *m, size_t index, struct slice name, struct slice value)
@@ -47,6 +55,7 @@ void message_change_header(struct message *m, size_t index, struct slice name, s
             return;
         }
         m->n_headers--;
+        m->n_above -= i < m->n_above;
         memmove(m->headers + i, m->headers + i + 1, (m->n_headers - i) * sizeof(*m->headers));
         return;
     }

@@ -17,6 +17,7 @@ struct message {
     struct arena *arena;
     struct message_header *headers;
     size_t n_headers, cap_headers;
+    size_t n_above; /* headers that stand above the Received line of the MTA's own, which no filter sees */
     const char *sender;
     const char **recipients;
     size_t n_recipients, cap_recipients;
@@ -31,7 +32,10 @@ void message_init(struct message *m, struct arena *arena);
 void message_fini(struct message *m);
 
 void message_add_header(struct message *m, struct slice name, struct slice value);
-/* index from 0; beyond the last one: at the end. */
+/*
+ * index: in the MTA's list, where number 0 is its own Received line, until something is inserted above that; beyond the last
+ * one: at the end (Sendmail since 8.13, Postfix).
+ */
 void message_insert_header(struct message *m, size_t index, struct slice name, struct slice value);
 /* The index-th of this name, from 1; an empty value deletes it; where there is none it is added. */
 void message_change_header(struct message *m, size_t index, struct slice name, struct slice value);

@@ -364,26 +364,26 @@ static void do_quit_nc(struct world *w, struct conn *c, const struct mta_step *s
     do_connect(w, c, s);
 }
 
-enum { FREE_SESSION = 1 }; /* not sent when the filter has let go of it */
+enum { FREE_SESSION = 1, OF_MESSAGE = 2 }; /* not sent when the filter has let go of it; part of one */
 
 static const struct verb {
     const char *name;
     void (*run)(struct world *w, struct conn *c, const struct mta_step *s);
     unsigned min_args;
-    unsigned not_when;
+    unsigned flags;
 } verbs[] = {
     {"connect", NULL, 2, 0}, /* becomes the two that follow */
     {"negotiate", do_negotiate, 0, 0},
     {"hello", do_connect, 0, 0},
     {"helo", do_helo, 1, FREE_SESSION},
     {"mail", do_mail, 1, FREE_SESSION},
-    {"rcpt", do_rcpt, 1, FREE_SESSION},
-    {"data", mta_data, 0, FREE_SESSION},
-    {"message", mta_message, 0, FREE_SESSION},
-    {"header", mta_header, 0, FREE_SESSION},
-    {"eoh", mta_eoh, 0, FREE_SESSION},
-    {"body", mta_body, 0, FREE_SESSION},
-    {"eom", mta_eom, 0, FREE_SESSION},
+    {"rcpt", do_rcpt, 1, FREE_SESSION | OF_MESSAGE},
+    {"data", mta_data, 0, FREE_SESSION | OF_MESSAGE},
+    {"message", mta_message, 0, FREE_SESSION | OF_MESSAGE},
+    {"header", mta_header, 0, FREE_SESSION | OF_MESSAGE},
+    {"eoh", mta_eoh, 0, FREE_SESSION | OF_MESSAGE},
+    {"body", mta_body, 0, FREE_SESSION | OF_MESSAGE},
+    {"eom", mta_eom, 0, FREE_SESSION | OF_MESSAGE},
     {"unknown", do_unknown, 1, FREE_SESSION},
     {"abort", do_abort, 0, FREE_SESSION},
     {"rset", do_abort, 0, FREE_SESSION},
@@ -404,12 +404,16 @@ static const struct verb *find_verb(const char *name)
     return NULL;
 }
 
+static bool is_at_once(const char *verb)
+{
+    return strcmp(verb, "now") == 0 || strcmp(verb, "eof") == 0;
+}
+
 bool mta_is_ready(const struct conn *c)
 {
     if (!c->open || c->n_queue == 0)
         return false;
-    bool at_once = strcmp(c->queue[0].verb, "now") == 0 || strcmp(c->queue[0].verb, "eof") == 0;
-    return c->owed == 0 || c->is_blind || at_once;
+    return c->owed == 0 || c->is_blind || is_at_once(c->queue[0].verb);
 }
 
 void mta_send_next(struct world *w, struct conn *c)
@@ -418,10 +422,11 @@ void mta_send_next(struct world *w, struct conn *c)
     c->n_queue--;
     memmove(c->queue, c->queue + 1, c->n_queue * sizeof(*c->queue));
     const struct verb *v = find_verb(s.verb);
-    if (v->not_when & FREE_SESSION && c->session_free)
+    if (v->flags & FREE_SESSION && c->session_free)
         return;
+    bool goes_alone = c->message_free && v->flags & OF_MESSAGE; /* the script looks at the reply later */
     bool ends = v->run == do_quit || v->run == do_eof || v->run == do_blind || v->run == do_raw;
-    if (c->unseen && !ends && v->run != do_abort && !w->crashed) {
+    if (c->unseen && !goes_alone && !ends && v->run != do_abort && !w->crashed) {
         world_fail(w, "%s was answered \"%s\", and no line of the script looks at it", c->name, c->reply);
         return;
     }
@@ -476,7 +481,8 @@ static void begin(struct world *w, const char *name, const struct mta_step *s)
     c->queue[c->n_queue++] = (struct mta_step){.verb = "hello", .line = w->line};
 }
 
-static void add_step(struct world *w, const char *name, char **words, unsigned n)
+/* goes_first: before what waits for its turn still. */
+static void add_step(struct world *w, const char *name, char **words, unsigned n, bool goes_first)
 {
     const struct verb *v = n ? find_verb(words[0]) : NULL;
     if (!v || n - 1 < v->min_args) {
@@ -495,7 +501,10 @@ static void add_step(struct world *w, const char *name, char **words, unsigned n
         return;
     }
     c->queue = mem_grow(c->queue, &c->cap_queue, c->n_queue + 1, sizeof(*c->queue));
-    c->queue[c->n_queue++] = s;
+    unsigned at = goes_first ? 0 : (unsigned)c->n_queue;
+    memmove(c->queue + at + 1, c->queue + at, (c->n_queue - at) * sizeof(*c->queue));
+    c->queue[at] = s;
+    c->n_queue++;
 }
 
 void mta_line(struct world *w, struct script_line *l)
@@ -504,11 +513,13 @@ void mta_line(struct world *w, struct script_line *l)
     const char *name = "mta";
     if (l->n_words > 1 && !find_verb(l->words[1]))
         name = l->words[at++];
+    bool is_first = true;
     while (at < l->n_words && !w->failed) {
         unsigned end = at;
         while (end < l->n_words && strcmp(l->words[end], "|") != 0)
             end++;
-        add_step(w, name, l->words + at, end - at);
+        add_step(w, name, l->words + at, end - at, is_first && is_at_once(l->words[at]));
+        is_first = false;
         at = end + 1;
     }
     world_settle(w);

@@ -150,8 +150,12 @@ static void ask_spool(struct world *w, const struct effect *e)
     d->spool_id = f->id;
     d->offset = e->u.spool.offset;
     d->length = e->u.spool.length;
-    if (write)
+    if (write) {
         d->bytes = arena_slice(&w->arena, e->u.spool.bytes);
+        f->promised += d->bytes.len;
+    } else if (d->offset + d->length > f->promised) {
+        world_fail(w, "the spool is read beyond what was written");
+    }
 }
 
 static void tell_spool(struct world *w, const struct delivery *d)
@@ -161,13 +165,14 @@ static void tell_spool(struct world *w, const struct delivery *d)
         return;
     struct event event = {.kind = EVENT_SPOOL, .session = d->session, .request = d->request};
     bool write = d->bytes.ptr != NULL;
-    event.u.spool.ok = write ? !w->services.spool_full : !w->services.spool_broken;
+    if (write)
+        event.u.spool.ok = !w->services.spool_full;
+    else /* what could not be written is not there */
+        event.u.spool.ok = !w->services.spool_broken && d->offset + d->length <= f->bytes.len;
     if (!event.u.spool.ok)
         event.u.spool.error = write ? ENOSPC : EIO;
     else if (write)
         buf_put_slice(&f->bytes, d->bytes);
-    else if (d->offset + d->length > f->bytes.len)
-        world_fail(w, "the spool is read beyond what was written");
     else
         event.u.spool.bytes = slice_of(f->bytes.ptr + d->offset, d->length);
     world_tell(w, "spool answers #%u: %s", d->request, event.u.spool.ok ? "done" : "failed");

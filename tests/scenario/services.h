@@ -35,6 +35,7 @@ struct spool_file {
     uint64_t id;
     session_id session;
     struct buf bytes;
+    uint64_t promised; /* bytes of all writes so far, also of those that will fail */
     int64_t last_due_ms;
     unsigned last_order;
     bool open;
