@@ -131,7 +131,7 @@ static void reset_for_message(struct session *s, struct child *c)
     if (c->counted)
         children_log_child(c);
     child_abort(c);
-    c->counted = c->was_quarantined = c->skips = c->unknown_due = false;
+    c->counted = c->was_quarantined = c->skips = false;
     c->asked = is_child(c) ? POLICY_LATER : POLICY_NO;
     c->header = c->rcpt = (struct mail_cursor){0};
     c->rcpt_good = 0;
@@ -516,7 +516,7 @@ void child_hang_up(struct child *c)
     c->id = 0;
     c->next = PLACE_CONNECT;
     c->helo_told = 0;
-    c->told_mail = c->paused = c->unknown_due = c->reading = c->draining = false;
+    c->told_mail = c->paused = c->reading = c->draining = false;
     c->unanswered_bytes = 0;
 }
 

@@ -65,7 +65,6 @@ struct child {
     bool told_mail;                  /* it is in a message: ABORT is due when that ends early */
     bool rests;                      /* it has closed its connection between messages: not before the next one again */
     bool skips;                      /* it wants no more of the body */
-    bool unknown_due;                /* the present UNKNOWN is to be told */
     bool applied;                    /* its edits are in mail */
     bool counted;                    /* it was asked in this message: a line of statistics is due */
     bool was_quarantined;            /* it wants the message quarantined */
@@ -108,7 +107,6 @@ struct children {
     struct kept connect, helo, mail_from, data, eoh, eom;
     struct slice rcpt;                                    /* the recipient that is to be answered: its command's body */
     struct slice rcpt_macros, header_macros, body_macros; /* rcpt: of the one that follows */
-    struct slice unknown;
 
     /* DNS */
     uint8_t *listed; /* by conf.dnsbls: enum policy_listed */
@@ -220,6 +218,8 @@ void body_drop(struct session *s, struct body *body); /* with its file */
 
 /* Tell it all that it is to be told now. */
 void child_lead(struct child *c);
+/* UNKNOWN stands outside of the sequence: it is told to who is there, and to nobody later. */
+void child_tell_unknown(struct child *c, struct slice line);
 void child_resolved(struct child *c, const struct event *event); /* its host's address */
 void child_read(struct child *c, struct slice piece);            /* its piece of a spooled body has come */
 bool child_is_blocked(const struct child *c);

@@ -260,16 +260,8 @@ void children_note_eom(struct session *s, struct slice chunk)
 
 void children_note_unknown(struct session *s, struct slice line)
 {
-    struct children *ch = s->children;
-    struct slice kept = keep(s, &ch->conn_scope, line);
-    if (s->phase == PHASE_OVER)
-        return;
-    ch->unknown = kept;
-    for (unsigned i = 0; i < ch->count; i++) {
-        const struct child *c = &ch->child[i];
-        ch->child[i].unknown_due = c->link && c->asked == POLICY_YES && !child_is_settled(c);
-        ch->child[i].unknown_verdict = VERDICT_CONTINUE;
-    }
+    for (unsigned i = 0; i < s->children->count; i++)
+        child_tell_unknown(&s->children->child[i], line);
 }
 
 /* ---- bodies ---- */

@@ -350,6 +350,13 @@ static bool (*const tell[])(struct child *c) = {
     [PLACE_EOH] = tell_eoh,         [PLACE_BODY] = tell_body, [PLACE_EOM] = tell_eom,
 };
 
+void child_tell_unknown(struct child *c, struct slice line)
+{
+    c->unknown_verdict = VERDICT_CONTINUE;
+    if (c->link && c->link->state == LINK_IDLE && !child_is_settled(c) && link_wants(c->link, SMFIC_UNKNOWN))
+        ask(c, &(struct milter_command){.cmd = SMFIC_UNKNOWN, .u.unknown = line}, SLICE_NONE);
+}
+
 void child_lead(struct child *c)
 {
     struct session *s = c->session;
@@ -365,11 +372,6 @@ void child_lead(struct child *c)
     if (!c->link) {
         child_start(c);
         return;
-    }
-    if (c->link->state == LINK_IDLE && c->unknown_due) {
-        c->unknown_due = false;
-        if (link_wants(c->link, SMFIC_UNKNOWN))
-            ask(c, &(struct milter_command){.cmd = SMFIC_UNKNOWN, .u.unknown = s->children->unknown}, SLICE_NONE);
     }
     while (c->link->state == LINK_IDLE && !c->reading && !c->draining && c->next < PLACE_END && tell[c->next](c))
         continue;

@@ -28,6 +28,8 @@ bool children_is_refused(const struct session *s)
 static bool is_awaited(const struct child *c)
 {
     const struct children *ch = c->session->children;
+    if (c->session->owed == SMFIC_UNKNOWN)
+        return c->link && c->link->state == LINK_ASKED && c->link->asked == SMFIC_UNKNOWN;
     if (child_is_settled(c) || c->asked != POLICY_YES || c->rests || !children_may_start(c->session))
         return false;
     if (ch->goal >= PLACE_HEADER && c->next <= PLACE_HEADER && children_is_refused(c->session))
@@ -36,7 +38,7 @@ static bool is_awaited(const struct child *c)
         return true;
     if (c->next == PLACE_HEADER && ch->goal >= PLACE_HEADER && child_is_blocked(c))
         return false;
-    if (!c->link || c->link->state != LINK_IDLE || c->reading || c->draining || c->unknown_due)
+    if (!c->link || c->link->state != LINK_IDLE || c->reading || c->draining)
         return true;
     return c->next == PLACE_CONNECT; /* a name is looked up for it */
 }
