@@ -55,7 +55,7 @@ enum policy_no_hold holding_why_not(const struct session *s)
 
 void holding_first_look(struct session *s)
 {
-    bool wanted = (policy_needs(s->plan->policy) & POLICY_NEEDS_HOLD) || s->children;
+    bool wanted = (policy_needs(s->plan->policy) & POLICY_NEEDS_HOLD) || (s->children && s->children->any_child);
     if (!wanted || !has_endpoints(s)) {
         s->watch = WATCH_IMPOSSIBLE;
         session_continue(s);
@@ -71,6 +71,8 @@ static void first_looked(struct session *s, enum look_result result, uint64_t co
 {
     bool confirming = s->flags & FLAG_CONFIRMING;
     bool gone = result == LOOK_GONE || (confirming && (result == LOOK_ABSENT || result == LOOK_LISTEN));
+    if (gone && session_only_evaluates(s) && !s->children)
+        gone = false; /* nothing is done to anybody */
     if (gone && !confirming) {
         s->flags |= FLAG_CONFIRMING;
         s->cookie = cookie;

@@ -179,6 +179,8 @@ void session_reply_code(struct session *s, uint8_t code);
  * Without children: "continue".
  */
 void session_continue(struct session *s);
+/* The greylist filter's `evaluation`. */
+bool session_only_evaluates(const struct session *s);
 /* Nobody is asked any more: the MTA has "accept" for the whole connection. */
 bool session_is_passed(const struct session *s);
 /* A wait has ended: what the MTA has sent meanwhile is read now. */

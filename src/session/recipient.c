@@ -146,12 +146,23 @@ void recipient_unwatchable(struct session *s)
 
 /* ---- answers ---- */
 
+/* `evaluation`: what is decided is logged and remembered, and nothing of it is done. */
+static void let_by(struct session *s)
+{
+    s->flags |= FLAG_LET_BY;
+    session_continue(s);
+}
+
 static void accept(struct session *s, unsigned reasons, int64_t elapsed_sec)
 {
     s->sh->stats.accepted++;
-    message_note_accepted(s, reasons, elapsed_sec);
     if (reasons)
         text_log_accepted(s, reasons);
+    if (session_only_evaluates(s)) {
+        let_by(s);
+        return;
+    }
+    message_note_accepted(s, reasons, elapsed_sec);
     session_continue(s);
 }
 
@@ -160,6 +171,10 @@ static void refuse(struct session *s)
     struct buf packet = {0};
     s->sh->stats.rejected++;
     text_log_rejected(s);
+    if (session_only_evaluates(s)) {
+        let_by(s);
+        return;
+    }
     text_refusal(s, 0, 0, true, &packet);
     session_reply(s, buf_slice(&packet));
     buf_fini(&packet);
@@ -170,6 +185,10 @@ static void defer(struct session *s, const struct grey_answer *a)
     struct buf packet = {0};
     s->sh->stats.deferred++;
     text_log_deferred(s, a->remaining_sec);
+    if (session_only_evaluates(s)) {
+        let_by(s);
+        return;
+    }
     text_refusal(s, s->sh->now.wall.sec - a->first_seen.sec, a->remaining_sec, false, &packet);
     if (s->plan->set->delayedreject && slice_eq_cstr(s->tuple.sender, "<>")) {
         /* a sender callout must not be refused here; the answer comes at DATA, if nobody else is written to */
@@ -186,6 +205,11 @@ static void defer(struct session *s, const struct grey_answer *a)
 static void act(struct session *s)
 {
     const struct decision *d = &s->decision;
+    if (d->tarpit == TARPIT_HOLD && session_only_evaluates(s)) {
+        text_log_held(s);
+        let_by(s); /* whether it would have stayed nobody knows */
+        return;
+    }
     if (d->tarpit == TARPIT_HOLD) {
         holding_begin(s);
         return;

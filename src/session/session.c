@@ -277,6 +277,12 @@ struct policy_facts session_facts(const struct session *s, enum policy_stage sta
     };
 }
 
+bool session_only_evaluates(const struct session *s)
+{
+    size_t number = policy_greylist_number(s->plan->policy);
+    return number < s->plan->conf->n_filters && s->plan->conf->filters[number].set.evaluation;
+}
+
 bool session_is_passed(const struct session *s)
 {
     return (s->flags & FLAG_PASSED) && (!s->children || s->children->over);

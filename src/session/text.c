@@ -276,6 +276,8 @@ static void log_recipient(struct session *s, enum log_level level, const char *w
     put_acl(s, &line);
     if (s->s25r_rule > 0)
         buf_printf(&line, ", S25R rule %d", s->s25r_rule - 1);
+    if (session_only_evaluates(s))
+        buf_put_cstr(&line, " (evaluation only: let in)");
     write_line(s, level, &line);
 }
 
