@@ -112,7 +112,7 @@ NEEDLESS_ABORTS = ("few steps", "other steps")
 
 
 def told(line, variant):
-    return line.startswith("#2 ") and not (variant in NEEDLESS_ABORTS and line == "#2 abort")
+    return line.startswith("#1 ") and not (variant in NEEDLESS_ABORTS and line == "#1 abort")
 
 
 def compare(lab, check, name, words, port, tls=False):
@@ -121,20 +121,19 @@ def compare(lab, check, name, words, port, tls=False):
     alone = M.Child(lab, "alone-" + name.replace(" ", "-"), *words, address="inet:9100@127.0.0.1")
     behind = M.Child(lab, name.replace(" ", "-"), *words, address="inet:9101@127.0.0.1")
     M.restart(lab, M.conf(behind.filter()))
+    behind.wait(r"^#0 close")  # asked what it wants
     for child, to in ((alone, M.ALONE_PORT), (behind, 25)):
-        with lab.client(L.GOOD, port=to, quiet=True) as c:  # tarsierd learns what the child wants
-            c.command("QUIT")
-        child.wait(r"^#1 close", 3)
         with lab.client(L.DSL, source_port=port, port=to, quiet=True) as c:
             said.append(M.same(dialogue(c, tls)))
-        child.wait(r"^#2 close", 3)
+        child.wait(r"^#1 close", 3)
         lab.settled()
         files = [M.same(text) for subject in ("first", "second") for text in M.take_box("\nSubject: %s\n" % subject, 0)]
         delivered.append("\n".join(files))
-        seen.append(M.same("\n".join(line for line in child.log().splitlines() if told(line, name))))
+        offered = child.log().splitlines()[1]
+        seen.append(M.same("\n".join([offered] + [line for line in child.log().splitlines() if told(line, name)])))
     alone.kill()
     behind.kill()
-    check.that(seen[0] == seen[1] and "#2 negotiate" in seen[0], "%s: the child sees the same" % name, M.difference(*seen))
+    check.that(seen[0] == seen[1] and "#0 negotiate" in seen[0], "%s: the child sees the same" % name, M.difference(*seen))
     check.that(said[0] == said[1], "%s: the client hears the same" % name, M.difference(*said))
     check.that(delivered[0] == delivered[1], "%s: the same is delivered" % name, M.difference(*delivered))
 
@@ -243,10 +242,9 @@ def edit_words():
     return ["at=eom@<%s>:%s" % (name, deed) for name, deeds in EDITS.items() for deed in deeds]
 
 
-@case("(a) every edit makes the same message as alone", weight_sec=15, expects=EXPECTS)
-def alone_edits(lab, check):
+def compare_edits(lab, check, *words):
     M.postfix(lab, alone=True, main="smtpd_error_sleep_time = 0")
-    words = edit_words()
+    words = list(words) + edit_words()
     alone = M.Child(lab, "alone", *words, address="inet:9100@127.0.0.1")
     behind = M.Child(lab, "behind", *words, address="inet:9101@127.0.0.1")
     M.restart(lab, M.conf(behind.filter()))
@@ -274,6 +272,16 @@ def alone_edits(lab, check):
             M.difference(ends[0][name] + "\n" + alone_text, ends[1][name] + "\n" + behind_text),
         )
     check.that(len(files[0]) > len(EDITS), "files were delivered", len(files[0]))
+
+
+@case("(a) every edit makes the same message as alone", weight_sec=10, expects=EXPECTS)
+def alone_edits(lab, check):
+    compare_edits(lab, check)
+
+
+@case("(a) every edit as alone, of a child that wants leading space as it is", weight_sec=10, expects=EXPECTS)
+def alone_edits_leadspc(lab, check):
+    compare_edits(lab, check, "steps=leadspc")
 
 
 @case("(a) quarantine: on hold in Postfix's queue, as alone", weight_sec=5, expects="milter-hold")

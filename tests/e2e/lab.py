@@ -62,6 +62,10 @@ NAMES = (
         "host-record=mail6.good.example," + GOOD6,
         "host-record=dhcp-20-7.six.isp.example," + DSL6,
         "host-record=dhcp-21-7.six.isp.example," + DSL6_NEIGHBOUR,
+        # DNS lists: the first knows one client, the second refuses to answer, the third fails.
+        "host-record=20.113.0.203.list.example,127.0.0.2",
+        "host-record=20.113.0.203.refuses.example,127.255.255.254",
+        "server=/broken.example/127.0.0.9",
     ]
     + ["host-record=host198-51-100-%d.dynamic.isp.example,%s" % (n, pool(n)) for n in range(1, 255)]
 )

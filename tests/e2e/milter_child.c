@@ -18,7 +18,7 @@
  * Edits, at eom: add:NAME:VALUE, ins:N:NAME:VALUE, chg:N:NAME:VALUE, del:N:NAME, body:TEXT, bodybytes:N, from:ADDRESS[:ARGS],
  * addrcpt:ADDRESS[:ARGS], delrcpt:ADDRESS, quarantine:TEXT.
  *
- * A line of the log is "#CONNECTION STAGE ARGUMENTS… MACROS…". Each is one write, so lines of several threads do not mix.
+ * A line of the log is "#CONNECTION STAGE ARGUMENTS… MACROS…"; before the first event of a connection its number is 0. Each is one write, so lines of several threads do not mix.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -292,17 +292,6 @@ static sfsistat act(SMFICTX *ctx, enum stage stage, const char *argument)
     return the.steps & stages[stage].silent ? SMFIS_NOREPLY : SMFIS_CONTINUE;
 }
 
-static sfsistat tell(SMFICTX *ctx, enum stage stage, const char *const *words, const char *argument)
-{
-    struct line l;
-    line_begin(&l, ctx, stages[stage].name);
-    for (; words && *words; words++)
-        line_word(&l, *words);
-    line_macros(&l, ctx);
-    line_end(&l);
-    return act(ctx, stage, argument);
-}
-
 /* ---- callbacks ---- */
 
 static struct talk *talk_of(SMFICTX *ctx)
@@ -312,10 +301,29 @@ static struct talk *talk_of(SMFICTX *ctx)
         t = calloc(1, sizeof(*t));
         if (!t)
             abort();
-        t->number = atomic_fetch_add(&the.connections, 1) + 1;
         smfi_setpriv(ctx, t);
     }
     return t;
+}
+
+/* A connection has a number from its first event on: one that is only negotiated is none of a client. */
+static void number(SMFICTX *ctx)
+{
+    struct talk *t = talk_of(ctx);
+    if (t->number == 0)
+        t->number = atomic_fetch_add(&the.connections, 1) + 1;
+}
+
+static sfsistat tell(SMFICTX *ctx, enum stage stage, const char *const *words, const char *argument)
+{
+    struct line l;
+    number(ctx);
+    line_begin(&l, ctx, stages[stage].name);
+    for (; words && *words; words++)
+        line_word(&l, *words);
+    line_macros(&l, ctx);
+    line_end(&l);
+    return act(ctx, stage, argument);
 }
 
 static sfsistat on_negotiate(SMFICTX *ctx, unsigned long actions, unsigned long offered, unsigned long f2, unsigned long f3,
@@ -348,7 +356,6 @@ static sfsistat on_connect(SMFICTX *ctx, char *host, _SOCK_ADDR *address)
         inet_ntop(AF_INET6, &in->sin6_addr, text, sizeof(text));
         port = ntohs(in->sin6_port);
     }
-    talk_of(ctx);
     snprintf(whole, sizeof(whole), "%s port %u", text, port);
     return tell(ctx, CONNECT, (const char *const[]){host, whole, NULL}, host);
 }

@@ -63,7 +63,8 @@ class Child:
         return " ".join(re.findall(r"^#%d (\w+)" % connection, self.log(), re.M))
 
     def connections(self):
-        return len(self.events("negotiate"))
+        """Those of clients: a connection that is only negotiated has the number 0."""
+        return len(set(re.findall(r"^#([1-9]\d*) ", self.log(), re.M)))
 
     def wait(self, pattern, seconds=5, count=1):
         """Wait until pattern stands count times in the log; the last match, or None."""
