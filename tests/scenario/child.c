@@ -293,7 +293,7 @@ static void close_one(struct world *w, struct child_conn *cc)
         child_misbehaves(cc);
     if (!lost && !gave_up && !unused && !cc->got_quit)
         world_fail(w, "%s is closed without QUIT", name_of(w, cc));
-    if (cc->child && !cc->got_quit && cc->state != CHILD_CONN_ASKED)
+    if (cc->was_open && !cc->got_quit)
         note_seen(cc, "closed");
     world_tell(w, "%s << (closed)", name_of(w, cc));
     cc->state = CHILD_CONN_CLOSED;
@@ -400,8 +400,10 @@ static void tell(struct world *w, struct child_conn *cc, const struct delivery *
         return;
     if (d->news == CHILD_DRAINED)
         cc->drain_asked = false;
-    if (d->news == CHILD_CONNECTED)
+    if (d->news == CHILD_CONNECTED) {
         cc->state = CHILD_CONN_OPEN;
+        cc->was_open = true;
+    }
     if (d->news == CHILD_LOST)
         cc->state = CHILD_CONN_LOST;
     struct event event = {.kind = EVENT_CHILD};

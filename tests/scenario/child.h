@@ -108,7 +108,7 @@ struct child_conn {
     /* the way back */
     int64_t last_due_ms;
     unsigned last_order;
-    bool paused;
+    bool was_open, paused;
     struct delivery **held; /* while paused */
     size_t n_held, cap_held;
     bool drain_asked;

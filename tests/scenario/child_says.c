@@ -127,8 +127,21 @@ static void progress(struct answer *a, const struct child_step *s)
     a->at_ms = from + s->ms;
 }
 
+/* An answer that this command cannot have, or of a form that no MTA takes. */
+static void check_answer(struct answer *a, uint8_t code, struct slice payload)
+{
+    struct milter_reply parsed;
+    struct wire_packet p = {code, payload};
+    bool may_skip = a->cmd == SMFIC_BODY && (a->cc->chosen.steps & SMFIP_SKIP);
+    if (code == SMFIR_CONNFAIL || code == SMFIR_SHUTDOWN || (code == SMFIR_SKIP && !may_skip) ||
+        milter_parse_reply(&p, &parsed) != ERR_NONE)
+        child_misbehaves(a->cc);
+}
+
 static void put_final(struct answer *a, uint8_t code, struct slice payload)
 {
+    if (code)
+        check_answer(a, code, payload);
     if (a->cmd && a->cmd != SMFIC_OPTNEG && !a->ask) {
         flush(a); /* it has said that it does not answer this one */
         return;

@@ -40,9 +40,8 @@ def outcome(stage, manner, fallback, order, evaluation, b_passes):
         return b_decides
     if manner == "idle" and at <= MAIL:
         return b_decides  # between messages a child may close; it is connected to again
-    if at == EOM and not b_passes and (manner == "idle" or order == LIVE):  # both are asked
-        if fallback == "tempfail" or (fallback == "reject" and order != FIRST):
-            return b_decides  # the stronger one counts, then the first
+    if at == EOM and not b_passes and order != FIRST and fallback in ("tempfail", "reject"):
+        return b_decides  # both are asked: the stronger one counts, then the first
     if fallback == "discard" and at < MAIL:
         at = MAIL  # before there is nothing that could be discarded
     return at, fallback
