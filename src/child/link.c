@@ -132,10 +132,8 @@ static void go_idle(struct link *l)
 
 static int64_t limit_ms(const struct link *l)
 {
-    if (l->state == LINK_CONNECTING)
-        return l->limits->connect_ms;
-    if (l->state == LINK_NEGOTIATING)
-        return l->limits->command_ms;
+    if (l->state == LINK_CONNECTING || l->state == LINK_NEGOTIATING)
+        return l->limits->connect_ms; /* for both together */
     switch ((enum clock)command_rule(l->asked)->clock) {
     case CLOCK_MESSAGE:
         return l->limits->message_ms;
@@ -225,10 +223,12 @@ void link_connected(struct link *l, const struct milter_options *offer, struct m
 {
     if (l->state != LINK_CONNECTING && l->state != LINK_NEW)
         PANIC("a link that negotiates twice");
+    bool runs = l->state == LINK_CONNECTING;
     l->state = LINK_NEGOTIATING;
     l->offer = (struct milter_options){.version = offer->version, .actions = offer->actions, .steps = offer->steps};
     milter_put_options(out, &l->offer);
-    start_clock(l, now);
+    if (!runs)
+        start_clock(l, now);
 }
 
 static bool knows(const struct link *l, const struct command_rule *r)

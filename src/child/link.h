@@ -26,8 +26,9 @@ enum link_state {
 
 /* Milliseconds each. */
 struct link_limits {
-    int64_t connect_ms, command_ms; /* command: negotiation, CONNECT to DATA, UNKNOWN */
-    int64_t message_ms;             /* HEADER, EOH, BODY */
+    int64_t connect_ms; /* to stand and to be negotiated */
+    int64_t command_ms; /* CONNECT to DATA, UNKNOWN */
+    int64_t message_ms; /* HEADER, EOH, BODY */
     int64_t eom_ms;
     int64_t progress_max_ms; /* to this PROGRESS may prolong one command */
 };

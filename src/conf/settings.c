@@ -135,7 +135,7 @@ static const struct setting rows[] = {
              "filters are told to stop; ignore, the filters go on."},
     {.name = "statistics", .type = SETTING_FLAG, .offset = AT(statistics), .value = true,
      .text = "Log a line for each session and each filter that was asked in it: result, stage and seconds."},
-    {.name = "spool", .type = SETTING_STRING, .offset = AT(spool), .argument = "\"directory\"",
+    {.name = "spool", .type = SETTING_STRING, .offset = AT(spool), .needs_restart = true, .argument = "\"directory\"",
      .text = "Where the part of a message is kept that is too large for memory, while filters wait for it. none: in the store's "
              "directory."},
     /* clang-format on */

@@ -49,7 +49,8 @@ static void hook_surplus(void *ctx, const struct event *event, struct effects *o
     if (event->kind == EVENT_OPEN && tell) {
         d->surplus_told_ms = event->now.mono.ms;
         log_printf(d->log, LOG_LEVEL_WARNING,
-                   "more than %u sessions at once: those beyond are answered with the default (`fallback`)", d->sessions_max);
+                   "more than %u sessions at once: those beyond are answered with the default (`fallback`)",
+                   d->sessions_max);
     }
     surplus_step(event, (enum surplus_answer)d->plan->set->fallback, out);
 }
@@ -162,6 +163,13 @@ static uint32_t files_per_session(const struct conf *conf)
     return children ? 2 + children : 1;
 }
 
+uint32_t daemon_sessions_max(const struct daemon *d, const struct conf *conf)
+{
+    uint32_t max = d->descriptors / files_per_session(conf);
+    int64_t wanted = d->started->set->sessions_max;
+    return wanted > 0 && wanted < max ? (uint32_t)wanted : max;
+}
+
 static enum err start_loop(struct daemon *d, struct buf *why)
 {
     struct io_hooks hooks = {.ctx = d,
@@ -177,12 +185,11 @@ static enum err start_loop(struct daemon *d, struct buf *why)
     resolve_hooks(&hooks);
     const struct conf_settings *set = d->plan->set;
     uint32_t files = io_raise_files(WANTED_FILES);
-    files = files > 2 * IO_FILES_RESERVED ? files - IO_FILES_RESERVED : IO_FILES_RESERVED;
-    d->sessions_max = files / files_per_session(d->plan->conf);
-    if (set->sessions_max > 0 && set->sessions_max < d->sessions_max)
-        d->sessions_max = (uint32_t)set->sessions_max;
-    struct io_limits limits = {
-        .sessions_max = d->sessions_max, .files_max = files - d->sessions_max, .spool_directory = spool_directory(set)};
+    d->descriptors = files > 2 * IO_FILES_RESERVED ? files - IO_FILES_RESERVED : IO_FILES_RESERVED;
+    d->sessions_max = daemon_sessions_max(d, d->plan->conf);
+    struct io_limits limits = {.sessions_max = d->sessions_max,
+                               .files_max = d->descriptors - d->sessions_max,
+                               .spool_directory = spool_directory(set)};
     enum err e = io_new(&d->io, &hooks, &limits);
     static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
     for (size_t i = 0; e == ERR_NONE && i < COUNT_OF(signals); i++)

@@ -21,12 +21,13 @@ struct daemon {
     struct io *io;
     struct engine *engine;
     struct store *store;
-    struct watch *watch;   /* NULL: there is none to be had */
+    struct watch *watch; /* NULL: there is none to be had */
     struct dns *dns;
     struct plan *plan;     /* in force; a reference of our own beside the engine's */
     struct plan *started;  /* as at the start: what a reload does not change is compared with it */
     uint32_t generation;   /* the last number given to a plan that came into force */
     uint32_t mta_sessions; /* 0: not known */
+    uint32_t descriptors;  /* for sessions, children and spool files */
     uint32_t sessions_max;
     int64_t surplus_told_ms; /* when the log last said that there are too many sessions; 0: never */
     struct identity identity;
@@ -47,6 +48,9 @@ void daemon_reload(struct daemon *d);
 MUST_CHECK enum err resolve_open(struct daemon *d, struct buf *why);
 void resolve_close(struct daemon *d);
 void resolve_hooks(struct io_hooks *hooks);
+
+/* How many sessions there may be, so that each has the descriptors that it may need. */
+uint32_t daemon_sessions_max(const struct daemon *d, const struct conf *conf);
 
 /* All of them as lines of the log, with their carets. */
 void daemon_log_diags(struct daemon *d, const struct diags *diags);

@@ -54,6 +54,17 @@ static void tell_restart(struct daemon *d, const struct plan *plan)
         log_printf(d->log, LOG_LEVEL_WARNING, "reload: `listen` is not what it was: it needs a restart");
 }
 
+/* With more children a session needs more descriptors: fewer of them fit. */
+static void share_descriptors(struct daemon *d)
+{
+    uint32_t max = daemon_sessions_max(d, d->plan->conf);
+    if (max == d->sessions_max)
+        return;
+    log_printf(d->log, LOG_LEVEL_NOTICE, "reload: up to %u sessions now, it was %u", max, d->sessions_max);
+    d->sessions_max = max;
+    io_share(d->io, max, d->descriptors - max);
+}
+
 static void put_in_force(struct daemon *d, struct loaded *l)
 {
     struct plan *plan = l->plan;
@@ -62,6 +73,7 @@ static void put_in_force(struct daemon *d, struct loaded *l)
     tell_restart(d, plan);
     plan_unref(d->plan);
     d->plan = plan_ref(plan);
+    share_descriptors(d);
     io_feed(d->io, &(struct event){.kind = EVENT_PLAN, .u.plan = plan});
     if (l->mta_sessions != d->mta_sessions)
         log_printf(d->log, LOG_LEVEL_NOTICE, "the MTA's limit is now %u sessions (0: not known), it was %u", l->mta_sessions,

@@ -233,7 +233,7 @@ void child_open(struct io *io, const struct effect *e)
         uv_pipe_init(&io->loop, &c->out.uv.pipe, 0);
     else
         uv_tcp_init(&io->loop, &c->out.uv.tcp);
-    if (io->files >= io->limits.files_max) {
+    if (!loop_has_file(io)) {
         child_lost(io, c, EMFILE);
         return;
     }

@@ -91,6 +91,7 @@ struct io {
     uv_loop_t loop;
     struct io_hooks hooks;
     struct io_limits limits;
+    uint32_t descriptors; /* for sessions and files together */
     uv_timer_t tick, limit, dns;
     uv_async_t wake;
     struct io_signal *signals;
@@ -168,6 +169,9 @@ void poll_end_all(struct io *io);
 void listener_close_all(struct io *io);
 
 /* loop.c */
+
+/* Whether one more descriptor may be opened beside the sessions'. */
+bool loop_has_file(const struct io *io);
 void loop_check_stopped(struct io *io);
 
 #endif

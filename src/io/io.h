@@ -59,6 +59,11 @@ enum {
 
 /* Errors: ERR_IO (the system gives no loop; errno tells). Owner: free with io_free. */
 MUST_CHECK enum err io_new(struct io **out, const struct io_hooks *hooks, const struct io_limits *limits);
+/*
+ * Share the same number of descriptors in another way (a reload has other children). Where more sessions are open than sessions_max
+ * is now, children get the fewer of theirs until it is so.
+ */
+void io_share(struct io *io, uint32_t sessions_max, uint32_t files_max);
 /* Connections still open are dropped without a word; sockets that are ours are unlinked. NULL is harmless. */
 void io_free(struct io *io);
 

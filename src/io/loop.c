@@ -351,6 +351,7 @@ enum err io_new(struct io **out, const struct io_hooks *hooks, const struct io_l
     io->loop.data = io;
     io->hooks = *hooks;
     io->limits = *limits;
+    io->descriptors = limits->sessions_max + limits->files_max;
     list_init(&io->listeners);
     list_init(&io->free);
     list_init(&io->lingering);
@@ -373,6 +374,17 @@ enum err io_new(struct io **out, const struct io_hooks *hooks, const struct io_l
     }
     *out = io;
     return ERR_NONE;
+}
+
+bool loop_has_file(const struct io *io)
+{
+    return io->files < io->limits.files_max && io->files + io->sessions < io->descriptors;
+}
+
+void io_share(struct io *io, uint32_t sessions_max, uint32_t files_max)
+{
+    io->limits.sessions_max = sessions_max;
+    io->limits.files_max = files_max;
 }
 
 void io_run(struct io *io)

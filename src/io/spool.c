@@ -59,7 +59,7 @@ static struct spool *spool_new(struct io *io, uint64_t id)
     s->io = io;
     s->id = id;
     s->fd = -1;
-    s->counted = io->files < io->limits.files_max;
+    s->counted = loop_has_file(io);
     s->error = !s->counted ? EMFILE : !io->limits.spool_directory ? ENOENT : 0;
     io->files += s->counted;
     list_init(&s->queue);

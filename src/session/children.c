@@ -81,8 +81,11 @@ void children_free(struct session *s)
     if (!ch)
         return;
     children_clear_message(s);
-    for (unsigned i = 0; i < ch->count; i++)
+    for (unsigned i = 0; i < ch->count; i++) {
         child_hang_up(&ch->child[i]);
+        if (ch->child[i].counted) /* before any message */
+            children_log_child(&ch->child[i]);
+    }
     if (ch->any_child && s->sh->out)
         children_log_session(s);
     free_message_of(s, ch);
@@ -147,7 +150,7 @@ static void reset_for_message(struct session *s, struct child *c)
         c->paused = false;
         effects_add(s->sh->out, EFFECT_CHILD_RESUME, 0)->u.child.id = c->id;
     }
-    c->begun_anew = c->applied = false;
+    c->begun_anew = c->applied = c->stopped = false;
     mail_edits_fini(&c->edits);
     if (c->link && c->next > PLACE_HELO)
         c->next = PLACE_HELO; /* where it is seen whether there is a new one */

@@ -66,6 +66,7 @@ struct child {
     bool rests;                      /* it has closed its connection between messages: not before the next one again */
     bool skips;                      /* it wants no more of the body */
     bool applied;                    /* its edits are in mail */
+    bool stopped;                    /* another's refusal, or the client's leave, has ended its say */
     bool counted;                    /* it was asked in this message: a line of statistics is due */
     bool was_quarantined;            /* it wants the message quarantined */
     bool paused;                     /* nothing is read from it */
@@ -207,6 +208,9 @@ struct recipient_note *children_note_of(struct session *s, unsigned number);
  * read under way for each that reads it.
  */
 enum { SPOOL_WRITE_OWN = 1, SPOOL_READ_SEND = 2, SPOOL_WRITE_CHILD = 0x100, SPOOL_READ_CHILD = 0x200 };
+
+/* A piece of a body, so that its packet is one that every MTA and child takes. */
+enum { BODY_PIECE_MAX_BYTES = WIRE_PACKET_MAX_BYTES - 1 };
 
 /* Append to a body; what memory does not take goes to its file. True: a write is under way, and request will be answered. */
 bool body_store(struct session *s, struct body *body, struct slice chunk, uint32_t request);

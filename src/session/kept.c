@@ -285,7 +285,7 @@ bool body_fetch(struct session *s, const struct body *body, uint64_t offset, uin
 {
     uint64_t spool_offset;
     uint32_t length;
-    if (body_read(body, offset, SPOOL_READ_MAX_BYTES, chunk, &spool_offset, &length))
+    if (body_read(body, offset, BODY_PIECE_MAX_BYTES, chunk, &spool_offset, &length))
         return true;
     struct effect *e = effects_add(s->sh->out, EFFECT_SPOOL_READ, s->id);
     e->request = request;

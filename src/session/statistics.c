@@ -27,7 +27,7 @@ static const char *status_of(const struct child *c)
 {
     if (c->say == SAY_FALLBACK)
         return "failed";
-    if (c->say != SAY_FINAL)
+    if (c->say != SAY_FINAL || c->stopped)
         return "stop";
     if (c->was_quarantined && c->verdict <= VERDICT_CONTINUE)
         return "quarantine";

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BODY_CHUNK_BYTES = 65535, NEW_BODY_WRITES_MAX = 16, UNANSWERED_MAX_BYTES = 128 * 1024 };
+enum { NEW_BODY_WRITES_MAX = 16, UNANSWERED_MAX_BYTES = 128 * 1024 };
 
 const char *place_name(enum place place)
 {
@@ -325,7 +325,7 @@ static bool tell_body(struct child *c)
             c->reading = true;
             return false;
         }
-        tell_piece(c, slice_upto(piece, BODY_CHUNK_BYTES));
+        tell_piece(c, piece);
         return true;
     }
     if (ch->goal < PLACE_EOM)
@@ -482,6 +482,8 @@ static void negotiated(struct child *c)
 static void take_body(struct child *c, struct slice piece)
 {
     struct session *s = c->session;
+    if (c->conf->set.evaluation)
+        return; /* nobody will ever read it */
     if (!c->new_body) {
         c->new_body = mem_alloc(sizeof(*c->new_body));
         body_init(c->new_body, &s->sh->bodies);
@@ -564,5 +566,5 @@ void child_read(struct child *c, struct slice piece)
         return;
     c->reading = false;
     if (c->link && c->link->state == LINK_IDLE && c->next == PLACE_BODY)
-        tell_piece(c, slice_upto(piece, BODY_CHUNK_BYTES));
+        tell_piece(c, piece);
 }

@@ -194,6 +194,7 @@ static void stop_all(struct session *s)
         if (child_is_settled(c))
             continue;
         child_abort(c);
+        c->stopped = true;
         c->say = SAY_FINAL;
         c->verdict = VERDICT_CONTINUE;
         if (ch->standing[i] == FILTER_PENDING)
@@ -255,7 +256,7 @@ static void send_body(struct session *s)
             wait_for_children(s);
             return;
         }
-        send_piece(s, slice_upto(piece, WIRE_PACKET_MAX_BYTES - 1));
+        send_piece(s, piece);
     }
     if (body && body->bytes == 0)
         send_piece(s, SLICE_LIT(""));
@@ -468,6 +469,7 @@ void children_client_gone(struct session *s)
         if (child_is_settled(c))
             continue;
         child_hang_up(c);
+        c->stopped = true;
         c->say = SAY_FINAL; /* nothing more is asked about this message */
         c->verdict = VERDICT_TEMPFAIL;
     }

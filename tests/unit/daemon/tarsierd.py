@@ -212,6 +212,31 @@ def defers_reloads_and_stops():
 
 
 @case
+def a_reload_brings_the_first_child():
+    """Each session needs more descriptors from then on; the child is asked at once what it wants."""
+    os.chmod(DIR, 0o777)
+    configure()
+    child = socket.socket(socket.AF_UNIX)
+    child.settimeout(10)
+    child.bind(DIR + "/child")
+    os.chmod(DIR + "/child", 0o777)
+    child.listen(1)
+    with Daemon() as d:
+        configure(extra='filter "a" { connect "unix:%s/child"\n description "the first" }\n' % DIR)
+        d.process.send_signal(signal.SIGHUP)
+        connection, _ = child.accept()
+        connection.settimeout(10)
+        check(connection.recv(17) == struct.pack("!IcIII", 13, b"O", 6, 0x1FF, 0x1FFFFF), "what is offered")
+        connection.sendall(struct.pack("!IcIII", 13, b"O", 6, 0, 0))
+        check(connection.recv(5) == b"\0\0\0\1Q", "it is let go")
+        check(wait_for(lambda: 'filter "a": answers at unix:' in log()), "and the log says so")
+        check(re.search(r"reload: up to \d+ sessions now, it was", log()), "fewer sessions fit")
+        connection.close()
+        d.stop()
+    child.close()
+
+
+@case
 def knows_what_it_knew_after_kill_9():
     configure()
     with Daemon() as d:
