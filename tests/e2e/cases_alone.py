@@ -4,8 +4,11 @@ The same child runs twice: one is asked by Postfix itself (port 26), the other b
 source port says the same to both; the children's logs and the delivered mail must then be the same.
 """
 
+import re
+
 import lab as L
 import milters as M
+import toymilter
 from case import case
 
 TLS = (
@@ -55,8 +58,14 @@ def dialogue(c, tls=False):
     for recipient in ("nosuch2@example.net", "b@example.net"):
         step(c.rcpt, recipient)
     message("second")
+    step(c.command, "MAIL FROM:<\xc3\xa4@example.org> SMTPUTF8")  # the client sends latin-1: these are two bytes of UTF-8
+    step(c.rcpt, "b@example.net")
+    step(M.data, c, "Subject: \xc3\xa4\r\nX-Long: " + "z" * 70 + ("\r\n\t" + "z" * 70) * 900 + "\r\n\r\n")
     step(c.command, "HELO again.example.org")
     step(c.mail, "a3@example.org")
+    step(c.rcpt, "b@example.net")
+    step(M.data, c, "No header at all\r\nhere\r\n")
+    step(c.mail, "a4@example.org")
     step(c.rcpt, "b@example.net")
     step(c.quit)
     return "\n".join(said).replace("(reset)", "(closed)")
@@ -139,7 +148,7 @@ def compare(lab, check, name, words, port, tls=False):
 
 
 def some(lab, check, part):
-    M.postfix(lab, alone=True, main="smtpd_error_sleep_time = 0")
+    M.postfix(lab, alone=M.ALONE, main="smtpd_error_sleep_time = 0")
     for number, (name, words) in enumerate(VARIANTS.items()):
         if number % 2 == part:
             compare(lab, check, name, words, 41000 + number)
@@ -161,14 +170,67 @@ def alone_tls(lab, check):
         *"openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=mx.example.net".split(),
         *("-keyout", "/etc/postfix/key.pem", "-out", "/etc/postfix/cert.pem"),
     )
-    M.postfix(lab, alone=True, main=TLS)
+    M.postfix(lab, alone=M.ALONE, main=TLS)
     compare(lab, check, "tls", [], 41900, tls=True)
     compare(lab, check, "tls lists", ["symlist=helo:{cipher} {tls_version}", "symlist=mail:i {cipher_bits}"], 41901, tls=True)
 
 
+LISTS = ((0, "j {client_ptr}"), (3, "{rcpt_addr} {client_addr}"), (5, "i j"))
+WIRES = {  # name -> actions, steps, lists of macros by stage
+    "plain": (0, 0, ()),
+    "lists": (0x100, 0, LISTS),
+    "leading space": (0, 0x100000, ()),
+    "refused recipients": (0, 0x800, ()),
+    "no header, eoh": (0x100, 0x60, LISTS),
+    "no body, data": (0, 0x210, ()),
+    "no connect, helo, mail": (0, 0x7, ()),
+}
+
+
+def packets(seen):
+    """
+    What came on the wire, but for where a body is cut, the order of macros within a packet, macros that are none, and ABORT
+    where there is nothing to abort, which Postfix sends before every MAIL.
+    """
+    lines, body, in_message = [], b"", False
+    for _, letter, data in seen:
+        if letter == "B":
+            body += data
+        elif letter == "D" and len(data) > 1:
+            words = data[1:].decode("latin-1").split("\0")
+            pairs = sorted('%s="%s"' % pair for pair in zip(words[::2], words[1::2]))
+            line = "macros for %s: %s" % (chr(data[0]), " ".join(pairs))
+            if lines[-1:] != [line]:  # before each piece of a body
+                lines.append(line)
+        elif letter != "D" and (letter != "A" or in_message):
+            lines.append("%s %r" % (letter, data if letter != "E" else body + data))
+            body = b"" if letter == "E" else body
+        in_message = (in_message or letter in "MR") and letter not in "EA"
+    return M.same("\n".join(lines))
+
+
+@case("(a) as alone on the wire: every packet with its macros at its place", weight_sec=10, expects=EXPECTS)
+def alone_wire(lab, check):
+    toys = [toymilter.ToyMilter(place + "/toy.sock") for place in ("/var/spool/postfix/alone", L.ROOM)]
+    M.postfix(lab, alone="unix:alone/toy.sock", main="smtpd_error_sleep_time = 0")
+    for number, (name, wish) in enumerate(WIRES.items()):
+        for toy in toys:
+            toy.wish(*wish)
+        M.restart(lab, M.conf('filter "toy" { connect "unix:%s/toy.sock" }\n' % L.ROOM))
+        L.wait_until("inquiry", 3, lambda: any(letter == "O" for _, letter, _ in toys[1].seen))
+        seen = []
+        for toy, to in zip(toys, (M.ALONE_PORT, 25)):
+            del toy.seen[:]
+            with lab.client(L.DSL, source_port=42000 + number, port=to, quiet=True) as c:
+                dialogue(c)
+            L.wait_until("QUIT", 3, lambda: toy.seen and toy.seen[-1][1] == "Q")
+            seen.append(packets(toy.seen))
+        check.that(seen[0] == seen[1] and "\nR " in seen[0], "%s: the same packets" % name, M.difference(*seen))
+
+
 @case("(a) as alone: an authenticated client", weight_sec=5)
 def alone_auth(lab, check):
-    M.postfix(lab, alone=True, main="smtpd_authorized_xclient_hosts = %s\nsmtpd_sasl_auth_enable = yes" % L.RELAY)
+    M.postfix(lab, alone=M.ALONE, main="smtpd_authorized_xclient_hosts = %s\nsmtpd_sasl_auth_enable = yes" % L.RELAY)
     alone = M.Child(lab, "alone", address="inet:9100@127.0.0.1")
     behind = M.Child(lab, "behind", address="inet:9101@127.0.0.1")
     M.restart(lab, M.conf(behind.filter()))
@@ -243,7 +305,7 @@ def edit_words():
 
 
 def compare_edits(lab, check, *words):
-    M.postfix(lab, alone=True, main="smtpd_error_sleep_time = 0")
+    M.postfix(lab, alone=M.ALONE, main="smtpd_error_sleep_time = 0")
     words = list(words) + edit_words()
     alone = M.Child(lab, "alone", *words, address="inet:9100@127.0.0.1")
     behind = M.Child(lab, "behind", *words, address="inet:9101@127.0.0.1")
@@ -286,7 +348,7 @@ def alone_edits_leadspc(lab, check):
 
 @case("(a) quarantine: on hold in Postfix's queue, as alone", weight_sec=5, expects="milter-hold")
 def alone_quarantine(lab, check):
-    M.postfix(lab, alone=True)
+    M.postfix(lab, alone=M.ALONE)
     alone = M.Child(lab, "alone", "at=eom:quarantine:looks odd", "at=eom:add:X-New:held", address="inet:9100@127.0.0.1")
     behind = M.Child(lab, "behind", *alone.words, address="inet:9101@127.0.0.1")
     M.restart(lab, M.conf(behind.filter()))

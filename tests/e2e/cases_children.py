@@ -2,6 +2,7 @@
 
 import re
 import signal
+import subprocess
 import time
 
 import lab as L
@@ -392,3 +393,72 @@ def child_and_greylist(lab, check):
     check.that(len(grey) == 2 and "tarpit" in grey[1], "the child sees X-Greylist", child.log())
     M.send(lab, M.mail("ordinary"))
     check.that("X-Child: seen" in (lab.delivered("ordinary") or ""), "an ordinary server: the child alone")
+
+
+# --- slow, late and changed children ----------------------------------------------------------------------------------
+
+
+@case("a child slower than Postfix's own time-out: PROGRESS keeps Postfix waiting", weight_sec=12)
+def child_slow(lab, check):
+    child = M.Child(
+        lab, "child", "at=rcpt@quiet:wait:4000", "at=rcpt@busy:progress:5:800", "at=eom@<quiet>:wait:4000", "at=eom:add:X-Child:seen"
+    )
+    M.postfix(lab, main="milter_command_timeout = 2s\nmilter_content_timeout = 2s")
+    lab.tarsier(M.conf(child.filter("timeout command 10s", "timeout end-of-message 10s"), head="progress every 1s\n"))
+    with lab.client(L.GOOD) as c:
+        c.open()
+        check.reply(c.rcpt("busy@example.net"), 250, "one that says that it is at work", least_sec=3.8)
+        check.reply(c.rcpt("quiet@example.net"), 250, "one that says nothing within its own time", least_sec=3.8)
+        check.reply(M.data(c, M.mail("<quiet>")), 250, "the same at the end of a message", least_sec=3.8)
+        c.quit()
+    check.that("X-Child: seen" in (lab.delivered("<quiet>") or ""), "with its edits")
+
+
+@case("a child's PROGRESS restarts its clock, but not beyond progress max", weight_sec=10, expects=REJECTS)
+def child_progress(lab, check):
+    child = M.Child(lab, "child", "at=rcpt@busy:progress:4:600", "at=rcpt@endless:progress:100:500")
+    M.postfix(lab)
+    lab.tarsier(M.conf(child.filter("timeout command 1s", "progress max 4s", "fallback tempfail")))
+    with lab.client(L.GOOD) as c:
+        c.open()
+        check.reply(c.rcpt("busy@example.net"), 250, "longer than timeout command", least_sec=2.2)
+        check.reply(c.rcpt("endless@example.net"), 451, "endless: until progress max", least_sec=3.5, most_sec=6)
+        c.quit()
+
+
+@case("a child that comes up later, and one that wants more after a restart of its own", weight_sec=8)
+def child_changes(lab, check):
+    child = M.Child(lab, "child", "steps=rcpt_rej", "symlist=rcpt:{client_ptr} {rcpt_addr}", "at=eom:add:X-Child:seen", start=False)
+    M.postfix(lab)
+    lab.tarsier(M.conf(child.filter("breaker failures 0")))
+    M.send(lab, M.mail("without"))
+    check.that("X-Child" not in (lab.delivered("without") or "X-Child"), "not there yet: mail flows without it")
+    child.start()
+    M.send(lab, M.mail("first"))
+    check.that("X-Child: seen" in (lab.delivered("first") or ""), "there: asked in the next session", lab.log())
+    M.send(lab, M.mail("second"), recipients=("b@example.net", "nosuch@example.net"))
+    child.wait("^#2 close")
+    wanted = r'#2 rcpt "<nosuch@example\.net>" .*\{client_ptr\}="%s"' % re.escape(L.GOOD_NAME)
+    check.that(re.search(wanted, child.log()), "then with all macros and steps that it wants", child.log())
+    child.kill()
+    child.words = ("symlist=connect:{client_resolve}", "at=eom:add:X-Child:seen", "at=eom:body:New body.\r\n")
+    child.start()
+    for n in range(2):
+        M.send(lab, M.mail("changed %d" % n))
+    text = lab.delivered("changed 1") or ""
+    check.that("X-Child: seen" in text and "New body." in text, "it wants other things after a restart: it gets them", text)
+    check.that(re.search(r'connect .*\{client_resolve\}="OK"', child.log()), "and its macros", child.log())
+
+
+@case("mail handed in by sendmail(1): the child is asked by way of cleanup", weight_sec=5)
+def child_sendmail(lab, check):
+    child = M.Child(lab, "child", "at=eom:add:X-Child:seen")
+    remote = M.Child(lab, "remote", "at=eom:add:X-Remote:seen")
+    M.postfix(lab, main="non_smtpd_milters = " + L.MILTERS)
+    lab.tarsier(M.conf(child.filter(), remote.filter("when remote")))
+    command = ["sendmail", "-i", "-f", "a@example.org", "b@example.net"]
+    done = subprocess.run(command, input=M.mail("handed in").replace("\r\n", "\n"), capture_output=True, text=True, timeout=20)
+    check.that(done.returncode == 0, "sendmail takes it", done.stderr)
+    text = lab.delivered("handed in") or ""
+    check.that("X-Child: seen" in text and "X-Remote" not in text, "asked, but who is only for remote clients is not", text)
+    check.that('connect "localhost" "127.0.0.1 port 0"' in child.log(), "as from localhost", child.log())

@@ -56,7 +56,7 @@ def dkim(lab, check):
     sign = Dkim(lab, "sign", SIGN, 9200)
     after = M.Child(lab, "after", "at=eom@good:add:X-After:not signed", "at=eom@spoilt:body:Spoilt.\r\n", "at=eom@list:add:X-After:n")
     verify = Dkim(lab, "verify", VERIFY, 9201)
-    M.postfix(lab, alone=True, main="smtpd_error_sleep_time = 0")
+    M.postfix(lab, alone=M.ALONE, main="smtpd_error_sleep_time = 0")
     spoil = M.Child(lab, "spoil", "at=eom:chg:1:Subject:spoilt")
     Dkim(lab, "later", VERIFY, 9100)
     order = [before.filter('when not helo "spoil.example.org"'), sign.filter(), after.filter(), spoil.filter('when helo "spoil.example.org"')]

@@ -86,10 +86,10 @@ def conf(*filters, head=""):
     return 'listen "unix:%s" mode 660 group postfix\nstore "/var/lib/tarsier"\n%s%s' % (L.SOCKET, head, "".join(filters))
 
 
-def postfix(lab, alone=False, **options):
-    """Postfix, with a second listener that asks the child itself."""
+def postfix(lab, alone=None, **options):
+    """Postfix, with a second listener that asks the child at this address itself."""
     if alone:
-        options["services"] = ["%s:%d inet n - y - - smtpd -o smtpd_milters=%s" % (L.MX, ALONE_PORT, ALONE)]
+        options["services"] = ["%s:%d inet n - y - - smtpd -o smtpd_milters=%s" % (L.MX, ALONE_PORT, alone)]
     lab.postfix(**options)
 
 
