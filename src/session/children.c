@@ -168,7 +168,7 @@ void children_clear_message(struct session *s)
     ch->mail_from = ch->data = ch->eoh = ch->eom = (struct kept){SLICE_NONE, SLICE_NONE};
     ch->rcpt = ch->rcpt_macros = ch->header_macros = ch->body_macros = SLICE_NONE;
     ch->body_gone = ch->size_bytes = ch->sent_body = 0;
-    ch->keeping = ch->own_edits = ch->failed = ch->answering = false;
+    ch->failed = ch->answering = false;
     ch->spool_writes = 0;
     ch->drain_request = 0;
     if (ch->goal > PLACE_HELO)

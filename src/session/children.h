@@ -127,8 +127,6 @@ struct children {
     struct body body;
     uint64_t body_gone; /* bytes that went before what is kept in body: nobody needs them any more */
     uint64_t size_bytes;
-    bool keeping;       /* of the body: somebody will need it from its beginning */
-    bool own_edits;     /* the greylist filter's headers are in mail */
     bool failed;        /* of ourselves (spool): the message cannot be given to all who must see it */
     bool answering;     /* the verdict is found: edits are on their way to the MTA */
     uint8_t final_code; /* answering: what ends them */
@@ -137,7 +135,7 @@ struct children {
     struct buf peek; /* the body's beginning, for conditions */
     unsigned spool_writes;
     uint32_t drain_request;
-    struct mono message_since, since;
+    struct mono since;
     uint8_t last_status; /* of a session's line of statistics: enum verdict */
     const char *last_place;
 

@@ -99,7 +99,6 @@ void children_note_mail(struct session *s, struct slice body)
     ch->mail_from.body = SLICE_LIT("");
     ch->goal = PLACE_MAIL;
     ch->messages++;
-    ch->message_since = s->sh->now.mono;
     for (unsigned i = 0; i < ch->count;
          i++) /* the condition may say something else of this message than of the connection */
         if (ch->child[i].record && !ch->child[i].connection_over) {
