@@ -405,7 +405,7 @@ static void rcpt_answered(struct child *c, enum verdict v, const struct link_ans
 {
     struct children *ch = c->session->children;
     struct recipient_note *note = children_note_of(c->session, c->rcpt_asked);
-    bool is_present = ch->present && c->rcpt_asked + 1 == ch->present;
+    bool is_present = ch->goal == PLACE_RCPT && ch->present && c->rcpt_asked + 1 == ch->present;
     if (note->rejected)
         return; /* the MTA has refused it already; nothing can be added */
     if (v == VERDICT_CONTINUE) {
