@@ -571,9 +571,10 @@ int64_t children_deadline_ms(const struct session *s)
     if (!s->children)
         return 0;
     for (unsigned i = 0; i < s->children->count; i++) {
-        const struct link *l = s->children->child[i].link;
-        if (l && l->deadline.ms != 0 && (first == 0 || l->deadline.ms < first))
-            first = l->deadline.ms;
+        const struct child *c = &s->children->child[i];
+        int64_t deadline_ms = c->link ? c->link->deadline.ms : c->dns_request ? c->started.ms + c->limits.connect_ms : 0;
+        if (deadline_ms != 0 && (first == 0 || deadline_ms < first))
+            first = deadline_ms;
     }
     return first;
 }
@@ -585,10 +586,12 @@ void children_check_deadlines(struct session *s)
         return;
     for (unsigned i = 0; i < s->children->count; i++) {
         struct child *c = &s->children->child[i];
-        if (!c->link || !link_check_deadline(c->link, s->sh->now.mono))
-            continue;
-        child_fail(c, c->link->why);
-        failed = true;
+        if (c->link && link_check_deadline(c->link, s->sh->now.mono)) {
+            child_fail(c, c->link->why);
+            failed = true;
+        } else {
+            failed |= child_check_resolving(c);
+        }
     }
     if (failed) {
         children_apply(s);

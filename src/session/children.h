@@ -79,6 +79,7 @@ struct child {
         refusal; /* a whole packet (REPLYCODE …) in the message's arena, of a final or of the last recipient's verdict */
     struct body *new_body;
     unsigned spool_writes; /* of the new body, under way */
+    struct mono started;   /* to be reached: its host's name looked up, connected to, negotiated with */
     struct mono since;     /* it was asked, in this message */
 };
 
@@ -223,6 +224,7 @@ void child_lead(struct child *c);
 /* UNKNOWN stands outside of the sequence: it is told to who is there, and to nobody later. */
 void child_tell_unknown(struct child *c, struct slice line);
 void child_resolved(struct child *c, const struct event *event); /* its host's address */
+bool child_check_resolving(struct child *c);                     /* true: it has failed just now, for that took too long */
 void child_read(struct child *c, struct slice piece);            /* its piece of a spooled body has come */
 bool child_is_blocked(const struct child *c);
 void child_abort(struct child *c);

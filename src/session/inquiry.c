@@ -59,8 +59,6 @@ static void connect_to(struct shared *sh, struct inquiry *q, const struct ip *ip
     else
         e->u.child.address = *ip;
     e->u.child.port = q->address.port;
-    link_connecting(&q->link, sh->now.mono);
-    arm(sh);
 }
 
 static void begin(struct shared *sh, const struct conf_filter *f, struct child_record *record)
@@ -74,6 +72,8 @@ static void begin(struct shared *sh, const struct conf_filter *f, struct child_r
     q->address = child_address_cut(record->connect);
     q->next = sh->inquiries;
     sh->inquiries = q;
+    link_connecting(&q->link, sh->now.mono); /* its clock runs from here on, also while its host's name is looked up */
+    arm(sh);
     if (q->address.path || q->address.ip.family != IP_NONE) {
         connect_to(sh, q, &q->address.ip);
         return;

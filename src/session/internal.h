@@ -254,6 +254,8 @@ void message_end(struct session *s);
 struct mail_edits;
 /* Headers to add, as edits; for a session with children. */
 void message_put_edits(const struct session *s, struct mail_edits *edits);
+/* Whether they can be applied before all headers of the mail are there (mail/mail.h). */
+bool message_edits_fit_early(const struct session *s);
 void message_note_accepted(struct session *s, unsigned reasons, int64_t elapsed_sec);
 
 /* ---- text.c ---- */

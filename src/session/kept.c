@@ -206,7 +206,10 @@ void children_beyond(struct session *s, const char *why)
 void children_note_header(struct session *s, struct slice name, struct slice value)
 {
     struct children *ch = s->children;
-    ch->goal = PLACE_HEADER;
+    if (ch->goal < PLACE_HEADER) {
+        ch->goal = PLACE_HEADER;
+        children_apply(s);
+    }
     ch->size_bytes += name.len + value.len + 3;
     if (ch->granted.steps & SMFIP_HDR_LEADSPC) {
         if (mail_add_header(ch->mail, name, value) == ERR_NONE)

@@ -128,6 +128,14 @@ void message_put_edits(const struct session *s, struct mail_edits *edits)
         put_edit(edits, h->index, h->name, h->value);
 }
 
+bool message_edits_fit_early(const struct session *s)
+{
+    for (const struct added_header *h = s->headers; h; h = h->next)
+        if (h->index > 1)
+            return false;
+    return true;
+}
+
 void message_end(struct session *s)
 {
     if (is_deferred(s)) {

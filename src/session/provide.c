@@ -41,15 +41,22 @@ static void put(struct buf *out, const char *name, struct slice value)
     buf_put_byte(out, '\0');
 }
 
+/* Where the mail came in: as the MTA says it itself, if it does. */
+static struct ip local_address(const struct session *s)
+{
+    struct ip ip;
+    return s->if_addr.len > 0 && ip_parse(s->if_addr, &ip) == ERR_NONE ? ip : s->ends.local;
+}
+
 /* As Sendmail would: where the mail came in, and a queue id at MAIL, which Postfix has only when a recipient is accepted. */
 static void put_sendmail(struct child *c, uint8_t cmd, struct buf *out)
 {
     const struct session *s = c->session;
     char text[IP_TEXT_MAX + 8];
-    if (cmd == SMFIC_CONNECT && s->ends.local.family != IP_NONE) {
+    struct ip local = local_address(s);
+    if (cmd == SMFIC_CONNECT && local.family != IP_NONE) {
         char address[IP_TEXT_MAX];
-        snprintf(text, sizeof(text), "%s%s", s->ends.local.family == IP_V6 ? "IPv6:" : "",
-                 ip_format(&s->ends.local, address));
+        snprintf(text, sizeof(text), "%s%s", local.family == IP_V6 ? "IPv6:" : "", ip_format(&local, address));
         put(out, "{if_addr}", slice_cstr(text));
         put(out, "{if_name}", s->children->if_name);
         snprintf(text, sizeof(text), "%u", s->ends.local_port);
@@ -67,12 +74,12 @@ bool child_macros_ready(struct child *c)
 {
     struct session *s = c->session;
     struct children *ch = s->children;
-    if (!(c->conf->provide & CONF_PROVIDE_SENDMAIL_MACROS) || ch->if_name_known || s->ends.local.family == IP_NONE)
+    if (!(c->conf->provide & CONF_PROVIDE_SENDMAIL_MACROS) || ch->if_name_known || local_address(s).family == IP_NONE)
         return true;
     if (ch->if_name_request == 0) {
         struct effect *e = effects_add(s->sh->out, EFFECT_DNS, s->id);
         e->u.dns.type = DNS_PTR;
-        e->u.dns.address = s->ends.local;
+        e->u.dns.address = local_address(s);
         e->request = ch->if_name_request = session_next_request(s);
     }
     return false;

@@ -35,7 +35,7 @@ static void open_connection(struct child *c, const struct child_address *address
     c->id = shared_child_name(s->sh, c, NULL);
     c->link = mem_alloc(sizeof(*c->link));
     link_init(c->link, &c->limits);
-    link_connecting(c->link, now_of(c));
+    link_connecting(c->link, c->started);
     e->u.child.id = c->id;
     e->u.child.address = address->ip;
     e->u.child.port = address->port;
@@ -50,6 +50,14 @@ static void ask_for_host(struct child *c, const struct child_address *address)
     e->u.dns.type = address->is_v6 ? DNS_AAAA : DNS_A;
     e->u.dns.name = arena_slice(&s->sh->out->arena, address->host);
     e->request = c->dns_request = session_next_request(s);
+}
+
+bool child_check_resolving(struct child *c)
+{
+    if (!c->dns_request || now_of(c).ms < c->started.ms + c->limits.connect_ms)
+        return false;
+    child_fail(c, "its host's address was not found in time");
+    return true;
 }
 
 void child_resolved(struct child *c, const struct event *event)
@@ -75,6 +83,7 @@ static void child_start(struct child *c)
         return;
     }
     struct child_address address = child_address_cut(c->conf->connect);
+    c->started = now_of(c);
     if (address.path || address.ip.family != IP_NONE)
         open_connection(c, &address);
     else

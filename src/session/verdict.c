@@ -147,17 +147,22 @@ static void apply_child(struct session *s, struct child *c)
         mail_replace_body(s->children->mail, c->number, c->new_body);
 }
 
-/* In order; who cannot edit holds nobody up (a quarantine is seen by nobody behind it). */
+/*
+ * In order. The greylist filter's are known when the headers begin: so children behind it, that stream live, see them. Who cannot
+ * edit holds nobody up (a quarantine is seen by nobody behind it).
+ */
 void children_apply(struct session *s)
 {
     struct children *ch = s->children;
-    if (!ch || !ch->mail || ch->goal < PLACE_EOH)
+    if (!ch || !ch->mail || ch->goal < PLACE_HEADER)
         return;
     for (unsigned i = 0; i < ch->count; i++) {
         struct child *c = &ch->child[i];
         if (c->applied)
             continue;
         if (!c->record) {
+            if (ch->goal < PLACE_EOH && !message_edits_fit_early(s))
+                return;
             c->applied = true;
             if (c->conf->builtin)
                 apply_own(s, i);
