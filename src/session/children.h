@@ -98,7 +98,6 @@ struct kept {
 
 struct children {
     unsigned count;
-    bool over;                               /* all are done with the connection */
     bool any_child;                          /* an enabled filter that is one */
     uint8_t goal;                            /* enum place: as far as the MTA has got */
     uint32_t helos;                          /* how many have come */

@@ -31,7 +31,7 @@ static void connect_go(struct session *s)
     if (asked || (s->children && s->children->any_child))
         holding_first_look(s);
     else
-        session_reply_code(s, SMFIR_ACCEPT);
+        session_accept_connection(s);
 }
 
 static void on_connect(struct session *s, const struct milter_command *c, struct slice raw)
@@ -77,7 +77,7 @@ static void on_helo(struct session *s, const struct milter_command *c, struct sl
 {
     if (!(s->flags & FLAG_HELO_MACROS))
         session_clear_helo(s);
-    s->flags &= (uint16_t)~FLAG_HELO_MACROS;
+    s->flags &= ~(uint32_t)FLAG_HELO_MACROS;
     s->helo = session_keep(s, &s->helo_scope, c->u.helo);
     if (s->children) {
         session_clear_message(s);
@@ -108,13 +108,17 @@ static void take_newest_plan(struct session *s)
     if (s->children)
         children_take_plan(s);
     plan_unref(old);
+    struct policy_facts facts = session_facts(s, POLICY_AT_CONNECT);
+    struct policy_why why;
+    if ((s->flags & FLAG_PASSED) && policy_when(s->plan->policy, &facts, &why) != POLICY_NO)
+        s->flags &= ~(uint32_t)FLAG_PASSED; /* the filter of before was not asked about this client; the new one is */
 }
 
 static void on_mail(struct session *s, const struct milter_command *c, struct slice raw)
 {
     if (!(s->flags & FLAG_MAIL_MACROS))
         session_clear_message(s);
-    s->flags &= (uint16_t)~FLAG_MAIL_MACROS;
+    s->flags &= ~(uint32_t)FLAG_MAIL_MACROS;
     take_newest_plan(s);
     s->sender = session_keep(s, &s->mail, c->u.envelope.address);
     if (s->phase == PHASE_OVER)
@@ -152,7 +156,7 @@ static void on_rcpt(struct session *s, const struct milter_command *c, struct sl
 {
     if (!(s->flags & FLAG_RCPT_MACROS))
         session_clear_recipient(s);
-    s->flags &= (uint16_t)~FLAG_RCPT_MACROS;
+    s->flags &= ~(uint32_t)FLAG_RCPT_MACROS;
     s->recipient = session_keep(s, &s->rcpt, c->u.envelope.address);
     if (s->phase == PHASE_OVER)
         return;

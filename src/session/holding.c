@@ -107,7 +107,7 @@ void holding_watch(struct session *s)
 static void watched_looked(struct session *s, enum look_result result, uint64_t cookie)
 {
     bool confirming = s->flags & FLAG_CONFIRMING;
-    s->flags &= (uint16_t)~FLAG_CONFIRMING;
+    s->flags &= ~(uint32_t)FLAG_CONFIRMING;
     s->next_look.ms = s->sh->now.mono.ms + LOOK_EVERY_MS;
     if (result == LOOK_UNKNOWN) {
         if (++s->unknown_looks >= LOOK_UNKNOWN_MAX) {
@@ -257,7 +257,7 @@ static void look_unknown(struct session *s)
         became_unwatchable(s);
         return;
     }
-    s->flags &= (uint16_t)~FLAG_CONFIRMING;
+    s->flags &= ~(uint32_t)FLAG_CONFIRMING;
     s->next_look.ms = s->sh->now.mono.ms + LOOK_EVERY_MS;
     session_arm_timer(s);
 }
@@ -284,7 +284,7 @@ void holding_looked(struct session *s, enum look_result result, uint64_t cookie)
             s->watch = WATCH_POSSIBLE;
             s->cookie = cookie;
         }
-        s->flags &= (uint16_t)~FLAG_CONFIRMING;
+        s->flags &= ~(uint32_t)FLAG_CONFIRMING;
         if (s->wait == WAIT_LAST_LOOK) {
             served(s);
             return;

@@ -53,7 +53,8 @@ enum {
     FLAG_POSTFIX = 1u << 0,       /* {v} says so */
     FLAG_IF_ADDR = 1u << 1,       /* {if_addr} came: a milter-manager is between us and the MTA */
     FLAG_MTA_STRESS = 1u << 2,    /* {stress}=yes */
-    FLAG_PASSED = 1u << 3,        /* the filter's condition said no: everything is answered at once */
+    FLAG_PASSED = 1u << 3,        /* the filter's condition said no at CONNECT: it is not asked in this connection */
+    FLAG_OVER = 1u << 16,         /* the MTA has "accept" for the whole connection: everything is answered at once */
     FLAG_ASKED = 1u << 4,         /* the filter's condition said yes for this message */
     FLAG_TEMP_AGAIN = 1u << 5,    /* shared_note_lookup's answer for this client */
     FLAG_CONFIRMING = 1u << 6,    /* a look said gone; the look alone is under way */
@@ -119,7 +120,7 @@ struct session {
     struct plan *plan; /* a counted reference */
     struct timer timer;
     struct hold hold;
-    uint16_t flags;
+    uint32_t flags;
     uint8_t phase, wait, watch;           /* enum phase, wait, watch */
     uint8_t unknown_looks;                /* in a row */
     uint8_t owed;                         /* the command that waits for a reply, for logs; 0: none */
@@ -181,7 +182,8 @@ void session_reply_code(struct session *s, uint8_t code);
 void session_continue(struct session *s);
 /* The greylist filter's `evaluation`. */
 bool session_only_evaluates(const struct session *s);
-/* Nobody is asked any more: the MTA has "accept" for the whole connection. */
+/* Nobody is asked any more in this connection: "accept" for all of it. */
+void session_accept_connection(struct session *s);
 bool session_is_passed(const struct session *s);
 /* A wait has ended: what the MTA has sent meanwhile is read now. */
 void session_resume(struct session *s);

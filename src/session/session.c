@@ -156,7 +156,7 @@ void session_clear_helo(struct session *s)
     s->helo = s->verify = s->cert_subject = SLICE_NONE;
     s->helo_macros = NULL;
     children_clear_helo(s);
-    s->flags &= (uint16_t)~FLAG_HELO_MACROS;
+    s->flags &= ~(uint32_t)FLAG_HELO_MACROS;
 }
 
 void session_clear_recipient(struct session *s)
@@ -167,7 +167,7 @@ void session_clear_recipient(struct session *s)
     s->decision = (struct decision){0};
     s->tuple = (struct grey_tuple){0};
     s->known = NULL;
-    s->flags &= (uint16_t) ~(FLAG_RCPT_MACROS | FLAG_SIBLING | FLAG_CONFIRMING);
+    s->flags &= ~(uint32_t)(FLAG_RCPT_MACROS | FLAG_SIBLING | FLAG_CONFIRMING);
 }
 
 void session_clear_message(struct session *s)
@@ -186,7 +186,7 @@ void session_clear_message(struct session *s)
     s->headers = NULL;
     s->headers_bytes = 0;
     buf_fini(&s->report);
-    s->flags &= (uint16_t) ~(FLAG_DEFER_AT_DATA | FLAG_MAIL_MACROS | FLAG_ASKED | FLAG_LET_BY | FLAG_HEADERS_LEFT_OUT);
+    s->flags &= ~(uint32_t)(FLAG_DEFER_AT_DATA | FLAG_MAIL_MACROS | FLAG_ASKED | FLAG_LET_BY | FLAG_HEADERS_LEFT_OUT);
     if (s->phase > PHASE_CONNECTED && s->phase < PHASE_OVER)
         s->phase = PHASE_CONNECTED;
 }
@@ -220,7 +220,7 @@ void session_set_wait(struct session *s, enum wait wait)
     s->wait = wait;
     s->store_request = s->look_request = 0;
     s->deadline.ms = s->next_look.ms = 0;
-    s->flags &= (uint16_t)~FLAG_CONFIRMING;
+    s->flags &= ~(uint32_t)FLAG_CONFIRMING;
     if (wait == WAIT_LOOK_STORE || wait == WAIT_STORE)
         s->deadline.ms = s->sh->now.mono.ms + SESSION_STORE_DEADLINE_MS;
     if (wait < WAIT_LOOK_STORE || !(session_may_progress(s) || may_progress_at_end(s)))
@@ -283,9 +283,15 @@ bool session_only_evaluates(const struct session *s)
     return number < s->plan->conf->n_filters && s->plan->conf->filters[number].set.evaluation;
 }
 
+void session_accept_connection(struct session *s)
+{
+    s->flags |= FLAG_OVER;
+    session_reply_code(s, SMFIR_ACCEPT);
+}
+
 bool session_is_passed(const struct session *s)
 {
-    return (s->flags & FLAG_PASSED) && (!s->children || s->children->over);
+    return s->flags & FLAG_OVER;
 }
 
 /* ---- input ---- */

@@ -286,9 +286,7 @@ static void send_changes(struct session *s)
 static void reply_accept(struct session *s)
 {
     if (s->children->goal < PLACE_MAIL) {
-        s->flags |= FLAG_PASSED;
-        session_reply_code(s, SMFIR_ACCEPT);
-        s->children->over = true; /* kept for a next client on this connection (QUIT_NC) */
+        session_accept_connection(s);
         return;
     }
     session_clear_message(s); /* this message only: the next MAIL is seen again */
