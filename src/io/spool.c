@@ -94,6 +94,13 @@ static int work_write(struct spool *s, const struct request *r)
     return s->error;
 }
 
+/* What a write has failed to put there cannot be read, for the same reason. */
+static int work_read(const struct spool *s, struct request *r)
+{
+    int error = s->fd < 0 ? EIO : spool_file_read(s->fd, r->offset, r->bytes, r->length);
+    return error && s->error ? s->error : error;
+}
+
 static void work(uv_work_t *uv)
 {
     struct spool *s = CONTAINER_OF(uv, struct spool, work);
@@ -104,7 +111,7 @@ static void work(uv_work_t *uv)
     } else if (r->write) {
         r->error = work_write(s, r);
     } else {
-        r->error = s->fd < 0 ? EIO : spool_file_read(s->fd, r->offset, r->bytes, r->length);
+        r->error = work_read(s, r);
     }
 }
 

@@ -133,6 +133,7 @@ static void fails(struct control *c, int mta)
     EXPECT(c,
            control_ask(mta, "write 1 3 1") && control_hear(mta, "3 error %d\n", EFBIG)); /* not where it does not belong */
     EXPECT(c, control_ask(mta, "read 1 4 0 6000") && control_hear(mta, "4 same 6000\n"));
+    EXPECT(c, control_ask(mta, "read 1 7 6000 6000") && control_hear(mta, "7 error %d\n", EFBIG));
     EXPECT(c, control_ask(mta, "write 2 5 6000") && control_hear(mta, "5 ok\n")); /* only this one is ill */
     EXPECT(c, control_ask(mta, "free 1\nfree 2\nwrite 1 6 10000") && control_hear(mta, "6 ok\n"));
     EXPECT(c, control_ask(mta, "free 1"));
@@ -152,7 +153,7 @@ static void tells_that_a_file_cannot_be_written(void)
 static void lacks_directory(struct control *c, int mta)
 {
     EXPECT(c, control_ask(mta, "write 1 1 1\nwrite 1 2 1") && control_hear(mta, "1 error %d\n2 error %d\n", ENOENT, ENOENT));
-    EXPECT(c, control_ask(mta, "read 1 3 0 1") && control_hear(mta, "3 error %d\n", EIO));
+    EXPECT(c, control_ask(mta, "read 1 3 0 1") && control_hear(mta, "3 error %d\n", ENOENT));
     EXPECT(c, control_ask(mta, "free 1"));
 }
 
