@@ -1,5 +1,6 @@
 /* envelope.c - sender and recipients of a message, as each filter sees them. Knows when two addresses are the same. */
 #include "mail/internal.h"
+#include "base/mem.h"
 
 #include <string.h>
 
@@ -93,6 +94,14 @@ enum err mail_add_recipient(struct mail *m, struct slice address, struct slice e
     m->recipient_bytes += node + address.len + esmtp.len;
     append(m, 0, address_hash(address), arena_slice(&m->arena, address), arena_slice(&m->arena, esmtp));
     return ERR_NONE;
+}
+
+void mail_lose_recipient(struct mail *m, unsigned number)
+{
+    struct mail_recipient *r = m->last_recipient;
+    if (!r || r->number != number)
+        PANIC("not the last recipient");
+    r->died = 0; /* before it was born */
 }
 
 bool mail_next_recipient(const struct mail *m, mail_view v, struct mail_cursor *c, struct slice *address,

@@ -30,6 +30,8 @@ void mail_free(struct mail *m);
 void mail_set_sender(struct mail *m, struct slice address, struct slice esmtp);
 /* Errors: ERR_LIMIT (then nothing is added). */
 MUST_CHECK enum err mail_add_recipient(struct mail *m, struct slice address, struct slice esmtp);
+/* The last one that was added is none after all: the MTA was told so. It is in no view, as if it had never been named. */
+void mail_lose_recipient(struct mail *m, unsigned number);
 MUST_CHECK enum err mail_add_header(struct mail *m, struct slice name, struct slice value);
 /* There are no more headers (EOH). Until it is said, what an early filter has put behind them is shown in no view. */
 void mail_end_headers(struct mail *m);

@@ -54,6 +54,7 @@ enum {
     FLAG_IF_ADDR = 1u << 1,       /* {if_addr} came: a milter-manager is between us and the MTA */
     FLAG_MTA_STRESS = 1u << 2,    /* {stress}=yes */
     FLAG_PASSED = 1u << 3,        /* the filter's condition said no at CONNECT: it is not asked in this connection */
+    FLAG_COUNTED = 1u << 17,      /* the present recipient is one of `accepted` */
     FLAG_OVER = 1u << 16,         /* the MTA has "accept" for the whole connection: everything is answered at once */
     FLAG_ASKED = 1u << 4,         /* the filter's condition said yes for this message */
     FLAG_TEMP_AGAIN = 1u << 5,    /* shared_note_lookup's answer for this client */

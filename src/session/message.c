@@ -58,6 +58,7 @@ void message_note_accepted(struct session *s, unsigned reasons, int64_t elapsed_
 {
     const struct decision *d = &s->decision;
     s->accepted++;
+    s->flags |= FLAG_COUNTED;
     s->reasons |= reasons;
     if (elapsed_sec > s->elapsed_sec)
         s->elapsed_sec = elapsed_sec;

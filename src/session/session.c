@@ -167,7 +167,7 @@ void session_clear_recipient(struct session *s)
     s->decision = (struct decision){0};
     s->tuple = (struct grey_tuple){0};
     s->known = NULL;
-    s->flags &= ~(uint32_t)(FLAG_RCPT_MACROS | FLAG_SIBLING | FLAG_CONFIRMING);
+    s->flags &= ~(uint32_t)(FLAG_RCPT_MACROS | FLAG_SIBLING | FLAG_CONFIRMING | FLAG_COUNTED);
 }
 
 void session_clear_message(struct session *s)

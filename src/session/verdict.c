@@ -9,12 +9,30 @@
 
 /* ---- who is awaited ---- */
 
+/*
+ * Whether what a child has said or failed at concerns the recipient that is to be answered; behind RCPT, any of the message's. One whose
+ * condition speaks of recipients has no say about those of others.
+ */
+static bool concerns(const struct child *c)
+{
+    const struct children *ch = c->session->children;
+    uint32_t bit = 1u << c->number;
+    if (ch->goal < PLACE_RCPT || !policy_filter_is_per_recipient(c->session->plan->policy, c->number))
+        return true;
+    if (ch->goal == PLACE_RCPT)
+        return ch->present > 0 && (ch->recipients[ch->present - 1].shown & bit);
+    for (size_t i = 0; i < ch->n_recipients; i++)
+        if ((ch->recipients[i].shown & bit) && !ch->recipients[i].refused && !ch->recipients[i].rejected)
+            return true;
+    return false;
+}
+
 /* Some filter has refused the message, or failed so that it counts as refused. */
 bool children_is_refused(const struct session *s)
 {
     for (unsigned i = 0; i < s->children->count; i++) {
         const struct child *c = &s->children->child[i];
-        if (!c->record || c->conf->set.evaluation)
+        if (!c->record || c->conf->set.evaluation || !concerns(c))
             continue;
         if (c->say == SAY_FINAL && c->verdict >= VERDICT_TEMPFAIL)
             return true;
@@ -81,14 +99,20 @@ static struct child_vote vote_of(const struct child *c)
     if (s->owed == SMFIC_UNKNOWN) {
         v.standing = STANDING_ANSWERED;
         v.verdict = c->unknown_verdict == VERDICT_ACCEPT ? VERDICT_CONTINUE : (enum verdict)c->unknown_verdict;
-    } else if (c->connection_over || c->say == SAY_FINAL) {
+    } else if (c->connection_over) {
+        v.standing = STANDING_ANSWERED;
+        v.verdict = c->verdict;
+    } else if (c->say != SAY_OPEN && !concerns(c)) {
+        v.standing = ch->goal == PLACE_RCPT ? STANDING_UNDECIDED : STANDING_NOT_ASKED;
+    } else if (c->say == SAY_FINAL) {
         v.standing = STANDING_ANSWERED;
         v.verdict = c->verdict;
     } else if (c->say == SAY_FALLBACK) {
         v.standing = STANDING_FAILED;
         v.fallback = verdict_of_fallback(c->conf->set.fallback);
-        if (v.fallback == VERDICT_DISCARD && ch->goal < PLACE_MAIL)
-            v.standing = STANDING_UNDECIDED; /* there is no message yet that could be discarded */
+        /* before the first message: there is nothing yet that could be discarded, and at MAIL an "accept" is tried again */
+        if ((v.fallback == VERDICT_DISCARD || v.fallback == VERDICT_ACCEPT) && ch->goal < PLACE_MAIL)
+            v.standing = STANDING_UNDECIDED;
     } else if (c->asked == POLICY_YES && ch->goal == PLACE_RCPT && c->rcpt_verdict != VERDICT_CONTINUE) {
         v.standing = STANDING_ANSWERED;
         v.verdict = c->rcpt_verdict;
@@ -334,6 +358,23 @@ static void reply_continue(struct session *s)
     session_reply_code(s, ch->goal == PLACE_BODY && all_skip(s) ? SMFIR_SKIP : SMFIR_CONTINUE);
 }
 
+/* The present recipient is none: whoever else has taken it, and the greylist filter that let it through, must not count it. */
+static void lose_present(struct session *s)
+{
+    struct children *ch = s->children;
+    struct recipient_note *note = &ch->recipients[ch->present - 1];
+    note->refused = true;
+    mail_lose_recipient(ch->mail, ch->present - 1);
+    for (unsigned i = 0; i < ch->count; i++) {
+        struct child *c = &ch->child[i];
+        if ((note->told & (1u << i)) && c->rcpt_verdict == VERDICT_CONTINUE && c->rcpt_good > 0)
+            c->rcpt_good--;
+    }
+    if (s->flags & FLAG_COUNTED)
+        s->accepted--;
+    s->flags &= ~(uint32_t)FLAG_COUNTED;
+}
+
 static void reply_refusal(struct session *s, struct merged m)
 {
     struct children *ch = s->children;
@@ -343,7 +384,7 @@ static void reply_refusal(struct session *s, struct merged m)
     if (s->owed == SMFIC_UNKNOWN) {
         session_reply(s, buf_slice(&out));
     } else if (of_recipient && ch->present) {
-        ch->recipients[ch->present - 1].refused = true;
+        lose_present(s);
         session_reply(s, buf_slice(&out));
     } else if (ch->goal == PLACE_EOM) {
         reply_last(s, buf_slice(&out));
@@ -434,7 +475,7 @@ void session_spooled(struct session *s, const struct event *event)
         spool_failed(s, event->u.spool.error);
     if (request == SPOOL_WRITE_OWN) {
         ch->spool_writes--;
-    } else if (request == SPOOL_READ_SEND && event->u.spool.ok) {
+    } else if (request == SPOOL_READ_SEND && event->u.spool.ok && ch->answering) {
         send_piece(s, event->u.spool.bytes);
         struct effect *e = effects_add(s->sh->out, EFFECT_DRAIN, s->id);
         e->request = ch->drain_request = session_next_request(s);
@@ -465,6 +506,7 @@ void children_client_gone(struct session *s)
 {
     struct children *ch = s->children;
     s->sh->stats.gone++;
+    ch->answering = false; /* of a new body that is on its way to the MTA no more is sent */
     text_log_gone(s, "gone while a filter was awaited");
     session_reply_gone(s, "Client is gone");
     for (unsigned i = 0; i < ch->count; i++) {
