@@ -90,6 +90,7 @@ void children_free(struct session *s)
         children_log_session(s);
     free_message_of(s, ch);
     macro_lists_unref(ch->granted_lists);
+    arena_fini(&ch->unknown_texts);
     arena_fini(&ch->conn_scope.arena);
     arena_fini(&ch->helo_scope.arena);
     arena_fini(&ch->message_scope.arena);
@@ -121,6 +122,7 @@ void children_take_plan(struct session *s)
         ch->since = old->since;
     }
     macro_lists_unref(old->granted_lists);
+    arena_fini(&old->unknown_texts);
     free_message_of(s, old);
     arena_fini(&old->conn_scope.arena);
     arena_fini(&old->helo_scope.arena);
@@ -173,7 +175,9 @@ void children_clear_message(struct session *s)
     ch->drain_request = 0;
     if (ch->goal > PLACE_HELO)
         ch->goal = ch->helos ? PLACE_HELO : PLACE_CONNECT;
-    memset(ch->standing, 0, sizeof(ch->standing));
+    for (unsigned i = 0; i < ch->count; i++)
+        if (!ch->child[i].connection_over) /* its word is for all messages of the connection */
+            ch->standing[i] = FILTER_PENDING;
     memset(ch->quarantined, 0, sizeof(ch->quarantined));
 }
 
@@ -366,13 +370,13 @@ void session_dns_answered(struct session *s, const struct event *event)
         ch->if_name_known = true;
         if (event->u.dns.status == DNS_FOUND)
             ch->if_name = arena_slice(&ch->conn_scope.arena, slice_upto(event->u.dns.name, 255));
-        for (unsigned i = 0; i < ch->count; i++)
-            child_lead(&ch->child[i]);
     } else {
         for (unsigned i = 0; i < ch->count; i++)
             if (ch->child[i].dns_request == event->request)
                 child_resolved(&ch->child[i], event);
     }
+    children_apply(s);
+    children_decide(s); /* who waited for a name, or for one whose host has none */
     children_settle(s);
     session_resume(s);
 }
@@ -393,6 +397,8 @@ static void decide_recipients(struct session *s, struct child *c, enum policy_st
 {
     struct children *ch = s->children;
     uint32_t bit = 1u << c->number, lists = 0;
+    if (c->asked == POLICY_NO)
+        return; /* of this message none is its */
     bool shown = false, later = false;
     struct mail_cursor cursor = {0};
     struct slice address, esmtp;
@@ -485,15 +491,19 @@ bool child_is_settled(const struct child *c)
     return !is_child(c) || c->asked == POLICY_NO || c->say != SAY_OPEN || c->connection_over;
 }
 
+bool child_actions_edit(uint32_t actions)
+{
+    return actions & (SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_CHGBODY | SMFIF_ADDRCPT | SMFIF_ADDRCPT_PAR | SMFIF_DELRCPT |
+                      SMFIF_CHGFROM);
+}
+
 bool child_may_edit(const struct child *c)
 {
-    static const uint32_t edits =
-        SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_CHGBODY | SMFIF_ADDRCPT | SMFIF_ADDRCPT_PAR | SMFIF_DELRCPT | SMFIF_CHGFROM;
     if (!is_child(c) || c->conf->set.evaluation)
         return false;
     if (c->link && c->link->state != LINK_CONNECTING && c->link->state != LINK_NEGOTIATING && c->link->state != LINK_NEW)
-        return c->link->got.actions & edits;
-    return !c->record->wish.known || (c->record->wish.options.actions & edits);
+        return child_actions_edit(c->link->got.actions);
+    return !c->record->wish.known || child_actions_edit(c->record->wish.options.actions);
 }
 
 /* ---- ends ---- */
@@ -506,6 +516,8 @@ void child_hang_up(struct child *c)
     struct link *l = c->link;
     if (l->state == LINK_IDLE || l->state == LINK_ASKED) {
         struct buf out = {0};
+        if (c->record->breaker.state == BREAKER_PROBING)
+            child_served(c); /* it has answered all that it was asked; the client, or another filter, has ended it */
         child_abort(c);
         link_ask(l, &(struct milter_command){.cmd = SMFIC_QUIT}, SLICE_NONE, s->sh->now.mono, &out);
         effects_child_send(s->sh->out, c->id, buf_slice(&out));
@@ -563,6 +575,24 @@ void child_fail(struct child *c, const char *why)
     child_hang_up(c);
 }
 
+void child_let_go(struct child *c)
+{
+    c->dns_request = 0;
+    child_hang_up(c);
+    c->rests = c->session->children->mail == NULL;
+}
+
+void child_break(struct child *c, const char *why)
+{
+    if (c->say == SAY_OPEN && c->asked == POLICY_YES) {
+        child_fail(c, why);
+        return;
+    }
+    effects_log(c->session->sh->out, c->session->id, LOG_LEVEL_WARNING, "filter \"%s\": %s, while it was not asked",
+                c->conf->name, why);
+    child_let_go(c);
+}
+
 /* ---- time ---- */
 
 int64_t children_deadline_ms(const struct session *s)
@@ -572,7 +602,10 @@ int64_t children_deadline_ms(const struct session *s)
         return 0;
     for (unsigned i = 0; i < s->children->count; i++) {
         const struct child *c = &s->children->child[i];
-        int64_t deadline_ms = c->link ? c->link->deadline.ms : c->dns_request ? c->started.ms + c->limits.connect_ms : 0;
+        int64_t deadline_ms = c->draining      ? c->drain_deadline.ms
+                              : c->link        ? c->link->deadline.ms
+                              : c->dns_request ? c->started.ms + c->limits.connect_ms
+                                               : 0;
         if (deadline_ms != 0 && (first == 0 || deadline_ms < first))
             first = deadline_ms;
     }
@@ -587,7 +620,10 @@ void children_check_deadlines(struct session *s)
     for (unsigned i = 0; i < s->children->count; i++) {
         struct child *c = &s->children->child[i];
         if (c->link && link_check_deadline(c->link, s->sh->now.mono)) {
-            child_fail(c, c->link->why);
+            child_break(c, c->link->why);
+            failed = true;
+        } else if (c->draining && s->sh->now.mono.ms >= c->drain_deadline.ms) {
+            child_break(c, "it takes nothing of what is sent to it");
             failed = true;
         } else {
             failed |= child_check_resolving(c);

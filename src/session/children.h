@@ -50,7 +50,8 @@ struct child {
     bool reading;         /* a piece of a spooled body is on its way to us, for it */
     bool draining;        /* much was sent that it does not answer: the rest waits until that is out */
     uint32_t unanswered_bytes;
-    struct mail_edits edits; /* with its answer to the end of the message */
+    struct mono drain_deadline; /* draining: it takes nothing in time, and has failed */
+    struct mail_edits edits;    /* with its answer to the end of the message */
     struct link_limits limits;
     uint8_t number;                  /* of its filter */
     uint8_t asked;                   /* enum policy_truth: by its condition, for this message */
@@ -104,6 +105,7 @@ struct children {
     struct milter_options granted;           /* by the MTA, as we asked; its lists are in granted_lists */
     struct macro_lists *granted_lists;       /* counted; NULL before the negotiation */
     uint32_t offered_actions, offered_steps; /* by the MTA, before we chose */
+    struct arena unknown_texts;              /* what is said to the present UNKNOWN */
     struct scope conn_scope, helo_scope, message_scope;
     struct kept connect, helo, mail_from, data, eoh, eom;
     struct slice rcpt;                                    /* the recipient that is to be answered: its command's body */
@@ -170,10 +172,15 @@ bool children_may_start(const struct session *s);
 bool child_has_undecided(const struct child *c); /* recipients */
 void child_served(struct child *c);              /* it has answered well: for the breaker */
 void child_fail(struct child *c, const char *why);
+/* Its connection is of no use any more. A failure if it is asked now; else no verdict of its changes. */
+void child_break(struct child *c, const char *why);
+/* As child_hang_up; it is connected to again when it is to be told something of a message. */
+void child_let_go(struct child *c);
 /* Its connection ends: QUIT if that can still be said. */
 void child_hang_up(struct child *c);
 /* One that may still change what those behind it see. */
 bool child_may_edit(const struct child *c);
+bool child_actions_edit(uint32_t actions); /* SMFIF_*: is there one that those behind it would see? */
 bool child_is_settled(const struct child *c);
 struct policy_session_facts children_facts(const struct session *s);
 int64_t children_deadline_ms(const struct session *s); /* 0: none */

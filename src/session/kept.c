@@ -144,6 +144,8 @@ static void judge_recipient(struct session *s, struct child *c, struct recipient
     uint32_t lists = 0, bit = 1u << c->number;
     if (!c->record || !policy_filter_is_per_recipient(s->plan->policy, c->number))
         return;
+    if (c->asked == POLICY_NO && !c->connection_over)
+        c->asked = POLICY_LATER; /* none was its so far */
     switch (policy_filter_when(s->plan->policy, c->number, &facts, &why, &lists)) {
     case POLICY_YES:
         note->shown |= bit;
@@ -262,6 +264,7 @@ void children_note_eom(struct session *s, struct slice chunk)
 
 void children_note_unknown(struct session *s, struct slice line)
 {
+    arena_clear(&s->children->unknown_texts);
     for (unsigned i = 0; i < s->children->count; i++)
         child_tell_unknown(&s->children->child[i], line);
 }

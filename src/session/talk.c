@@ -65,8 +65,8 @@ void child_resolved(struct child *c, const struct event *event)
     struct child_address address = child_address_cut(c->conf->connect);
     c->dns_request = 0;
     if (event->u.dns.status != DNS_FOUND || event->u.dns.n_addresses == 0) {
-        child_fail(c,
-                   event->u.dns.status == DNS_ABSENT ? "its host has no address" : "its host's address cannot be found now");
+        child_break(c, event->u.dns.status == DNS_ABSENT ? "its host has no address"
+                                                         : "its host's address cannot be found now");
         return;
     }
     address.ip = event->u.dns.addresses[0];
@@ -121,6 +121,7 @@ static void ask(struct child *c, const struct milter_command *command, struct sl
     if (c->unanswered_bytes > UNANSWERED_MAX_BYTES) {
         c->unanswered_bytes = 0;
         c->draining = true;
+        c->drain_deadline.ms = now_of(c).ms + c->limits.message_ms;
         effects_add(s->sh->out, EFFECT_CHILD_DRAIN, 0)->u.child.id = c->id;
     }
     buf_fini(&pairs);
@@ -457,7 +458,7 @@ static void answered(struct child *c, uint8_t cmd, const struct link_answer *a)
         break;
     case SMFIC_UNKNOWN:
         c->unknown_verdict = (uint8_t)v;
-        c->refusal = a->code == SMFIR_REPLYCODE ? arena_slice(&c->session->children->conn_scope.arena, a->text) : SLICE_NONE;
+        c->refusal = a->code == SMFIR_REPLYCODE ? arena_slice(&c->session->children->unknown_texts, a->text) : SLICE_NONE;
         break;
     case SMFIC_BODYEOB:
         note_quarantine(c);
@@ -475,10 +476,25 @@ static void answered(struct child *c, uint8_t cmd, const struct link_answer *a)
     }
 }
 
+/* It may change what those behind it see, which it never wanted before; and one of them has begun with the message as it is. */
+static bool comes_too_late(const struct child *c)
+{
+    const struct children *ch = c->session->children;
+    if (c->conf->set.evaluation || !child_actions_edit(c->link->got.actions) || !c->record->wish.known ||
+        child_actions_edit(c->record->wish.options.actions))
+        return false;
+    for (unsigned i = c->number + 1u; i < ch->count; i++)
+        if (ch->child[i].told_mail && ch->child[i].next >= PLACE_HEADER && !ch->child[i].conf->sees_original)
+            return true;
+    return false;
+}
+
 static void negotiated(struct child *c)
 {
     struct session *s = c->session;
     const char *more = merge_wants_more(&s->children->granted, &c->link->got);
+    if (!more && comes_too_late(c))
+        more = "to change a message that filters behind it have begun with";
     record_learn(c->record, &c->link->got);
     if (more) {
         char *why = arena_printf(&s->sh->out->arena,
@@ -525,7 +541,7 @@ static void take_bytes(struct child *c, struct slice bytes)
         case LINK_PROGRESS:
             break;
         case LINK_BROKEN:
-            child_fail(c, c->link->why);
+            child_break(c, c->link->why);
             return;
         }
     }
@@ -533,16 +549,13 @@ static void take_bytes(struct child *c, struct slice bytes)
 
 static void lost(struct child *c, int error)
 {
-    bool idle = c->link->state == LINK_IDLE && !c->told_mail;
+    /* Of a message that it has been told nothing of: it is connected to again when that is due. */
+    bool idle = c->link->state == LINK_IDLE && !c->told_mail && c->next > PLACE_CONNECT;
     link_lost(c->link, error);
-    bool in_message = c->session->children->mail != NULL && c->asked == POLICY_YES;
-    if (c->say == SAY_OPEN && !(idle && !in_message)) {
-        child_fail(c, c->link->why);
-        return;
-    }
-    /* Between two messages, or when it has had its say: no failure. It is connected to again when it is asked again. */
-    child_hang_up(c);
-    c->rests = true;
+    if (idle)
+        child_let_go(c);
+    else
+        child_break(c, c->link->why);
 }
 
 void session_child_news(struct session *s, struct child *c, const struct event *event)
