@@ -154,12 +154,12 @@ def some(lab, check, part):
             compare(lab, check, name, words, 41000 + number)
 
 
-@case("(a) as alone: children of every kind, first half", weight_sec=20, expects=EXPECTS)
+@case("(a) as alone: children of every kind, first half", weight_sec=20, limit_sec=240, expects=EXPECTS)
 def alone_1(lab, check):
     some(lab, check, 0)
 
 
-@case("(a) as alone, second half", weight_sec=20, expects=EXPECTS)
+@case("(a) as alone, second half", weight_sec=20, limit_sec=240, expects=EXPECTS)
 def alone_2(lab, check):
     some(lab, check, 1)
 
