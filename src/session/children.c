@@ -445,8 +445,10 @@ static void decide(struct session *s, struct child *c, enum policy_stage stage)
     }
     if (c->asked == POLICY_LATER)
         c->asked = (uint8_t)judge(s, c->number, SLICE_NONE, stage, &lists);
-    if (c->asked == POLICY_NO)
+    if (c->asked == POLICY_NO) {
         s->children->standing[c->number] = FILTER_NOT_ASKED;
+        c->say = SAY_OPEN; /* what it failed at before the message is of no interest in it */
+    }
 }
 
 /* What conditions of later filters can ask about one that is not a child, or is not enabled. */

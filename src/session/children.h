@@ -129,6 +129,7 @@ struct children {
     struct body body;
     uint64_t body_gone; /* bytes that went before what is kept in body: nobody needs them any more */
     uint64_t size_bytes;
+    struct slice chunk; /* of the body, that has just come: borrowed, for this step only */
     bool failed;        /* of ourselves (spool): the message cannot be given to all who must see it */
     bool answering;     /* the verdict is found: edits are on their way to the MTA */
     uint8_t final_code; /* answering: what ends them */

@@ -199,6 +199,8 @@ static void on_body(struct session *s, const struct milter_command *c, struct sl
     if (s->children)
         children_note_body(s, c->u.body);
     session_continue(s);
+    if (s->children)
+        s->children->chunk = SLICE_NONE;
 }
 
 static void on_end(struct session *s, const struct milter_command *c, struct slice raw)
@@ -208,6 +210,8 @@ static void on_end(struct session *s, const struct milter_command *c, struct sli
     if (s->children)
         children_note_eom(s, c->u.body);
     message_end(s);
+    if (s->children)
+        s->children->chunk = SLICE_NONE;
 }
 
 static void on_unknown(struct session *s, const struct milter_command *c, struct slice raw)

@@ -99,13 +99,15 @@ void children_note_mail(struct session *s, struct slice body)
     ch->mail_from.body = SLICE_LIT("");
     ch->goal = PLACE_MAIL;
     ch->messages++;
-    for (unsigned i = 0; i < ch->count;
-         i++) /* the condition may say something else of this message than of the connection */
+    /* the condition may say something else of this message than of the connection */
+    for (unsigned i = 0; i < ch->count; i++)
         if (ch->child[i].record && !ch->child[i].connection_over) {
             ch->child[i].asked = POLICY_LATER;
-            ch->child[i].say = SAY_OPEN;
+            /* who has failed before the first message has failed for it: it is tried again at the next */
+            if (ch->child[i].say != SAY_FALLBACK)
+                ch->child[i].say = SAY_OPEN;
             ch->child[i].rests = false;
-            ch->standing[i] = FILTER_PENDING;
+            ch->standing[i] = ch->child[i].say == SAY_FALLBACK ? FILTER_FAILED : FILTER_PENDING;
         }
 }
 
@@ -240,6 +242,7 @@ static void take_chunk(struct session *s, struct slice chunk)
 {
     struct children *ch = s->children;
     ch->size_bytes += chunk.len;
+    ch->chunk = chunk;
     if ((policy_needs(s->plan->policy) & POLICY_NEEDS_BODY) && ch->peek.len < POLICY_BODY_MAX_BYTES)
         buf_put_slice(&ch->peek, slice_upto(chunk, POLICY_BODY_MAX_BYTES - ch->peek.len));
     if (chunk.len > 0 && body_store(s, &ch->body, chunk, SPOOL_WRITE_OWN))

@@ -256,7 +256,7 @@ static bool tell_data(struct child *c)
     if (ch->goal < PLACE_DATA)
         return false;
     c->next = PLACE_HEADER;
-    if (ch->data.body.ptr) {
+    if (ch->data.body.ptr || ch->data.macros.ptr) { /* macros come for a step that is switched off, too */
         c->last = PLACE_DATA;
         ask(c, &(struct milter_command){.cmd = SMFIC_DATA}, ch->data.macros);
     }
@@ -328,6 +328,10 @@ static bool tell_body(struct child *c)
         if (ch->goal < PLACE_EOM)
             return false;
         c->next = PLACE_EOM;
+        return true;
+    }
+    if (!other && ch->chunk.len > 0 && c->body_told == gone + body->bytes - ch->chunk.len) {
+        tell_piece(c, ch->chunk); /* as the MTA has cut it */
         return true;
     }
     if (c->body_told < gone + body->bytes) {
