@@ -15,6 +15,9 @@ TLS = (
     "smtpd_tls_security_level = may\nsmtpd_tls_cert_file = /etc/postfix/cert.pem\nsmtpd_tls_key_file = /etc/postfix/key.pem\n"
 )
 
+# Errors are no matter here: as many as one likes.
+PATIENT = "smtpd_error_sleep_time = 0\nsmtpd_hard_error_limit = 1000"
+
 HEADERS = (
     "X-Folded: one,\r\n\ttwo,\r\n  three\r\nX-Empty:\r\nX-Tight:value\r\nX-Wide:   value\r\nX-Tab:\tvalue\r\n"
     "X-Twice: 1\r\nX-Twice: 2\r\nX-Trail: value \r\nX-Blank-Line:\r\n \r\n more\r\n"
@@ -23,7 +26,7 @@ HEADERS = (
 BODY = "First.\r\n.\r\n..dots\r\n\tTab and caf\xe9\r\n" + ("y" * 70 + "\r\n") * 2500 + "no line end follows the last\r\n"
 
 
-def dialogue(c, tls=False):
+def dialogue(c, tls=False, headerless=True):
     """Everything a client may do in a session, well-behaved. The replies, for comparison too."""
     said = [c.greeting.text]
 
@@ -34,8 +37,8 @@ def dialogue(c, tls=False):
             except OSError:
                 said.append("(gone)")
 
-    def message(subject, body="", headers=""):
-        step(M.data, c, M.mail(subject, body, headers))
+    def message(text):
+        step(M.data, c, text)
         if not said[-1].startswith("250"):
             step(c.command, "RSET")  # Postfix keeps the envelope after a refused DATA
 
@@ -49,7 +52,7 @@ def dialogue(c, tls=False):
     step(c.command, "FOO bar")
     for recipient in ("c@example.net", "d@elsewhere.example"):
         step(c.rcpt, recipient)
-    message("first", BODY, HEADERS)
+    message(M.mail("first", BODY, HEADERS))
     step(c.mail, "a2@example.org")
     step(c.rcpt, "b@example.net")
     for command in ("RSET", "VRFY b@example.net", "NOOP"):
@@ -57,14 +60,15 @@ def dialogue(c, tls=False):
     step(c.mail, "")
     for recipient in ("nosuch2@example.net", "b@example.net"):
         step(c.rcpt, recipient)
-    message("second")
+    message(M.mail("second", ""))
     step(c.command, "MAIL FROM:<\xc3\xa4@example.org> SMTPUTF8")  # the client sends latin-1: these are two bytes of UTF-8
     step(c.rcpt, "b@example.net")
-    step(M.data, c, "Subject: \xc3\xa4\r\nX-Long: " + "z" * 70 + ("\r\n\t" + "z" * 70) * 900 + "\r\n\r\n")
+    message("Subject: \xc3\xa4\r\nX-Long: " + "z" * 70 + ("\r\n\t" + "z" * 70) * 900 + "\r\n\r\n")
     step(c.command, "HELO again.example.org")
     step(c.mail, "a3@example.org")
     step(c.rcpt, "b@example.net")
-    step(M.data, c, "No header at all\r\nhere\r\n")
+    if headerless:
+        message("No header at all\r\nhere\r\n")
     step(c.mail, "a4@example.org")
     step(c.rcpt, "b@example.net")
     step(c.quit)
@@ -120,6 +124,10 @@ EXPECTS = r"milter-reject: (MAIL|RCPT|DATA|END-OF-MESSAGE|CONNECT|HELO|EHLO|VRFY
 NEEDLESS_ABORTS = ("few steps", "other steps")
 
 
+# With neither a header nor EOH told, libmilter (8.17) does not answer to the body, and Postfix waits until its time-out.
+STUCK = ("other steps",)
+
+
 def told(line, variant):
     return line.startswith("#1 ") and not (variant in NEEDLESS_ABORTS and line == "#1 abort")
 
@@ -133,7 +141,7 @@ def compare(lab, check, name, words, port, tls=False):
     behind.wait(r"^#0 close")  # asked what it wants
     for child, to in ((alone, M.ALONE_PORT), (behind, 25)):
         with lab.client(L.DSL, source_port=port, port=to, quiet=True) as c:
-            said.append(M.same(dialogue(c, tls)))
+            said.append(M.same(dialogue(c, tls, name not in STUCK)))
         child.wait(r"^#1 close", 3)
         lab.settled()
         files = [M.same(text) for subject in ("first", "second") for text in M.take_box("\nSubject: %s\n" % subject, 0)]
@@ -148,7 +156,7 @@ def compare(lab, check, name, words, port, tls=False):
 
 
 def some(lab, check, part):
-    M.postfix(lab, alone=M.ALONE, main="smtpd_error_sleep_time = 0")
+    M.postfix(lab, alone=M.ALONE, main=PATIENT)
     for number, (name, words) in enumerate(VARIANTS.items()):
         if number % 2 == part:
             compare(lab, check, name, words, 41000 + number)
@@ -212,7 +220,7 @@ def packets(seen):
 @case("(a) as alone on the wire: every packet with its macros at its place", weight_sec=10, expects=EXPECTS)
 def alone_wire(lab, check):
     toys = [toymilter.ToyMilter(place + "/toy.sock") for place in ("/var/spool/postfix/alone", L.ROOM)]
-    M.postfix(lab, alone="unix:alone/toy.sock", main="smtpd_error_sleep_time = 0")
+    M.postfix(lab, alone="unix:alone/toy.sock", main=PATIENT)
     for number, (name, wish) in enumerate(WIRES.items()):
         for toy in toys:
             toy.wish(*wish)
@@ -305,7 +313,7 @@ def edit_words():
 
 
 def compare_edits(lab, check, *words):
-    M.postfix(lab, alone=M.ALONE, main="smtpd_error_sleep_time = 0")
+    M.postfix(lab, alone=M.ALONE, main=PATIENT)
     words = list(words) + edit_words()
     alone = M.Child(lab, "alone", *words, address="inet:9100@127.0.0.1")
     behind = M.Child(lab, "behind", *words, address="inet:9101@127.0.0.1")

@@ -10,6 +10,7 @@ names: verified, forged, missing or failing (NAMES below).
 """
 
 import ctypes
+import glob
 import os
 import re
 import shutil
@@ -457,7 +458,8 @@ class Lab:
     def save(self, directory):
         """Keep what one wants to read after a failure."""
         os.makedirs(directory, exist_ok=True)
-        for source in (MAIL_LOG, ROOM + "/tarsierd.err", ROOM + "/postfix.err", "/etc/tarsier/tarsier.conf", "/etc/postfix/main.cf"):
+        files = [MAIL_LOG, ROOM + "/tarsierd.err", ROOM + "/postfix.err", "/etc/tarsier/tarsier.conf", "/etc/postfix/main.cf"]
+        for source in files + glob.glob(ROOM + "/*.log"):
             if os.path.exists(source):
                 shutil.copy(source, directory)
         with open(directory + "/smtp.txt", "w") as out:
