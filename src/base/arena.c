@@ -21,8 +21,9 @@ void arena_init(struct arena *a)
 
 void arena_init_inline(struct arena *a, void *memory, size_t bytes)
 {
-    *a = (struct arena){
-        .at = memory, .end = (char *)memory + bytes, .inline_at = memory, .inline_end = (char *)memory + bytes};
+    if (bytes > UINT32_MAX)
+        PANIC("the inline part of an arena");
+    *a = (struct arena){.at = memory, .end = (char *)memory + bytes, .inline_at = memory, .inline_bytes = (uint32_t)bytes};
 }
 
 void arena_clear(struct arena *a)
@@ -33,7 +34,7 @@ void arena_clear(struct arena *a)
         a->chunks = next;
     }
     a->at = a->inline_at;
-    a->end = a->inline_end;
+    a->end = a->inline_at ? a->inline_at + a->inline_bytes : NULL;
     a->next_bytes = 0;
 }
 
@@ -56,7 +57,7 @@ static void *take(struct arena *a, size_t n, size_t align)
         return p;
     }
     size_t size = a->next_bytes ? a->next_bytes : CHUNK_MIN_BYTES;
-    a->next_bytes = size * 2 > CHUNK_MAX_BYTES ? CHUNK_MAX_BYTES : size * 2;
+    a->next_bytes = size * 2 > CHUNK_MAX_BYTES ? CHUNK_MAX_BYTES : (uint32_t)size * 2;
     if (size < n)
         size = n;
     struct arena_chunk *c = mem_alloc(sizeof(*c) + size);

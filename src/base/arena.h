@@ -14,8 +14,9 @@ struct arena_chunk;
 struct arena {
     char *at, *end;             /* free part of the current chunk */
     struct arena_chunk *chunks; /* newest first; not the inline one */
-    char *inline_at, *inline_end;
-    size_t next_bytes; /* size of the next chunk; doubles up to 64 KiB */
+    char *inline_at;
+    uint32_t inline_bytes;
+    uint32_t next_bytes; /* size of the next chunk; doubles up to 64 KiB */
 };
 
 /* A zeroed struct arena is an empty arena. */

@@ -22,10 +22,15 @@ void buf_clear(struct buf *b)
     b->len = 0;
 }
 
+/* What most packets fit into: a buffer that begins with less would grow several times over while one is written. */
+enum { FIRST_BYTES = 64 };
+
 char *buf_reserve(struct buf *b, size_t n)
 {
-    if (b->cap - b->len < n)
-        b->ptr = mem_grow(b->ptr, &b->cap, b->len + n, 1);
+    if (b->cap - b->len < n) {
+        size_t want = b->len + n;
+        b->ptr = mem_grow(b->ptr, &b->cap, b->cap == 0 && want < FIRST_BYTES ? FIRST_BYTES : want, 1);
+    }
     return b->ptr + b->len;
 }
 

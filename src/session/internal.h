@@ -79,17 +79,16 @@ struct macro {
 /* What policy said about the present recipient, without the room it did not need. Text lies in the recipient's arena. */
 struct decision {
     enum conf_action action;
+    unsigned reasons, n_headers;
+    uint8_t tarpit; /* enum policy_tarpit */
+    bool nolog;
     const struct conf_acl *acl;
-    unsigned reasons;
-    enum policy_tarpit tarpit;
     int64_t tarpit_sec, hold_ms, delay_sec, autowhite_sec;
     struct slice code, ecode;
     const struct format *msg, *report;
-    bool nolog;
     const char *id;
     const struct format **headers;
     const int64_t *header_index;
-    unsigned n_headers;
     struct slice *groups; /* REGEX_GROUPS_MAX, or NULL */
 };
 
@@ -144,8 +143,8 @@ struct session {
     struct slice sender, queue_id, auth_type, auth_authen;
     struct macro *mail_macros;
     unsigned accepted;                 /* recipients let through */
-    int64_t elapsed_sec;               /* longest delay of an accepted recipient; 0: none was delayed */
     unsigned reasons;                  /* of all accepted recipients */
+    int64_t elapsed_sec;               /* longest delay of an accepted recipient; 0: none was delayed */
     int64_t tarpit_sec;                /* of the last one that a tarpit line let in */
     struct buf report;                 /* text of the last line's own `report`; empty: the usual */
     const struct conf_acl *header_acl; /* the line that X-Greylist names; NULL: no such reason */
