@@ -71,6 +71,7 @@ static void free_message_of(struct session *s, struct children *ch)
             ch->child[i].new_body = NULL;
         }
     buf_fini(&ch->peek);
+    buf_fini(&ch->changes);
     arena_clear(&ch->message_scope.arena);
     ch->message_scope.kept_bytes = 0;
 }
@@ -170,6 +171,7 @@ void children_clear_message(struct session *s)
     ch->mail_from = ch->data = ch->eoh = ch->eom = (struct kept){SLICE_NONE, SLICE_NONE};
     ch->rcpt = ch->rcpt_macros = ch->header_macros = ch->body_macros = SLICE_NONE;
     ch->body_gone = ch->size_bytes = ch->sent_body = 0;
+    ch->sent_changes = 0;
     ch->failed = ch->answering = false;
     ch->spool_writes = 0;
     ch->drain_request = 0;
@@ -392,7 +394,10 @@ bool children_may_start(const struct session *s)
     return !(s->flags & FLAG_ASKED) || (s->flags & FLAG_LET_BY) || s->accepted > 0;
 }
 
-/* Recipients of which its condition could not tell yet. */
+/*
+ * Recipients of which its condition could not tell yet. At RCPT only the present one: what it lacked of the others comes with later
+ * stages, and to ask about all of them at each new one would take a client's thousand recipients half a million judgements.
+ */
 static void decide_recipients(struct session *s, struct child *c, enum policy_stage stage)
 {
     struct children *ch = s->children;
@@ -407,7 +412,7 @@ static void decide_recipients(struct session *s, struct child *c, enum policy_st
         struct recipient_note *note = &ch->recipients[number];
         if (note->refused || note->rejected)
             continue;
-        if (note->later & bit) {
+        if ((note->later & bit) && (stage > POLICY_AT_RCPT || number + 1 == ch->present)) {
             enum policy_truth t = judge(s, c->number, address, stage, &lists);
             if (t != POLICY_LATER)
                 note->later &= ~bit;

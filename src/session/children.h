@@ -132,7 +132,8 @@ struct children {
     struct slice chunk; /* of the body, that has just come: borrowed, for this step only */
     bool failed;        /* of ourselves (spool): the message cannot be given to all who must see it */
     bool answering;     /* the verdict is found: edits are on their way to the MTA */
-    uint8_t final_code; /* answering: what ends them */
+    struct buf changes; /* answering: all edits but the body's, as packets */
+    size_t sent_changes;
     uint64_t sent_body;
     uint32_t messages;
     struct buf peek; /* the body's beginning, for conditions */

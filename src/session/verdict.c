@@ -3,6 +3,7 @@
  * included.
  */
 #include "session/children.h"
+#include "base/mem.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -257,6 +258,16 @@ static void wait_for_children(struct session *s)
 
 /* ---- the end of a message that is let in: its edits, then the code ---- */
 
+/* With what a body may have in memory it stays well below SEND_QUEUE_MAX_BYTES. */
+enum { CHANGES_AT_ONCE_BYTES = 256 * 1024 };
+
+/* session_drained follows when the MTA has read what was sent so far. */
+static void ask_for_drain(struct session *s)
+{
+    struct effect *e = effects_add(s->sh->out, EFFECT_DRAIN, s->id);
+    e->request = s->children->drain_request = session_next_request(s);
+}
+
 static void send_end(struct session *s)
 {
     struct buf out = {0};
@@ -292,16 +303,40 @@ static void send_body(struct session *s)
     send_end(s);
 }
 
+/* As many whole packets off the front as go out at once; at least one. */
+static struct slice take_packets(struct slice *rest)
+{
+    struct slice all = *rest;
+    struct wire_packet packet;
+    do {
+        if (wire_next(rest, UINT32_MAX, &packet) != WIRE_OK)
+            PANIC("edits are whole packets");
+    } while (rest->len > 0 && all.len - rest->len < CHANGES_AT_ONCE_BYTES);
+    return slice_upto(all, all.len - rest->len);
+}
+
+/* All filters' edits together may be more than the MTA's queue takes at once. */
 static void send_changes(struct session *s)
 {
     struct children *ch = s->children;
-    struct buf out = {0};
-    ch->answering = true;
-    mail_put_changes(ch->mail, ch->granted.steps & SMFIP_HDR_LEADSPC, &out);
-    if (out.len > 0)
-        effects_send(s->sh->out, s->id, buf_slice(&out));
-    buf_fini(&out);
+    struct slice rest = slice_from(buf_slice(&ch->changes), ch->sent_changes);
+    if (rest.len > 0)
+        effects_send(s->sh->out, s->id, take_packets(&rest));
+    ch->sent_changes = ch->changes.len - rest.len;
+    if (rest.len > 0) {
+        wait_for_children(s);
+        ask_for_drain(s);
+        return;
+    }
     send_body(s);
+}
+
+static void send_edits(struct session *s)
+{
+    struct children *ch = s->children;
+    ch->answering = true;
+    mail_put_changes(ch->mail, ch->granted.steps & SMFIP_HDR_LEADSPC, &ch->changes);
+    send_changes(s);
 }
 
 /* ---- settling ---- */
@@ -350,7 +385,7 @@ static void reply_continue(struct session *s)
         return;
     }
     if (ch->goal == PLACE_EOM) {
-        send_changes(s);
+        send_edits(s);
         return;
     }
     if (ch->goal == PLACE_BODY)
@@ -477,8 +512,7 @@ void session_spooled(struct session *s, const struct event *event)
         ch->spool_writes--;
     } else if (request == SPOOL_READ_SEND && event->u.spool.ok && ch->answering) {
         send_piece(s, event->u.spool.bytes);
-        struct effect *e = effects_add(s->sh->out, EFFECT_DRAIN, s->id);
-        e->request = ch->drain_request = session_next_request(s);
+        ask_for_drain(s);
         return;
     } else if (request >= SPOOL_READ_CHILD && request < SPOOL_READ_CHILD + ch->count) {
         if (event->u.spool.ok)
@@ -498,7 +532,7 @@ void session_drained(struct session *s, uint32_t request)
     if (!ch || !ch->answering || request != ch->drain_request)
         return;
     ch->drain_request = 0;
-    send_body(s);
+    send_changes(s);
     session_resume(s);
 }
 

@@ -16,7 +16,7 @@
  *
  * at STAGE: negotiate, connect, helo, mail, rcpt, data, header, eoh, body, eom, unknown, any; then what narrows it: N (the N-th
  * of the message), message N, connection N, an address, a header's name. Steps, in order, parted by `|`:
- *     addheader N V, insheader I N V, chgheader I N V, delheader I N, body …, addrcpt A, delrcpt A, chgfrom A, quarantine …
+ *     addheader N V (V *N: so many bytes), insheader I N V, chgheader I N V, delheader I N, body …, addrcpt A, delrcpt A, chgfrom A, quarantine …
  *     wait 3s, progress, progress every 5s for 20s
  *     continue, accept, reject, tempfail, discard, skip, reply …, shutdown, connfail     the answer; continue if none stands
  *     silent, die, reset, garbage, lie, raw HEX, more (negotiate: asks for what was not offered)

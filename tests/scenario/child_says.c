@@ -6,6 +6,8 @@
 
 #include "world.h"
 
+#include <string.h>
+
 enum { SOON_MS = 100 };
 
 void child_misbehaves(struct child_conn *cc)
@@ -50,10 +52,23 @@ static struct delivery *flush(struct answer *a)
     return d;
 }
 
+/* "*N": so many bytes. */
+static struct slice long_value(struct arena *arena, const char *text)
+{
+    uint64_t n;
+    if (text[0] != '*' || slice_to_u64(slice_cstr(text + 1), &n) != ERR_NONE || n > 60000)
+        return slice_cstr(text);
+    char *bytes = arena_alloc(arena, (size_t)n);
+    memset(bytes, 'x', (size_t)n);
+    return slice_of(bytes, (size_t)n);
+}
+
 static void put_header_edit(struct answer *a, const struct child_step *s)
 {
     bool as_is = a->cc->chosen.steps & SMFIP_HDR_LEADSPC;
-    struct slice value = slice_cstr(s->value[0] ? arena_printf(&a->w->arena, "%s%s", as_is ? " " : "", s->value) : "");
+    struct slice value = long_value(&a->w->arena, s->value);
+    if (value.len > 0 && as_is)
+        value = slice_cstr(arena_printf(&a->w->arena, " %.*s", (int)value.len, value.ptr));
     milter_put_header(&a->out, s->code, s->number, slice_cstr(s->name), value);
 }
 

@@ -232,12 +232,16 @@ void services_effect(struct world *w, const struct effect *e)
 
 void services_deliver(struct world *w, struct delivery *d)
 {
-    if (d->kind == DELIVER_DNS)
+    if (d->kind == DELIVER_DNS) {
         tell_dns(w, d);
-    else if (d->kind == DELIVER_SPOOL)
+    } else if (d->kind == DELIVER_SPOOL) {
         tell_spool(w, d);
-    else
+    } else {
+        struct conn *c = world_conn_of(w, d->session);
+        if (c)
+            c->unread_bytes = 0;
         world_step(w, &(struct event){.kind = EVENT_DRAINED, .session = d->session, .request = d->request});
+    }
 }
 
 void services_forget(struct services *s)

@@ -256,6 +256,9 @@ static void run_effect(struct world *w, const struct effect *e)
     }
     switch (e->kind) {
     case EFFECT_SEND:
+        c->unread_bytes += e->u.bytes.len;
+        if (c->unread_bytes > SEND_QUEUE_MAX_BYTES)
+            world_fail(w, "more is sent to the MTA than its queue takes, with no DRAIN in between");
         mta_receive(w, c, e->u.bytes);
         break;
     case EFFECT_CLOSE:

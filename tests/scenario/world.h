@@ -64,7 +64,8 @@ struct conn {
     bool closed;   /* the engine has closed */
     bool is_blind; /* the script sends without waiting for replies */
     /* the MTA's side */
-    struct buf in; /* from the engine, not yet cut */
+    struct buf in;       /* from the engine, not yet cut */
+    size_t unread_bytes; /* of its sends, since the last of which it is known that the MTA has read it */
     struct mta_step *queue;
     size_t n_queue, cap_queue;
     unsigned owed;
