@@ -113,12 +113,26 @@ static void hook_woken(void *ctx)
     store_take_answers(d->store, store_answered, d);
 }
 
+static void tell_store(struct daemon *d)
+{
+    struct store_stats s;
+    store_get_stats(d->store, &s);
+    log_printf(d->log, LOG_LEVEL_NOTICE, "status: store %s with %llu records; %llu commits, p50 %llu us, p99 %llu us",
+               d->started->set->store, (unsigned long long)s.records, (unsigned long long)s.commits,
+               (unsigned long long)s.commit_p50_us, (unsigned long long)s.commit_p99_us);
+}
+
 static void hook_signalled(void *ctx, int signo)
 {
     struct daemon *d = ctx;
     if (signo == SIGHUP) {
         if (!d->stopping)
             daemon_reload(d);
+        return;
+    }
+    if (signo == SIGUSR1) {
+        io_feed(d->io, &(struct event){.kind = EVENT_REPORT});
+        tell_store(d);
         return;
     }
     if (d->stopping)
@@ -191,7 +205,7 @@ static enum err start_loop(struct daemon *d, struct buf *why)
                                .files_max = d->descriptors - d->sessions_max,
                                .spool_directory = spool_directory(set)};
     enum err e = io_new(&d->io, &hooks, &limits);
-    static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
+    static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
     for (size_t i = 0; e == ERR_NONE && i < COUNT_OF(signals); i++)
         e = io_catch(d->io, signals[i]);
     if (e != ERR_NONE)

@@ -5,6 +5,7 @@
  * and dropped.
  */
 #include "engine/engine.h"
+#include "engine/report.h"
 #include "base/mem.h"
 #include "session/inquiry.h"
 #include "session/session.h"
@@ -193,6 +194,9 @@ void engine_step(struct engine *e, const struct event *event, struct effects *ou
     case EVENT_INQUIRE:
         if (!sh->stopping)
             inquiries_begin(sh);
+        break;
+    case EVENT_REPORT:
+        report_put(sh);
         break;
     case EVENT_STOP:
         stop(e);

@@ -572,6 +572,7 @@ void child_fail(struct child *c, const char *why)
     c->refusal = SLICE_NONE;
     s->children->standing[c->number] = FILTER_FAILED;
     s->sh->stats.child_failures++;
+    c->record->failures++;
     effects_log(s->sh->out, s->id, LOG_LEVEL_WARNING, "filter \"%s\": %s (at %s); its fallback counts: %s%s", c->conf->name,
                 why, place_name(c->last), fallbacks[c->conf->set.fallback],
                 c->conf->set.evaluation ? " (evaluation only: not applied)" : "");

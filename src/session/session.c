@@ -446,3 +446,8 @@ struct session *session_of_child(const struct child *c)
 {
     return c->session;
 }
+
+const struct child_record *session_record_of_child(const struct child *c)
+{
+    return c->record;
+}

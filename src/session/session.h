@@ -26,6 +26,7 @@ void session_timer(struct session *s);
 /* Of the manager; a child is one of shared_child_find(). */
 void session_child_news(struct session *s, struct child *c, const struct event *event);
 struct session *session_of_child(const struct child *c);
+const struct child_record *session_record_of_child(const struct child *c);
 void session_dns_answered(struct session *s, const struct event *event);
 void session_spooled(struct session *s, const struct event *event);
 void session_drained(struct session *s, uint32_t request);

@@ -37,6 +37,7 @@ struct child_record {
     struct child_wish wish; /* as it negotiated last; lists in wish_arena */
     struct arena wish_arena;
     struct breaker breaker;
+    uint64_t connections, failures; /* since the start */
 };
 
 /* Open connections to children, by the slot that a child_id carries. */

@@ -33,6 +33,7 @@ static void open_connection(struct child *c, const struct child_address *address
     struct session *s = c->session;
     struct effect *e = effects_add(s->sh->out, EFFECT_CHILD_OPEN, s->id);
     c->id = shared_child_name(s->sh, c, NULL);
+    c->record->connections++;
     c->link = mem_alloc(sizeof(*c->link));
     link_init(c->link, &c->limits);
     link_connecting(c->link, c->started);

@@ -113,6 +113,12 @@ static void do_store(struct world *w, struct script_line *l)
     world_settle(w);
 }
 
+static void do_report(struct world *w, struct script_line *l)
+{
+    (void)l;
+    world_step(w, &(struct event){.kind = EVENT_REPORT});
+}
+
 static void do_stop(struct world *w, struct script_line *l)
 {
     (void)l;
@@ -175,7 +181,8 @@ static const struct {
              {"client", do_client, 2, true}, {"store", do_store, 2, true},      {"stop", do_stop, 1, true},
              {"crash", do_restart, 1, true}, {"restart", do_restart, 1, true},  {"limits", do_limits, 2, true},
              {"crowd", do_crowd, 2, true},   {"child", child_line, 2, false},   {"dns", services_dns_line, 4, false},
-             {"spool", do_spool, 2, false},  {"crashes", do_crashes, 2, false}, {"inquire", do_inquire, 1, true}};
+             {"spool", do_spool, 2, false},  {"crashes", do_crashes, 2, false}, {"inquire", do_inquire, 1, true},
+             {"report", do_report, 1, true}};
 
 static void run_line(struct world *w, struct script_line *l)
 {

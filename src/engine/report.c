@@ -1,0 +1,70 @@
+/*
+ * report.c - what the engine is doing now, as lines of the log. One line of counters, and one for each child milter: whether it
+ * is asked, and what its breaker says. Reads only; the manual page tarsierd(8) has the words.
+ */
+#include "engine/report.h"
+
+#include <inttypes.h>
+
+static void put_counters(struct shared *sh)
+{
+    const struct engine_stats *s = &sh->stats;
+    effects_log(sh->out, 0, LOG_LEVEL_NOTICE,
+                "status: generation %u; %" PRIu32 " sessions open, %" PRIu32 " clients held%s; since the start %" PRIu64
+                " sessions; recipients: %" PRIu64 " accepted, %" PRIu64 " deferred, %" PRIu64 " rejected; holds: %" PRIu64
+                ", %" PRIu64 " served, %" PRIu64 " left, %" PRIu64 " cut; %" PRIu64 " clients gone before any hold, %" PRIu64
+                " failures of the store, %" PRIu64 " of children",
+                sh->plan->generation, s->open, s->held, shared_is_stressed(sh) ? ", the MTA is under stress" : "",
+                s->sessions, s->accepted, s->deferred, s->rejected, s->held_all, s->served, s->left, s->cut, s->gone,
+                s->store_failures, s->child_failures);
+}
+
+static unsigned open_connections(const struct shared *sh, const struct child_record *r)
+{
+    unsigned n = 0;
+    for (size_t i = 0; i < sh->n_child_slots; i++)
+        n += sh->child_slots[i].child && session_record_of_child(sh->child_slots[i].child) == r;
+    return n;
+}
+
+/* At the present moment: a pause that is over is none, though nobody has tried yet. */
+static void put_breaker(const struct shared *sh, const struct breaker *b, struct buf *out)
+{
+    int64_t left_sec = (b->until.ms - sh->now.mono.ms + 999) / 1000;
+    if (b->state == BREAKER_OPEN && left_sec > 0)
+        buf_printf(out, "not asked for %" PRId64 " s more, %u failures in a row", left_sec, b->failures);
+    else if (b->state == BREAKER_OPEN)
+        buf_printf(out, "asked again by the next session, %u failures in a row", b->failures);
+    else if (b->state == BREAKER_PROBING)
+        buf_printf(out, "asked by one session to see whether it answers again, %u failures in a row", b->failures);
+    else if (b->failures > 0)
+        buf_printf(out, "asked, %u failure%s in a row", b->failures, b->failures == 1 ? "" : "s");
+    else
+        buf_put_cstr(out, "asked");
+}
+
+static void put_filter(struct shared *sh, const struct conf_filter *f)
+{
+    struct buf line = {0};
+    buf_printf(&line, "status: filter \"%s\", %s: ", f->name, f->connect);
+    if (!f->set.enabled) {
+        buf_put_cstr(&line, "not enabled");
+    } else {
+        const struct child_record *r = shared_record(sh, f->name, f->connect);
+        put_breaker(sh, &r->breaker, &line);
+        buf_printf(&line, "; %u connections open, %" PRIu64 " made, %" PRIu64 " failures%s%s", open_connections(sh, r),
+                   r->connections, r->failures, r->wish.known ? "" : "; it has never told yet what it wants",
+                   f->set.evaluation ? "; evaluation only" : "");
+    }
+    effects_log(sh->out, 0, LOG_LEVEL_NOTICE, "%s", buf_cstr(&line));
+    buf_fini(&line);
+}
+
+void report_put(struct shared *sh)
+{
+    const struct conf *conf = sh->plan->conf;
+    put_counters(sh);
+    for (size_t i = 0; i < conf->n_filters && !sh->plan->without_children; i++)
+        if (conf->filters[i].connect)
+            put_filter(sh, &conf->filters[i]);
+}
