@@ -2,6 +2,7 @@
 #ifndef TARSIER_IO_INTERNAL_H
 #define TARSIER_IO_INTERNAL_H
 
+#include "base/buf.h"
 #include "base/list.h"
 #include "base/mem.h"
 #include "io/io.h"
@@ -46,6 +47,13 @@ struct stream {
     bool draining;          /* kind->drained is owed */
     bool closing;           /* what is queued is still sent */
     bool broken;            /* nothing more can be sent */
+    uint32_t letter;        /* its place in the loop's outbox, plus one; 0: it has none */
+};
+
+/* What is sent to one stream in one round of the loop. */
+struct letter {
+    struct stream *to; /* NULL: it is out */
+    struct buf bytes;
 };
 
 /* One MTA. Held connections are many: keep it small. */
@@ -116,6 +124,11 @@ struct io {
 
     struct list watches; /* of io_watch_fd */
 
+    /* what the present round of the loop sends */
+    struct letter *outbox;
+    size_t outbox_count, outbox_cap, outbox_used; /* used: so many have a buffer of their own already */
+    uv_prepare_t send;
+
     /* the step that is being carried out */
     bool busy;
     struct effects effects;
@@ -130,11 +143,14 @@ struct io {
 
 /* stream.c */
 void stream_read_room(uv_handle_t *handle, size_t wanted, uv_buf_t *buf); /* uv_alloc_cb: the one read buffer */
+/* In order; at the end of the present round of the loop, with what else is sent to it then. */
 void stream_send(struct io *io, struct stream *s, const uv_buf_t *bufs, unsigned n);
+void stream_send_all(struct io *io); /* the end of a round */
 void stream_drain(struct io *io, struct stream *s);
 void stream_close(struct stream *s, struct list *lingering); /* when everything is sent, or has lingered */
 void stream_shut(struct stream *s);                          /* now */
 void stream_linger_check(struct list *lingering, int64_t now_ms);
+void stream_free_outbox(struct io *io);
 
 /* conn.c */
 void conn_accept(struct listener *l);

@@ -335,6 +335,12 @@ uint32_t io_raise_files(uint32_t want)
     return limit.rlim_cur > UINT32_MAX / 2 ? UINT32_MAX / 2 : (uint32_t)limit.rlim_cur;
 }
 
+/* Behind timers and what was read, before the loop sleeps. */
+static void round_over(uv_prepare_t *send)
+{
+    stream_send_all(send->loop->data);
+}
+
 enum err io_new(struct io **out, const struct io_hooks *hooks, const struct io_limits *limits)
 {
     *out = NULL;
@@ -366,6 +372,8 @@ enum err io_new(struct io **out, const struct io_hooks *hooks, const struct io_l
     uv_timer_init(&io->loop, &io->tick);
     uv_timer_init(&io->loop, &io->limit);
     uv_timer_init(&io->loop, &io->dns);
+    uv_prepare_init(&io->loop, &io->send);
+    uv_prepare_start(&io->send, round_over);
     r = uv_async_init(&io->loop, &io->wake, wake_fired);
     if (r < 0) {
         io_free(io);
@@ -441,6 +449,7 @@ void io_free(struct io *io)
     }
     conn_free_all(io);
     child_free_all(io);
+    stream_free_outbox(io);
     effects_fini(&io->effects);
     free(io->pending);
     free(io);
