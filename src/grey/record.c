@@ -155,10 +155,10 @@ static struct slice get_text(struct reader *r)
 
 enum err grey_record_decode(struct slice bytes, struct grey_record *out)
 {
-    struct reader r = {.at = (const uint8_t *)bytes.ptr, .end = (const uint8_t *)bytes.ptr + bytes.len};
     *out = (struct grey_record){.left_sec = -1};
     if (bytes.len < 4)
         return ERR_CORRUPT;
+    struct reader r = {.at = (const uint8_t *)bytes.ptr, .end = (const uint8_t *)bytes.ptr + bytes.len};
     if (r.at[0] != VERSION)
         return ERR_UNSUPPORTED;
     unsigned type = r.at[1], flags = r.at[2], family = r.at[3];

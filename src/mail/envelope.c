@@ -44,7 +44,7 @@ static struct slice next_argument(struct slice *rest)
     size_t end = from;
     while (end < rest->len && rest->ptr[end] != ' ' && rest->ptr[end] != '\0')
         end++;
-    struct slice argument = slice_of(rest->ptr + from, end - from);
+    struct slice argument = slice_upto(slice_from(*rest, from), end - from);
     *rest = slice_from(*rest, end);
     return argument;
 }
