@@ -69,7 +69,7 @@ void detect_user_find(const char *root, const char *name, struct detect_user *ou
 
 /*
  * Whether that user may connect to the socket at path, by stat alone. Returns NULL when it may, or when it cannot be told; else words
- * for the administrator. Owner: arena.
+ * for the administrator, a line for each thing in its way. Owner: arena.
  */
 const char *detect_socket(struct arena *arena, const char *root, const struct detect_user *user, const char *path);
 

@@ -179,6 +179,8 @@ static bool find_script(struct search *s, const char *name)
             if (names[i][0] == 'S' && strlen(names[i]) > 3 && strcmp(names[i] + 3, name) == 0)
                 s->out->state = DETECT_ENABLED;
     }
+    if (is_masked(s, name)) /* the unit that systemd would make of it */
+        s->out->state = DETECT_MASKED;
     vars_read(&s->vars, s->arena, read_text(s, arena_printf(s->arena, "/etc/default/%s", name)));
     return true;
 }

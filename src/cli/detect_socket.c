@@ -75,19 +75,43 @@ static const char *group_name(struct arena *arena, const char *root, gid_t gid)
     return name;
 }
 
+/* Whether it would have the right as a member of what owns the path; never of root's group. */
+static bool helps_to_join(const struct stat *st, mode_t bit)
+{
+    return st->st_gid != 0 && (st->st_mode & (bit << 3));
+}
+
 static const char *refused(struct arena *arena, const char *root, const struct detect_user *user, const char *path,
                            const struct stat *st, mode_t bit)
 {
     const char *group = group_name(arena, root, st->st_gid), *what = S_ISDIR(st->st_mode) ? "enter" : "write to";
     const char *text =
         arena_printf(arena, "%s may not %s %s (mode %03o)", user->name, what, path, (unsigned)st->st_mode & 0777);
-    if (group && st->st_gid != 0 && (st->st_mode & (bit << 3)))
+    if (group && helps_to_join(st, bit))
         return arena_printf(arena, "%s: usermod -aG %s %s, then restart tarsierd", text, group, user->name);
     return arena_printf(arena, "%s: its group%s%s needs the right", text, group ? " " : "", group ? group : "");
 }
 
+/* Debian's /var/run is a link to the absolute /run: below a root it would lead out of it. */
+static const char *without_link(struct arena *arena, const char *root, const char *path)
+{
+    struct stat st;
+    bool is_below = strncmp(path, "/var/run/", strlen("/var/run/")) == 0;
+    if (is_below && *root && lstat(arena_printf(arena, "%s/var/run", root), &st) == 0 && S_ISLNK(st.st_mode))
+        return path + strlen("/var");
+    return path;
+}
+
+static const char *add_line(struct arena *arena, const char *said, const char *why)
+{
+    return said ? arena_printf(arena, "%s\nATTENTION: %s", said, why) : why;
+}
+
 const char *detect_socket(struct arena *arena, const char *root, const struct detect_user *user, const char *path)
 {
+    struct detect_user as = *user; /* what it is once it has done what was said */
+    const char *said = NULL;
+    path = without_link(arena, root, path);
     size_t length = strlen(path);
     for (size_t end = 1; end <= length; end++) {
         struct stat st;
@@ -96,14 +120,18 @@ const char *detect_socket(struct arena *arena, const char *root, const struct de
         const char *part = arena_cstr(arena, slice_of(path, end));
         if (stat(arena_printf(arena, "%s%s", root, part), &st) != 0) {
             if (errno == EACCES)
-                return "whether it is there cannot be seen: run this as root";
-            return arena_printf(arena, "%s does not exist: is the milter running?", path);
+                return add_line(arena, said, "whether it is there cannot be seen: run this as root");
+            return add_line(arena, said, arena_printf(arena, "%s does not exist: is the milter running?", path));
         }
         if (end == length && !S_ISSOCK(st.st_mode))
-            return arena_printf(arena, "%s is no socket", part);
+            return add_line(arena, said, arena_printf(arena, "%s is no socket", part));
         mode_t bit = end == length ? S_IWOTH : S_IXOTH;
-        if (user->exists && !may(user, &st, bit))
-            return refused(arena, root, user, part, &st, bit);
+        if (!user->exists || may(&as, &st, bit))
+            continue;
+        said = add_line(arena, said, refused(arena, root, user, part, &st, bit));
+        if (!helps_to_join(&st, bit))
+            return said;
+        add_group(&as, st.st_gid);
     }
-    return NULL;
+    return said;
 }

@@ -67,7 +67,8 @@ static const struct detect_milter table[] = {
     },
     {
         .name = "amavisd-milter", .program = "amavisd-milter", .units = {"amavisd-milter", "amavisd-new-milter"}, .option = 's',
-        .files = {
+        .files = { /* Debian's script gives EXTRAPARAMS last, so that it counts */
+            {.path = "/etc/default/amavisd-milter", .form = PAIRS_SHELL, .key = "EXTRAPARAMS", .is_options = true},
             {.path = "/etc/default/amavisd-milter", .form = PAIRS_SHELL, .key = "MILTERSOCKET"},
             {.path = "/etc/default/amavisd-new-milter", .form = PAIRS_SHELL, .key = "MILTERSOCKET"},
             {.path = "/etc/sysconfig/amavisd-milter", .form = PAIRS_SHELL, .key = "MILTERSOCKET"},
@@ -86,9 +87,9 @@ static const struct detect_milter table[] = {
     },
     {
         .name = "spamass-milter", .program = "spamass-milter", .units = {"spamass-milter"}, .option = 'p',
-        .files = {
-            {.path = "/etc/default/spamass-milter", .form = PAIRS_SHELL, .key = "SOCKET", .off = "ENABLED", .off_value = "0"},
+        .files = { /* Debian's script gives OPTIONS last, so that it counts */
             {.path = "/etc/default/spamass-milter", .form = PAIRS_SHELL, .key = "OPTIONS", .is_options = true},
+            {.path = "/etc/default/spamass-milter", .form = PAIRS_SHELL, .key = "SOCKET", .off = "ENABLED", .off_value = "0"},
             {.path = "/etc/sysconfig/spamass-milter", .form = PAIRS_SHELL, .key = "SOCKET"},
         },
         .usual = "/run/spamass/spamass.sock", .usual_postfix = "/var/spool/postfix/spamass/spamass.sock",

@@ -121,6 +121,15 @@ def looks_at_the_sockets_rights():
         os.chmod(root + "/run/opendkim", directory)
         out = detect(root)
         check(("ATTENTION" in out) == bool(said) and (not said or said in out), (i, out))
+    both = socket_tree("both", 65001, "root")  # as amavisd-milter's is by default: to join the group is not enough
+    os.chmod(both + "/run/opendkim/opendkim.sock", 0o755)
+    os.chmod(both + "/run/opendkim", 0o750)
+    out = detect(both)
+    said = ("enter /run/opendkim (mode 750): usermod -aG opendkim", "write to /run/opendkim/opendkim.sock (mode 755): its group opendkim needs")
+    check(all(out.count("# ATTENTION: tarsier may not " + one) == 1 for one in said), out)
+    os.unlink(both + "/run/opendkim/opendkim.sock")
+    out = detect(both)
+    check("may not enter /run/opendkim (" in out and "\n# ATTENTION: /run/opendkim/opendkim.sock does not exist" in out, out)
     own = socket_tree("own", os.getuid(), "")
     os.chmod(own + "/run/opendkim/opendkim.sock", 0o600)
     check("ATTENTION" not in detect(own), "the owner")
@@ -128,6 +137,47 @@ def looks_at_the_sockets_rights():
     check("/run/opendkim/opendkim.sock does not exist" in detect(own), "no socket")
     write(own + "/run/opendkim/opendkim.sock", "")
     check("/run/opendkim/opendkim.sock is no socket" in detect(own), "a file")
+
+
+@case
+def stays_below_the_root():
+    root = socket_tree("link", 65001, "root")
+    os.chmod(root + "/run/opendkim/opendkim.sock", 0o777)
+    os.chmod(root + "/run/opendkim", 0o755)
+    os.mkdir(root + "/var")
+    os.symlink("/run", root + "/var/run")  # as in Debian
+    write(root + "/etc/opendkim.conf", "Socket local:/var/run/opendkim/opendkim.sock\n")
+    check("ATTENTION" not in detect(root), detect(root))
+    os.unlink(root + "/run/opendkim/opendkim.sock")
+    check("/run/opendkim/opendkim.sock does not exist" in detect(root), detect(root))
+
+
+@case
+def reads_as_debians_scripts_do():
+    root = DIR + "/scripts"
+    for name in ("amavisd-milter", "clamav-milter", "spamass-milter"):
+        write("%s/usr/sbin/%s" % (root, name), "")
+        write("%s/etc/init.d/%s" % (root, name), "")
+        os.makedirs(root + "/etc/rc2.d", exist_ok=True)
+        os.symlink("../init.d/" + name, "%s/etc/rc2.d/S01%s" % (root, name))
+    out = detect(root)
+    check(out.count("; enabled\n") == 3 and "enabled no" not in out, out)
+    for name, address in (("amavisd-milter", "/var/lib/amavis/amavisd-milter.sock"), ("spamass-milter", "/run/spamass/spamass.sock")):
+        check('filter "%s" {\n    connect "unix:%s"\n' % (name, address) in out, (name, out))
+    # the options stand last on the command line
+    write(root + "/etc/default/spamass-milter", 'SOCKET=/run/one.sock\nOPTIONS="-u x -p inet:783@127.0.0.1"\nOPTIONS="${OPTIONS} -r 15"\n')
+    write(root + "/etc/default/amavisd-milter", 'MILTERSOCKET=/run/one.sock\nEXTRAPARAMS="-d 1 -s inet:60001@127.0.0.1"\n')
+    out = detect(root)
+    check('connect "inet:783@127.0.0.1"' in out and 'connect "inet:60001@127.0.0.1"' in out, out)
+    write(root + "/etc/default/spamass-milter", 'SOCKET=/run/one.sock\nOPTIONS="-u x"\n')
+    write(root + "/etc/default/amavisd-milter", 'MILTERSOCKET=/run/two.sock\nEXTRAPARAMS=""\n')
+    out = detect(root)
+    check('connect "unix:/run/one.sock"' in out and 'connect "unix:/run/two.sock"' in out, out)
+    # the mask of the unit that systemd makes of a script
+    os.makedirs(root + "/etc/systemd/system")
+    os.symlink("/dev/null", root + "/etc/systemd/system/clamav-milter.service")
+    out = detect(root)
+    check("# clamav-milter: /etc/init.d/clamav-milter; masked: systemctl unmask clamav-milter\n" in out, out)
 
 
 @case
