@@ -61,6 +61,11 @@ void mail_end_headers(struct mail *m)
     m->headers_ended = true;
 }
 
+void mail_hide_headers(struct mail *m)
+{
+    m->headers_hidden = true;
+}
+
 bool mail_next_header(const struct mail *m, mail_view v, struct mail_cursor *c, struct slice *name, struct slice *value)
 {
     const struct list *end = m->tail && !m->headers_ended ? m->tail : &m->headers;

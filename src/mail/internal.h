@@ -63,7 +63,7 @@ struct mail {
      */
     struct mail_header own;
     struct list *tail; /* the first of those that a filter put at the end while headers still came; NULL: none */
-    bool headers_ended;
+    bool headers_ended, headers_hidden;
 
     struct mail_recipient *recipients, *last_recipient;
     unsigned n_recipients;

@@ -36,6 +36,12 @@ MUST_CHECK enum err mail_add_header(struct mail *m, struct slice name, struct sl
 /* There are no more headers (EOH). Until it is said, what an early filter has put behind them is shown in no view. */
 void mail_end_headers(struct mail *m);
 
+/*
+ * The MTA keeps its headers to itself: no filter wants to see them (SMFIP_NOHDRS). What filters say of them is told to the MTA in
+ * their own words, one filter after the other.
+ */
+void mail_hide_headers(struct mail *m);
+
 /* ---- edits ---- */
 
 /*

@@ -569,7 +569,6 @@ void child_fail(struct child *c, const char *why)
     c->dns_request = 0;
     c->say = SAY_FALLBACK;
     c->counted = true;
-    c->refusal = SLICE_NONE;
     s->children->standing[c->number] = FILTER_FAILED;
     s->sh->stats.child_failures++;
     c->record->failures++;

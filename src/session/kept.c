@@ -96,6 +96,8 @@ void children_note_mail(struct session *s, struct slice body)
     (void)milter_next_string(&rest, &address);
     ch->mail = mail_new();
     mail_set_sender(ch->mail, address, rest);
+    if (ch->granted.steps & SMFIP_NOHDRS)
+        mail_hide_headers(ch->mail);
     ch->mail_from.body = SLICE_LIT("");
     ch->goal = PLACE_MAIL;
     ch->messages++;

@@ -86,6 +86,13 @@ static enum verdict verdict_of_fallback(int64_t fallback)
     return verdicts[fallback];
 }
 
+/* Others are awaited still: its word on the present recipient stands, unless its fallback is a stronger one. */
+static bool refused_before_it_failed(const struct child *c)
+{
+    return c->say == SAY_FALLBACK && c->session->children->goal == PLACE_RCPT && c->rcpt_verdict > VERDICT_CONTINUE &&
+           c->rcpt_verdict >= verdict_of_fallback(c->conf->set.fallback);
+}
+
 static struct child_vote vote_of(const struct child *c)
 {
     const struct session *s = c->session;
@@ -109,7 +116,8 @@ static struct child_vote vote_of(const struct child *c)
         v.standing = STANDING_ANSWERED;
         v.verdict = c->verdict;
     } else if (c->say == SAY_FALLBACK) {
-        v.standing = STANDING_FAILED;
+        v.standing = refused_before_it_failed(c) ? STANDING_ANSWERED : STANDING_FAILED;
+        v.verdict = c->rcpt_verdict;
         v.fallback = verdict_of_fallback(c->conf->set.fallback);
         /* before the first message: there is nothing yet that could be discarded, and at MAIL an "accept" is tried again */
         if ((v.fallback == VERDICT_DISCARD || v.fallback == VERDICT_ACCEPT) && ch->goal < PLACE_MAIL)
@@ -207,7 +215,7 @@ void children_apply(struct session *s)
 static void put_refusal(const struct session *s, struct merged m, struct buf *out)
 {
     const struct child *c = m.by >= 0 && m.by < (int)s->children->count ? &s->children->child[m.by] : NULL;
-    if (c && c->refusal.ptr)
+    if (c && c->refusal.ptr && (c->say != SAY_FALLBACK || refused_before_it_failed(c)))
         milter_put_reply(out, &(struct milter_reply){.code = SMFIR_REPLYCODE, .u.replycode.text = c->refusal});
     else
         milter_put_code(out, m.verdict == VERDICT_REJECT    ? SMFIR_REJECT
