@@ -2,7 +2,8 @@
  * storm.h - random dialogues through the manager: a played MTA, up to three played children, and an oracle that knows the milter
  * protocol and what the manual says of filters, and nothing of src/session.
  *
- *   storm.c         the dialogue: configuration, the MTA's side, events and effects
+ *   storm.c         the dialogue: configuration, events and effects
+ *   storm_mta.c     what the MTA says
  *   storm_child.c   children: what they are told must be a milter dialogue; their random answers
  *   storm_oracle.c  whether a reply to the MTA can be explained, and whether what goes through may
  *   storm_mail.c    a message and edits of it, as lists
@@ -90,11 +91,11 @@ struct storm_filter {
     uint32_t version, actions, steps;
     /* what is known of it, in the present connection and message */
     struct said connection, message, recipient, unknown;
-    bool failed;        /* in this message, when it was asked: its fallback counts for sure */
-    bool may_fail;      /* in this connection: its fallback may count */
-    bool ended;         /* it has answered the end of this message */
-    bool breaker_noted; /* it may not be tried for a while */
-    bool refused_one;   /* a recipient of this message by itself */
+    bool failed;      /* in this message, when it was asked: its fallback counts for sure */
+    bool may_fail;    /* in this connection: its fallback may count */
+    bool ended;       /* it has answered the end of this message */
+    bool vague;       /* it may not be tried for a while, or ask for more than the MTA was asked for */
+    bool refused_one; /* a recipient of this message by itself */
     struct storm_edits edits;
 };
 
@@ -171,6 +172,15 @@ void storm_log(struct storm *w, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void storm_log_headers(struct storm *w, const char *what, const struct storm_headers *h);
 void storm_fail(struct storm *w, const char *fmt, ...) PRINTF_LIKE(2, 3) __attribute__((noreturn));
 void storm_step(struct storm *w, struct event *event);
+
+struct plan *storm_plan(struct storm *w);
+/* Something happens: somebody answers, or time passes. */
+void storm_live(struct storm *w);
+
+/* ---- storm_mta.c ---- */
+
+/* A whole session; it is closed behind it. */
+void storm_talk(struct storm *w);
 
 /* ---- storm_child.c ---- */
 

@@ -297,6 +297,12 @@ static void told_options(struct storm *w, struct storm_peer *p, const struct wir
     p->version = f->version < o.version ? f->version : o.version;
     p->actions = f->actions & o.actions;
     p->steps = f->steps & o.steps;
+    if (w->wild > 0 && storm_chance(w, 20)) { /* it is another one than it was */
+        p->actions = storm_random(w, 256) & o.actions;
+        p->steps = storm_random(w, SMFIP_HDR_LEADSPC << 1) & o.steps;
+        filter_of(w, p)->vague = true;
+    }
+    p->excused |= f->vague;
     p->owed = SMFIC_OPTNEG;
     p->due_ms = storm_random(w, 1000) * 3 < w->wild ? INT64_MAX : soon(w);
 }
@@ -340,7 +346,12 @@ static void die(struct storm *w, struct storm_peer *p, int error)
 
 static void say(struct storm *w, struct storm_peer *p, struct buf *out)
 {
-    news(w, p, CHILD_BYTES, 0, buf_slice(out));
+    size_t cut = storm_chance(w, 30) ? storm_random(w, (unsigned)out->len) : 0;
+    child_id id = p->id;
+    if (cut > 0)
+        news(w, p, CHILD_BYTES, 0, slice_upto(buf_slice(out), cut));
+    if (p->id == id)
+        news(w, p, CHILD_BYTES, 0, slice_from(buf_slice(out), cut));
     buf_fini(out);
 }
 
