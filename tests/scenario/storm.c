@@ -102,13 +102,19 @@ static void make_conf(struct storm *w)
 {
     w->n_filters = 1 + (int)storm_random(w, FILTERS_MAX);
     w->greylist = storm_chance(w, 250);
-    if (w->greylist)
-        buf_put_cstr(&w->conf, "report none\nfilter \"g\" { builtin greylist }\n");
-    for (int i = 0; i < w->n_filters; i++)
-        make_filter(w, i);
+    w->adds_header = storm_chance(w, 500);
+    w->greylist_at = storm_chance(w, 600) ? 0 : (int)storm_random(w, (unsigned)w->n_filters + 1);
+    for (int i = 0; i <= w->n_filters; i++) {
+        if (w->greylist && i == w->greylist_at)
+            buf_put_cstr(&w->conf, "report none\nfilter \"g\" { builtin greylist }\n");
+        if (i < w->n_filters)
+            make_filter(w, i);
+    }
     if (w->greylist)
         buf_put_cstr(&w->conf, "racl blacklist rcpt /^<x/ code \"450\" ecode \"4.7.1\" msg \"grey says no\"\n"
-                               "racl whitelist default\n");
+                               "racl whitelist default");
+    if (w->greylist)
+        buf_printf(&w->conf, "%s\n", w->adds_header ? " addheader \"X-Grey: yes\"" : "");
     storm_log(w, "%s", buf_cstr(&w->conf));
 }
 

@@ -135,7 +135,8 @@ struct storm {
     struct effects effects, running;
     struct instant now;
     struct buf conf;
-    bool greylist;
+    bool greylist, adds_header; /* the built-in filter, and whether it adds a header */
+    int greylist_at;            /* it stands before this filter */
     int n_filters;
     struct storm_filter filters[FILTERS_MAX];
     struct storm_peer peers[PEERS_MAX];

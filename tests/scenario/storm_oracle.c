@@ -59,10 +59,13 @@ bool storm_is_asked(const struct storm *w, const struct storm_filter *f)
 void storm_view(struct storm *w, int f, struct storm_mail *out)
 {
     storm_mail_copy(out, &w->original);
-    for (int i = 0; i < f && !(f < w->n_filters && w->filters[f].original); i++) {
+    for (int i = 0; i <= f && !(f < w->n_filters && w->filters[f].original); i++) {
         static struct storm_headers seen;
+        static const struct storm_edits grey = {.n = 1, .at = {{SMFIR_ADDHEADER, 0, "X-Grey", " yes"}}};
         struct storm_filter *before = &w->filters[i];
-        if (before->evaluation || !before->edits.counts)
+        if (w->greylist && w->adds_header && i == w->greylist_at && w->original.recipients.n > 0)
+            storm_apply(out, &w->original.headers, &grey, &w->next_id);
+        if (i == f || before->evaluation || !before->edits.counts)
             continue;
         seen = before->original ? w->original.headers : out->headers;
         storm_apply(out, &seen, &before->edits, &w->next_id);
