@@ -473,12 +473,15 @@ void children_decide(struct session *s)
     bool earlier_done = true;
     for (unsigned i = 0; i < ch->count; i++) {
         struct child *c = &ch->child[i];
+        bool was_settled = child_is_settled(c);
         if (!is_child(c))
             ch->standing[i] = (uint8_t)standing_of_other(s, c);
         /* At the very end a filter that is still at work counts as one of which nothing is known: so that is not asked before. */
         if (stage != POLICY_AT_HEADER) /* all headers are looked at together, at their end */
             decide(s, c, stage == POLICY_AT_EOM && !earlier_done ? POLICY_AT_BODY : stage);
         child_lead(c);
+        if (!was_settled && child_is_settled(c))
+            children_apply(s); /* edits may have waited for it, and the next one is to see them */
         earlier_done &= child_is_settled(c);
     }
 }
