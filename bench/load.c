@@ -161,7 +161,8 @@ static void slot_connect(struct load *l, struct slot *s)
     buf_fini(&first);
 }
 
-static void session_start(struct load *l)
+/* False: it has failed already; the filter is not there. */
+static bool session_start(struct load *l)
 {
     struct slot *s = &l->slots[l->free_slots[--l->free_count]];
     uint64_t n = l->started++;
@@ -174,12 +175,13 @@ static void session_start(struct load *l)
         uint32_t client = tuple_client(tuple, l->o.dialogue.clients);
         if (client_pair_open(&s->client, &l->server, client) != ERR_NONE) {
             slot_fail(l, s, errno);
-            return;
+            return false;
         }
         port = s->client.client_port;
     }
     dialogue_begin(&s->dialogue, &l->o.dialogue, tuple, port, &s->out);
     slot_connect(l, s);
+    return s->state != SLOT_FREE;
 }
 
 /* What the filter says. */
@@ -279,14 +281,19 @@ static uint32_t active(const struct load *l)
     return l->slots_count - l->free_count;
 }
 
-/* Start what the rate, or the number of free slots, allows by now. */
-static void start_sessions(struct load *l, double elapsed_sec)
+/*
+ * Start what the rate, or the number of free slots, allows by now. False: nobody is there, so that slots come back as fast as
+ * they are taken; the next try is another round's, behind a look at the clock.
+ */
+static bool start_sessions(struct load *l, double elapsed_sec)
 {
     uint64_t due = l->o.rate > 0 ? (uint64_t)(elapsed_sec * l->o.rate) + 1 : UINT64_MAX;
     while (may_start(l) && l->free_count > 0 && l->started < due && l->connecting == 0)
-        session_start(l);
+        if (!session_start(l))
+            return false;
     if (l->o.rate > 0 && l->free_count == 0 && l->started < due)
         l->late++;
+    return true;
 }
 
 static double run_sessions(struct load *l)
@@ -294,8 +301,8 @@ static double run_sessions(struct load *l)
     uint64_t begin = now_ns();
     double elapsed = 0;
     while (!stopped && elapsed < l->o.seconds && (may_start(l) || active(l) > 0)) {
-        start_sessions(l, elapsed);
-        poll_events(l, l->connecting > 0 || l->o.rate > 0 ? 1 : 100);
+        bool started = start_sessions(l, elapsed);
+        poll_events(l, !started || l->connecting > 0 || l->o.rate > 0 ? 1 : 100);
         elapsed = (double)(now_ns() - begin) / 1e9;
     }
     double grace = elapsed + GRACE_SECONDS;
@@ -441,6 +448,8 @@ int main(int argc, char **argv)
     if (l->o.show_terms)
         print_terms(l);
     bool failed = l->errors > 0;
+    if (failed && l->terms.options.version == 0)
+        fprintf(stderr, "load: no filter answers there: %s\n", strerror(l->last_errno));
     load_fini(l);
     return failed;
 }

@@ -52,6 +52,12 @@ expect held=200 rcpt_continue=0 errors=0
 case $report in *progress=0*) echo "no PROGRESS: $report"; exit 1 ;; esac
 report=$("$load" --connect "unix:$dir/nobody" --sessions 3 || :)
 expect sessions=0 errors=3 last_error=ENOENT
+# … and for as long as it is told, not for ever
+report=$(timeout -s KILL 10 "$load" --connect "unix:$dir/nobody" --seconds 1 2>&1 | tr '\n' ' ')
+expect sessions=0 last_error=ENOENT
+case $report in *"no filter answers there: No such file"*) ;; *) echo "does not say that nobody is there: $report"; exit 1 ;; esac
+report=$(timeout -s KILL 10 "$load" --connect inet:1@127.0.0.1 --seconds 1 2>&1 | tr '\n' ' ')
+expect sessions=0 last_error=ECONNREFUSED
 
 # Straight at the load, which calls what it cannot take an error; nothing stalls, so that it ends.
 start "$badchild" bad --stall 0 --refuse --seed 7
