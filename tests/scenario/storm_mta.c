@@ -126,6 +126,7 @@ static bool say_connect(struct storm *w)
     struct milter_command c = {.cmd = SMFIC_CONNECT};
     c.u.connect.host = SLICE_LIT("mx.example.org");
     c.u.connect.family = MILTER_FAMILY_INET;
+    c.u.connect.port = 1234;
     c.u.connect.address = w->remote ? SLICE_LIT("192.0.2.7") : SLICE_LIT("10.0.0.1");
     w->whole_over = w->in_message = w->any_helo = false;
     w->helo = 0;
