@@ -242,6 +242,8 @@ static bool tell_rcpt(struct child *c)
     }
     if (ch->goal <= PLACE_RCPT || child_has_undecided(c))
         return false;
+    if (c->rcpt_good == 0 && child_is_blocked(c))
+        return false; /* an earlier filter may still add one */
     if (c->rcpt_good == 0) { /* it has refused them all, or none was its */
         child_abort(c);
         c->asked = POLICY_NO;
