@@ -108,6 +108,7 @@ static void take_plan(struct engine *e, struct plan *plan)
 {
     plan_unref(e->shared.plan);
     e->shared.plan = plan;
+    e->shared.wishes.plan = NULL; /* one of before may have been at the same address */
 }
 
 static void to_session(struct engine *e, const struct event *event)

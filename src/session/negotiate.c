@@ -18,6 +18,12 @@ static uint32_t steps_for(unsigned needs)
     return steps;
 }
 
+static bool plan_asks_child(const struct plan *p, size_t number)
+{
+    const struct conf_filter *f = &p->conf->filters[number];
+    return !f->builtin && f->set.enabled && !p->without_children;
+}
+
 /* SMFIP_NR_CONN, _HELO and _MAIL are never asked for: Postfix does not flush an event that needs no reply (3.7). */
 static void put_symlists(const struct plan *p, struct milter_options *o, struct buf lists[SMFIM_STAGES])
 {
@@ -41,9 +47,8 @@ static void put_symlists(const struct plan *p, struct milter_options *o, struct 
             o->symlist[stage] = buf_slice(&lists[stage]);
 }
 
-/* What a session with this plan asks of an MTA that offers so much. Lists are in arena. */
-static struct milter_options wish_of(struct session *s, const struct plan *p, const struct milter_options *offer,
-                                     struct arena *arena)
+static struct milter_options make_wish(struct session *s, const struct plan *p, const struct milter_options *offer,
+                                       struct arena *arena)
 {
     const struct conf *conf = p->conf;
     const char *defaults[SMFIM_STAGES];
@@ -58,11 +63,9 @@ static struct milter_options wish_of(struct session *s, const struct plan *p, co
     };
     if (own.actions & SMFIF_SETSYMLIST)
         put_symlists(p, &own, lists);
-    for (size_t i = 0; i < conf->n_filters; i++) {
-        const struct conf_filter *f = &conf->filters[i];
-        if (!f->builtin && f->set.enabled && !p->without_children)
-            wishes[n++] = shared_record(s->sh, f->name, f->connect)->wish;
-    }
+    for (size_t i = 0; i < conf->n_filters; i++)
+        if (plan_asks_child(p, i))
+            wishes[n++] = shared_record(s->sh, conf->filters[i].name, conf->filters[i].connect)->wish;
     for (int stage = 0; stage < SMFIM_STAGES; stage++)
         defaults[stage] = children_default_macros(p, (enum milter_stage)stage);
     struct milter_options all = own;
@@ -76,10 +79,30 @@ static struct milter_options wish_of(struct session *s, const struct plan *p, co
     return all;
 }
 
+/* What a session with this plan asks of an MTA that offers so much. Lists are valid until the next call. */
+static struct milter_options wish_of(struct session *s, const struct plan *p, const struct milter_options *offer)
+{
+    struct wish_memory *m = &s->sh->wishes;
+    uint64_t learned = 0; /* counts that only grow: one more in their sum is a change of one */
+    for (size_t i = 0; i < p->conf->n_filters; i++)
+        if (plan_asks_child(p, i))
+            learned += shared_record(s->sh, p->conf->filters[i].name, p->conf->filters[i].connect)->learned;
+    if (m->plan == p && m->learned == learned && m->version == offer->version && m->actions == offer->actions &&
+        m->steps == offer->steps)
+        return m->wish;
+    arena_clear(&m->arena);
+    m->plan = p;
+    m->learned = learned;
+    m->version = offer->version;
+    m->actions = offer->actions;
+    m->steps = offer->steps;
+    m->wish = make_wish(s, p, offer, &m->arena);
+    return m->wish;
+}
+
 enum err session_negotiate(struct session *s, struct slice body)
 {
     struct milter_options offer;
-    struct arena arena = {0};
     struct buf packet = {0};
     enum err e = milter_parse_options(body, &offer);
     if (e != ERR_NONE)
@@ -87,7 +110,7 @@ enum err session_negotiate(struct session *s, struct slice body)
     if (offer.version < MILTER_VERSION_MIN)
         return ERR_UNSUPPORTED;
     s->needs = policy_needs(s->plan->policy);
-    struct milter_options answer = wish_of(s, s->plan, &offer, &arena);
+    struct milter_options answer = wish_of(s, s->plan, &offer);
     s->actions = answer.actions;
     milter_put_options(&packet, &answer);
     if (s->children) {
@@ -102,7 +125,6 @@ enum err session_negotiate(struct session *s, struct slice body)
     s->phase = PHASE_OPEN;
     session_reply(s, buf_slice(&packet));
     buf_fini(&packet);
-    arena_fini(&arena);
     return ERR_NONE;
 }
 
@@ -112,10 +134,9 @@ static bool is_granted(struct session *s, const struct plan *p)
     static const uint32_t no_steps = SMFIP_NOCONNECT | SMFIP_NOHELO | SMFIP_NOMAIL | SMFIP_NORCPT | SMFIP_NOBODY |
                                      SMFIP_NOHDRS | SMFIP_NOEOH | SMFIP_NOUNKNOWN | SMFIP_NODATA;
     const struct children *ch = s->children;
-    struct arena arena = {0};
     const struct milter_options offer = {
         .version = ch->granted.version, .actions = ch->offered_actions, .steps = ch->offered_steps};
-    struct milter_options wish = wish_of(s, p, &offer, &arena);
+    struct milter_options wish = wish_of(s, p, &offer);
     bool fits = !(wish.actions & ~ch->granted.actions) && !(ch->granted.steps & no_steps & ~wish.steps) &&
                 !(wish.steps & SMFIP_RCPT_REJ & ~ch->granted.steps);
     for (int stage = 0; stage < SMFIM_STAGES; stage++)
@@ -123,7 +144,6 @@ static bool is_granted(struct session *s, const struct plan *p)
             struct slice name = slice_cut(&rest, ' ');
             fits = name.len == 0 || merge_names_have(ch->granted.symlist[stage], name);
         }
-    arena_fini(&arena);
     return fits;
 }
 

@@ -33,6 +33,7 @@ void shared_fini(struct shared *sh)
     }
     free(sh->child_slots);
     macro_lists_unref(sh->lists);
+    arena_fini(&sh->wishes.arena);
     hold_table_free(sh->holds);
     free(sh->temp);
     plan_unref(sh->plan);
@@ -56,9 +57,20 @@ struct child_record *shared_record(struct shared *sh, const char *name, const ch
     return r;
 }
 
+static bool options_eq(const struct milter_options *a, const struct milter_options *b)
+{
+    bool same = a->version == b->version && a->actions == b->actions && a->steps == b->steps;
+    for (int i = 0; i < SMFIM_STAGES && same; i++)
+        same = slice_eq(a->symlist[i], b->symlist[i]) && !a->symlist[i].ptr == !b->symlist[i].ptr;
+    return same;
+}
+
 void record_learn(struct child_record *r, const struct milter_options *options)
 {
+    if (r->wish.known && options_eq(&r->wish.options, options))
+        return;
     arena_clear(&r->wish_arena);
+    r->learned++;
     r->wish.known = true;
     r->wish.options = *options;
     for (int i = 0; i < SMFIM_STAGES; i++)

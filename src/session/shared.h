@@ -36,6 +36,7 @@ struct child_record {
     char *name, *connect;
     struct child_wish wish; /* as it negotiated last; lists in wish_arena */
     struct arena wish_arena;
+    uint64_t learned; /* how often its wish has changed */
     struct breaker breaker;
     uint64_t connections, failures; /* since the start */
 };
@@ -52,6 +53,18 @@ struct macro_lists {
     unsigned references;
     struct arena arena;
     struct slice names[SMFIM_STAGES];
+};
+
+/*
+ * What an MTA with this offer was asked for last, for this plan and with what was known of its children then: nearly always the
+ * same, and a fiftieth of what a session with a child costs.
+ */
+struct wish_memory {
+    const struct plan *plan; /* not counted; forgotten when a new plan comes. NULL: nothing is remembered */
+    uint64_t learned;        /* of all its children together */
+    uint32_t version, actions, steps;
+    struct milter_options wish; /* lists in arena */
+    struct arena arena;
 };
 
 struct shared {
@@ -71,6 +84,7 @@ struct shared {
     uint32_t free_child_slot; /* index + 1; 0: none */
     struct body_budget bodies;
     struct macro_lists *lists; /* the newest; a reference of our own; NULL: none yet */
+    struct wish_memory wishes;
     struct inquiry *inquiries;
     struct timer inquiry_timer;
     uint32_t last_inquiry;            /* numbers of their questions to DNS */
