@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NEW_BODY_WRITES_MAX = 16, UNANSWERED_MAX_BYTES = 128 * 1024 };
+enum { NEW_BODY_WRITES_MAX = 2, UNANSWERED_MAX_BYTES = 128 * 1024 };
 
 const char *place_name(enum place place)
 {
@@ -243,7 +243,7 @@ static bool tell_rcpt(struct child *c)
     if (ch->goal <= PLACE_RCPT || child_has_undecided(c))
         return false;
     if (c->rcpt_good == 0 && child_is_blocked(c))
-        return false; /* an earlier filter may still add one */
+        return false;        /* an earlier filter may still add one */
     if (c->rcpt_good == 0) { /* it has refused them all, or none was its */
         child_abort(c);
         c->asked = POLICY_NO;
