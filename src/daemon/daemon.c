@@ -199,7 +199,8 @@ static enum err start_loop(struct daemon *d, struct buf *why)
     resolve_hooks(&hooks);
     const struct conf_settings *set = d->plan->set;
     uint32_t files = io_raise_files(WANTED_FILES);
-    d->descriptors = files > 2 * IO_FILES_RESERVED ? files - IO_FILES_RESERVED : IO_FILES_RESERVED;
+    /* below twice the reserve half of it is ours: a dozen is open before the first session */
+    d->descriptors = files > 2 * IO_FILES_RESERVED ? files - IO_FILES_RESERVED : files / 2;
     d->sessions_max = daemon_sessions_max(d, d->plan->conf);
     struct io_limits limits = {.sessions_max = d->sessions_max,
                                .files_max = d->descriptors - d->sessions_max,
