@@ -146,7 +146,7 @@ struct session {
     unsigned reasons;                  /* of all accepted recipients */
     int64_t elapsed_sec;               /* longest delay of an accepted recipient; 0: none was delayed */
     int64_t tarpit_sec;                /* of the last one that a tarpit line let in */
-    struct buf report;                 /* text of the last line's own `report`; empty: the usual */
+    char *report;                      /* text of the last line's own `report`; NULL: the usual */
     const struct conf_acl *header_acl; /* the line that X-Greylist names; NULL: no such reason */
     const char *header_acl_id;         /* its id, or a continue line's; NULL: the line's number */
     struct added_header *headers;

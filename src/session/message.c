@@ -2,6 +2,7 @@
 #include "mail/edit.h"
 #include "session/internal.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static const char x_greylist_name[] = "X-Greylist";
@@ -69,8 +70,11 @@ void message_note_accepted(struct session *s, unsigned reasons, int64_t elapsed_
         s->header_acl_id = d->id;
     }
     if (d->report) {
-        buf_clear(&s->report);
-        text_expand(s, d->report, &s->report);
+        struct buf text = {0};
+        text_expand(s, d->report, &text);
+        (void)buf_cstr(&text); /* ends it with a NUL */
+        free(s->report);
+        s->report = text.ptr;
     }
     for (unsigned i = 0; i < d->n_headers; i++)
         add_header(s, d->headers[i], d->header_index[i]);

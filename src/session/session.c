@@ -44,7 +44,7 @@ void session_free(struct session *s)
     arena_fini(&s->mail.arena);
     arena_fini(&s->rcpt.arena);
     buf_fini(&s->in);
-    buf_fini(&s->report);
+    free(s->report);
     plan_unref(s->plan);
     s->sh->stats.open--;
     s->sh->stats.held = hold_count(s->sh->holds);
@@ -185,7 +185,8 @@ void session_clear_message(struct session *s)
     s->header_acl_id = NULL;
     s->headers = NULL;
     s->headers_bytes = 0;
-    buf_fini(&s->report);
+    free(s->report);
+    s->report = NULL;
     s->flags &= ~(uint32_t)(FLAG_DEFER_AT_DATA | FLAG_MAIL_MACROS | FLAG_ASKED | FLAG_LET_BY | FLAG_HEADERS_LEFT_OUT);
     if (s->phase > PHASE_CONNECTED && s->phase < PHASE_OVER)
         s->phase = PHASE_CONNECTED;

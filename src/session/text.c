@@ -141,8 +141,8 @@ void text_x_greylist(const struct session *s, struct buf *out)
     if (report == CONF_REPORT_NONE || (report == CONF_REPORT_DELAYS && !delayed) ||
         (report == CONF_REPORT_NODELAYS && delayed))
         return;
-    if (s->report.len > 0) {
-        buf_put_slice(out, buf_slice(&s->report));
+    if (s->report && *s->report) {
+        buf_put_cstr(out, s->report);
         return;
     }
     char address[IP_TEXT_MAX], acl[16];
