@@ -149,6 +149,13 @@ const char *names_unsupported(struct slice word, unsigned places)
     return NULL;
 }
 
+const char *names_instead(struct slice word, unsigned places)
+{
+    if (places & NAMES_FILTER && slice_eq_nocase(word, slice_cstr("command")))
+        return "take it out, and let systemd start that milter: systemctl enable --now UNIT";
+    return "take it out if you can do without it";
+}
+
 const char *names_jobless(struct slice word, bool *is_warning)
 {
     for (size_t i = 0; i < COUNT_OF(jobless); i++)

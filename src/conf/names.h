@@ -19,6 +19,9 @@ enum names_place {
 /* What a word is that is known in one of these places but not supported, e.g. "DNS lists"; NULL: not such a word. */
 const char *names_unsupported(struct slice word, unsigned places);
 
+/* What to do about a word that names_unsupported() knows. */
+const char *names_instead(struct slice word, unsigned places);
+
 /* What a word of another program's conditions is called here: `from` for sender; NULL: not such a word. */
 const char *names_meant(struct slice word);
 

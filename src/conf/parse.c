@@ -107,7 +107,7 @@ bool parse_unknown(struct parser *p, const struct token *t, unsigned places, con
 {
     const char *what = names_unsupported(t->text, places);
     if (what)
-        return parse_fail(p, t->where, "take it out if you can do without it",
+        return parse_fail(p, t->where, names_instead(t->text, places),
                           "`%.*s` (%s) is known but not supported by this version: the rule would not be in force",
                           SLICE_ARG(t->text), what);
     struct slice found = lex_chunk(&p->lx, t);
@@ -149,9 +149,15 @@ bool parse_string(struct parser *p, const char *expected, struct token *out)
 
 static bool parse_setting_value(struct parser *p, void *values, const struct setting *row)
 {
+    static const char *const not_flags[] = {"true", "false", "on", "off"};
     struct token t;
     switch (row->type) {
     case SETTING_FLAG:
+        /* a word that may also be the next one of a filter is left to whoever reads that */
+        t = parse_peek(p, 0);
+        for (size_t i = 0; t.kind == TOKEN_WORD && i < COUNT_OF(not_flags); i++)
+            if (slice_eq_nocase(t.text, slice_cstr(not_flags[i])))
+                return parse_unexpected(p, &t, NULL, parse_text(p, "yes or no for %s", row->name));
         *settings_flag(values, row) = !parse_take_word(p, "no");
         if (*settings_flag(values, row))
             (void)parse_take_word(p, "yes");

@@ -64,10 +64,15 @@ static bool fail_unknown(struct parser *p, const struct token *t)
     struct conf_where where = t->where;
     if (t->kind == TOKEN_WORD)
         where.width = (uint32_t)found.len;
-    const char *hint = meant                     ? parse_text(p, "did you mean `%s`?", meant)
-                       : near                    ? parse_text(p, "did you mean \"%s\"?", near)
-                       : t->kind == TOKEN_STRING ? "a condition must stand before those that use it"
-                                                 : NULL;
+    bool joins =
+        t->kind == TOKEN_WORD && (slice_eq_nocase(t->text, slice_cstr("and")) || slice_eq_nocase(t->text, slice_cstr("or")));
+    const char *hint = joins ? NULL : "a condition must stand before those that use it";
+    if (meant)
+        hint = parse_text(p, "did you mean `%s`?", meant);
+    else if (near)
+        hint = parse_text(p, "did you mean \"%s\"?", near);
+    else if (t->kind == TOKEN_STRING && names_is_word(t->text, NAMES_CONDITION))
+        hint = parse_text(p, "what is built in has no quotes: %.*s", SLICE_ARG(t->text));
     return parse_fail(p, where, hint, "unknown condition \"%.*s\"", SLICE_ARG(slice_upto(found, 60)));
 }
 

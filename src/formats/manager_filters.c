@@ -154,7 +154,8 @@ static void put_command(const struct filter *f, struct buf *out)
     for (size_t i = 0; i < COUNT_OF(keys); i++) {
         const struct manager_item *item = manager_find(f->milter->items, keys[i]);
         if (item && item->value.kind != MANAGER_NIL)
-            manager_put_left(out, "    ", "milter.", item, "not taken over: tarsierd starts no milters, systemd does");
+            manager_put_left(out, "    ", "milter.", item,
+                             "not taken over: tarsierd starts no milters; systemd does (systemctl enable --now UNIT)");
     }
 }
 
