@@ -35,12 +35,6 @@ static void stream_closed(uv_handle_t *handle)
 
 void stream_shut(struct stream *s)
 {
-    struct io *io = s->uv.handle.loop->data;
-    if (s->letter > 0) {
-        io->outbox[s->letter - 1].to = NULL;
-        buf_clear(&io->outbox[s->letter - 1].bytes);
-        s->letter = 0;
-    }
     if (!uv_is_closing(&s->uv.handle))
         uv_close(&s->uv.handle, stream_closed);
 }

@@ -1,8 +1,8 @@
 /*
  * changes.c - what was changed, for the MTA: the difference between what it sent and the end, each thing once.
  *
- * Where all changes of headers are one filter's, or the MTA alone knows its headers, they go out as they were said. Otherwise those of the MTA's own headers come
- * first, from the last to the first: then the number of each is the one that it had in the beginning, whether the MTA counts
+ * Where all changes of headers are one filter's, or the MTA alone knows its headers, they go out as they were said. Otherwise
+ * those of the MTA's own headers come first, from the last to the first: then the number of each is the one that it had in the beginning, whether the MTA counts
  * deleted ones or not, and whatever it makes of its own Received line once something stands above it (Postfix's
  * cleanup_milter.c says that it then counts as any other; 3.7.11 was seen not to count it). Then the new ones, in the order
  * in which they were made.

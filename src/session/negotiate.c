@@ -150,7 +150,7 @@ static bool is_granted(struct session *s, const struct plan *p)
 static bool has_children(const struct plan *p)
 {
     for (size_t i = 0; i < p->conf->n_filters; i++)
-        if (!p->conf->filters[i].builtin && p->conf->filters[i].set.enabled)
+        if (plan_asks_child(p, i))
             return true;
     return false;
 }
