@@ -7,7 +7,6 @@ program is not installed its case is skipped: neither is needed for anything els
 import os
 import re
 import signal
-import socket
 
 import lab as L
 import milters as M
@@ -28,16 +27,6 @@ def directory(path, owner):
     os.makedirs(path)
     L.run("chown", owner, path)
     return path
-
-
-def takes(path):
-    """Whether somebody accepts connections there. For clamd and spamd; a milter would have a session of it."""
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(path)
-        except OSError:
-            return False
-    return True
 
 
 class Program:
@@ -90,7 +79,7 @@ def clamd(lab):
         "TemporaryDirectory %s\nLogFile %s/clamd.log\nLogClean yes\nMaxThreads 4\n" % (room, room, room, room),
     )
     L.run("chown", "-R", "clamav", room)
-    return Program(lab, "clamd", ["clamd", "-c", room + "/clamd.conf"], room + "/clamd.sock", takes)
+    return Program(lab, "clamd", ["clamd", "-c", room + "/clamd.conf"], room + "/clamd.sock", L.takes)
 
 
 def clamav_milter(lab, clamd_socket):
@@ -183,7 +172,7 @@ def spamd(lab):
         "--socketpath=%s/spamd.sock" % room, "--socketmode=666", "--username=nobody", "--helper-home-dir=%s" % room,
         "--max-children=2", "--min-children=2", "--syslog=stderr", "--pidfile=%s/spamd.pid" % room,
     ]  # fmt: skip
-    return Program(lab, "spamd", command, room + "/spamd.sock", takes)
+    return Program(lab, "spamd", command, room + "/spamd.sock", L.takes)
 
 
 def spamass_milter(lab, spamd_socket):

@@ -103,6 +103,16 @@ class LabError(Exception):
     """The lab itself did not come up: no verdict on tarsier."""
 
 
+def takes(path):
+    """Whether somebody accepts connections there. Not for a milter of others: it would have a session of it."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(path)
+        except OSError:
+            return False
+    return True
+
+
 def wait_until(what, seconds, test, step=0.05):
     """Poll test() until it is true; its value, or the last false one when the time is over."""
     end = time.monotonic() + seconds
@@ -356,12 +366,7 @@ class Lab:
         path = (found.group(1) if found else SOCKET).replace("unix:", "")
         if path.startswith("inet"):
             return self._listening("127.0.0.1", int(re.search(r"\d+", path.partition(":")[2]).group()))
-        with socket.socket(socket.AF_UNIX) as probe:
-            try:
-                probe.connect(path)
-            except OSError:
-                return False
-        return True
+        return takes(path)
 
     def log(self):
         """All that tarsierd wrote, of every start in this lab."""
