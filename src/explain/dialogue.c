@@ -30,6 +30,15 @@ void outcome_fini(struct outcome *o)
 
 static void step(struct dialogue *d, struct event *event);
 
+/* A line of the log, without the connection's name: there is no such connection that anybody could look for. */
+static struct slice without_name(struct slice line)
+{
+    if (!slice_has_prefix(line, "s-"))
+        return line;
+    const char *colon = memmem(line.ptr, line.len, ": ", 2);
+    return colon ? slice_of(colon + 2, line.len - (size_t)(colon + 2 - line.ptr)) : line;
+}
+
 static void carry_out(struct dialogue *d, const struct effect *e)
 {
     struct event answer = {.session = e->session, .request = e->request};
@@ -42,7 +51,7 @@ static void carry_out(struct dialogue *d, const struct effect *e)
         d->closed = true;
         break;
     case EFFECT_LOG:
-        buf_put_slice(&d->out->log, e->u.bytes);
+        buf_put_slice(&d->out->log, without_name(e->u.bytes));
         buf_put_byte(&d->out->log, '\n');
         break;
     case EFFECT_STORE:

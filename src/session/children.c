@@ -575,9 +575,9 @@ void child_fail(struct child *c, const char *why)
     s->children->standing[c->number] = FILTER_FAILED;
     s->sh->stats.child_failures++;
     c->record->failures++;
-    effects_log(s->sh->out, s->id, LOG_LEVEL_WARNING, "filter \"%s\": %s (at %s); its fallback counts: %s%s", c->conf->name,
-                why, place_name(c->last), fallbacks[c->conf->set.fallback],
-                c->conf->set.evaluation ? " (evaluation only: not applied)" : "");
+    text_log(s, LOG_LEVEL_WARNING, "filter \"%s\": %s (at %s); its fallback counts: %s%s", c->conf->name, why,
+             place_name(c->last), fallbacks[c->conf->set.fallback],
+             c->conf->set.evaluation ? " (evaluation only: not applied)" : "");
     if (breaker_failed(&c->record->breaker, &limits, s->sh->now.mono))
         tell_breaker(s, c);
     if (c->link && c->link->state != LINK_FAILED)
@@ -598,8 +598,7 @@ void child_break(struct child *c, const char *why)
         child_fail(c, why);
         return;
     }
-    effects_log(c->session->sh->out, c->session->id, LOG_LEVEL_WARNING, "filter \"%s\": %s, while it was not asked",
-                c->conf->name, why);
+    text_log(c->session, LOG_LEVEL_WARNING, "filter \"%s\": %s, while it was not asked", c->conf->name, why);
     child_let_go(c);
 }
 

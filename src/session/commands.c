@@ -250,7 +250,8 @@ static void on_quit_nc(struct session *s, const struct milter_command *c, struct
     s->unknown_looks = 0;
     s->resolve = RESOLVE_ABSENT;
     s->waited_ms = s->longest_ms = 0;
-    s->flags &= FLAG_SILENT_HEADERS; /* as negotiated, once for all */
+    s->flags &= FLAG_SILENT_HEADERS;      /* as negotiated, once for all */
+    s->connection = ++s->sh->connections; /* in the log it is another one */
     s->phase = PHASE_OPEN;
 }
 

@@ -150,11 +150,11 @@ void holding_begin(struct session *s)
     text_log_held(s);
     if (!session_may_progress(s) && s->decision.hold_ms >= MTA_TIMEOUT_MS && !sh->told_progress) {
         sh->told_progress = true;
-        effects_log(sh->out, s->id, LOG_LEVEL_WARNING,
-                    "holding for %d s without progress reports: what stands between us and Postfix must wait "
-                    "longer than "
-                    "that (milter_command_timeout, or milter-manager's reading_timeout)",
-                    (int)(s->decision.hold_ms / 1000));
+        text_log(s, LOG_LEVEL_WARNING,
+                 "holding for %d s without progress reports: what stands between us and Postfix must wait "
+                 "longer than "
+                 "that (milter_command_timeout, or milter-manager's reading_timeout)",
+                 (int)(s->decision.hold_ms / 1000));
     }
 }
 

@@ -67,6 +67,7 @@ enum {
     FLAG_HELO_MACROS = 1u << 12,
     FLAG_LET_BY = 1u << 14,           /* its condition said no of a recipient of this message */
     FLAG_SILENT_HEADERS = 1u << 15,   /* SMFIP_NR_HDR: no header is answered by itself */
+    FLAG_NAMED = 1u << 18,            /* a line of the log has called the connection by its own name */
     FLAG_HEADERS_LEFT_OUT = 1u << 13, /* it was said that a message has more headers to add than it may */
 };
 
@@ -151,6 +152,7 @@ struct session {
     const char *header_acl_id;         /* its id, or a continue line's; NULL: the line's number */
     struct added_header *headers;
     uint32_t headers_bytes;
+    uint32_t connection;        /* its number in the log, since the process began; here, for here is room */
     struct slice deferred_text; /* delayedreject: the whole reply packet for DATA */
 
     /* the recipient */
@@ -278,6 +280,12 @@ void text_log_hold_end(struct session *s, const char *how, int64_t waited_ms);
 void text_log_not_held(struct session *s, enum policy_no_hold why);
 void text_log_gone(struct session *s, const char *how);
 void text_log_protocol(struct session *s, const char *what);
+/* The MTA has told a queue id: one line says which connection it belongs to, where lines without it have been written. */
+void text_log_queue_id(struct session *s);
+/* "s-4gk2m9xq-17": the connection's name in the log, the same from its first line to its last. */
+void text_put_connection(const struct session *s, struct buf *out);
+/* A line about this connection: what joins its lines is put before it. */
+void text_log(struct session *s, enum log_level level, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* "Delayed for …" or the reasons; empty when `report` wants no header for this mail. */
 void text_x_greylist(const struct session *s, struct buf *out);
 

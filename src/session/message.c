@@ -35,8 +35,8 @@ static void leave_out(struct session *s)
     if (s->flags & FLAG_HEADERS_LEFT_OUT)
         return;
     s->flags |= FLAG_HEADERS_LEFT_OUT;
-    effects_log(s->sh->out, s->id, LOG_LEVEL_WARNING,
-                "more than %d KiB of headers to add to one message: the rest is left out", SESSION_HEADERS_MAX_BYTES / 1024);
+    text_log(s, LOG_LEVEL_WARNING, "more than %d KiB of headers to add to one message: the rest is left out",
+             SESSION_HEADERS_MAX_BYTES / 1024);
 }
 
 static void add_header(struct session *s, const struct format *format, int64_t index)

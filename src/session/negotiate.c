@@ -295,11 +295,13 @@ void session_macros(struct session *s, uint8_t for_cmd, struct slice pairs)
     begin_scope(s, for_cmd);
     if (s->children)
         children_note_macros(s, for_cmd, pairs);
-    struct slice name, value;
+    struct slice name, value, id = s->queue_id;
     while (s->phase != PHASE_OVER && milter_next_macro(&pairs, &name, &value)) {
         if (take_text(s, name, value))
             continue;
         take_value(s, name, value);
         take_other(s, for_cmd, name, value);
     }
+    if (s->phase != PHASE_OVER && s->queue_id.len && s->queue_id.ptr != id.ptr)
+        text_log_queue_id(s);
 }

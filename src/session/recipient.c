@@ -98,8 +98,7 @@ static void evaluate(struct session *s, struct policy_cursor *cursor)
     enum policy_result r = policy_step(s->plan->policy, cursor, &facts, &limits, &verdict);
     s->sh->stats.regex_limits += limits;
     if (limits)
-        effects_log(s->sh->out, s->id, LOG_LEVEL_WARNING,
-                    "a regex took too long on this client's data and was counted as no match");
+        text_log(s, LOG_LEVEL_WARNING, "a regex took too long on this client's data and was counted as no match");
     if (r == POLICY_NEED_LOOK) {
         if (!s->cursor) {
             s->cursor = mem_alloc(sizeof(*s->cursor));
@@ -256,8 +255,8 @@ void recipient_served(struct session *s)
 
 static void log_unstored(struct session *s)
 {
-    effects_log(s->sh->out, s->id, LOG_LEVEL_ERROR, "store: the record of %.*s could not be made; the mail is let in",
-                SLICE_ARG(s->tuple.sender));
+    text_log(s, LOG_LEVEL_ERROR, "store: the record of %.*s could not be made; the mail is let in",
+             SLICE_ARG(s->tuple.sender));
 }
 
 void recipient_committed(struct session *s, const struct grey_answer *a)

@@ -18,6 +18,7 @@ struct session *session_new(struct shared *sh, session_id id)
     memset(s, 0, offsetof(struct session, inline_memory));
     s->sh = sh;
     s->id = id;
+    s->connection = ++sh->connections;
     s->plan = plan_ref(sh->plan);
     timer_init(&s->timer);
     list_init(&s->hold.node);
@@ -424,7 +425,7 @@ void session_timer(struct session *s)
         holding_timer(s);
     } else if (s->deadline.ms != 0 && now >= s->deadline.ms) {
         static const struct grey_answer failed = {.failed = true, .left_sec = -1};
-        effects_log(s->sh->out, s->id, LOG_LEVEL_ERROR, "store: no answer within %d s", SESSION_STORE_DEADLINE_MS / 1000);
+        text_log(s, LOG_LEVEL_ERROR, "store: no answer within %d s", SESSION_STORE_DEADLINE_MS / 1000);
         session_store_answered(s, s->store_request, &failed);
         return;
     }

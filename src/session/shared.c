@@ -12,9 +12,23 @@ enum {
     TEMP_WARN_MS = 60 * 60 * 1000,
 };
 
+/*
+ * Eight characters out of the process's secret, so that no two runs, however soon one follows the other, name a connection alike.
+ * The secret cannot be found from them.
+ */
+static void name_boot(const struct siphash_key *key, char boot[SESSION_BOOT_MAX])
+{
+    static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz"; /* 32, none of which is mistaken for another */
+    uint64_t hash = siphash64(key, SLICE_LIT("name of this process"));
+    for (int i = 0; i < SESSION_BOOT_MAX - 1; i++, hash >>= 5)
+        boot[i] = digits[hash % 32];
+    boot[SESSION_BOOT_MAX - 1] = '\0';
+}
+
 void shared_init(struct shared *sh, struct plan *plan, struct siphash_key key, struct instant now)
 {
     *sh = (struct shared){.plan = plan, .key = key, .now = now};
+    name_boot(&key, sh->boot);
     sh->holds = hold_table_new(key);
     timer_wheel_init(&sh->wheel, now.mono);
     sh->temp = mem_zalloc(sizeof(*sh->temp));

@@ -17,6 +17,9 @@
 /* Addresses whose reverse look-up failed for now, when first; and how many of the last clients were of that kind. */
 enum { TEMP_SLOTS = 4096, TEMP_RECENT = 100 };
 
+/* Room for the part of a connection's name that stands for the process: digits and lower-case letters, with NUL. */
+enum { SESSION_BOOT_MAX = 9 };
+
 struct temp_memory {
     struct {
         struct ip client;
@@ -73,7 +76,9 @@ struct shared {
     struct timer_wheel wheel;
     struct siphash_key key;
     struct temp_memory *temp;
-    uint32_t mta_sessions; /* the MTA's limit of sessions; 0: not known */
+    uint32_t mta_sessions;       /* the MTA's limit of sessions; 0: not known */
+    char boot[SESSION_BOOT_MAX]; /* in the names of this process's connections in the log */
+    uint32_t connections;        /* named so far */
     bool stopping;
     bool told_progress; /* the warning that holds exceed the MTA's time-out was given */
     struct engine_stats stats;

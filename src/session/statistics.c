@@ -14,7 +14,8 @@ static void put_seconds(struct buf *line, struct mono since, struct mono now)
 
 static void put_session(struct buf *line, const struct session *s)
 {
-    buf_printf(line, " session=%u.%u", session_id_slot(s->id), session_id_serial(s->id));
+    buf_put_cstr(line, " session=");
+    text_put_connection(s, line);
 }
 
 static void write_line(const struct session *s, struct buf *line)

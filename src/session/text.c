@@ -161,12 +161,21 @@ void text_x_greylist(const struct session *s, struct buf *out)
 
 /* ---- log lines ---- */
 
-static void put_queue_id(const struct session *s, struct buf *out)
+/* No queue id has a hyphen behind its first letter: Postfix's are hexadecimal, or letters and digits (enable_long_queue_ids). */
+void text_put_connection(const struct session *s, struct buf *out)
 {
-    if (s->queue_id.len)
+    buf_printf(out, "s-%s-%u", s->sh->boot, s->connection);
+}
+
+/* What joins the lines of a connection: its own name, for Postfix has no queue id before the first accepted recipient. */
+static void put_key(struct session *s, struct buf *out)
+{
+    if (s->queue_id.len) {
         buf_put_visible(out, s->queue_id);
-    else
-        buf_put_cstr(out, "(unknown id)"); /* Postfix has none before the first accepted recipient */
+        return;
+    }
+    text_put_connection(s, out);
+    s->flags |= FLAG_NAMED;
 }
 
 /* "host[192.0.2.1]" */
@@ -178,9 +187,9 @@ static void put_host(const struct session *s, struct buf *out)
 }
 
 /* "4BxyZ: addr host[192.0.2.1]" */
-static void put_client(const struct session *s, struct buf *out)
+static void put_client(struct session *s, struct buf *out)
 {
-    put_queue_id(s, out);
+    put_key(s, out);
     buf_put_cstr(out, ": addr ");
     put_host(s, out);
 }
@@ -205,6 +214,36 @@ static void write_line(const struct session *s, enum log_level level, struct buf
 {
     effects_log(s->sh->out, s->id, level, "%.*s", SLICE_ARG(buf_slice(line)));
     buf_fini(line);
+}
+
+void text_log(struct session *s, enum log_level level, const char *fmt, ...)
+{
+    struct buf line = {0};
+    va_list ap;
+    put_key(s, &line);
+    buf_put_cstr(&line, ": ");
+    va_start(ap, fmt);
+    buf_vprintf(&line, fmt, ap);
+    va_end(ap);
+    write_line(s, level, &line);
+}
+
+void text_log_queue_id(struct session *s)
+{
+    struct buf line = {0};
+    bool in_statistics = s->children && s->plan->set->statistics;
+    if (!(s->flags & FLAG_NAMED) && !in_statistics)
+        return;
+    text_put_connection(s, &line);
+    buf_put_cstr(&line, ": addr ");
+    put_host(s, &line);
+    if (s->sender.ptr) {
+        buf_put_cstr(&line, " from ");
+        buf_put_visible(&line, s->sender);
+    }
+    buf_put_cstr(&line, " has queue id ");
+    buf_put_visible(&line, s->queue_id);
+    write_line(s, LOG_LEVEL_INFO, &line);
 }
 
 static void put_why(struct buf *line, const struct policy_why *why)
@@ -248,7 +287,7 @@ void text_log_accepted(struct session *s, unsigned reasons)
     struct buf line = {0};
     char room[16];
     struct slice acl = acl_name(s, room);
-    put_queue_id(s, &line);
+    put_key(s, &line);
     buf_put_cstr(&line, ": skipping greylist because ");
     xgreylist_put_reasons(&line, reasons, d->tarpit_sec, acl, false);
     buf_put_cstr(&line, ", (from=");
@@ -285,7 +324,7 @@ static void log_autowhite(struct session *s)
 {
     struct buf line = {0};
     char address[IP_TEXT_MAX];
-    put_queue_id(s, &line);
+    put_key(s, &line);
     buf_printf(&line, ": addr %s from ", ip_format(&s->ends.remote, address));
     buf_put_visible(&line, s->sender);
     buf_put_cstr(&line, " rcpt ");

@@ -492,7 +492,7 @@ void children_settle(struct session *s)
 
 static void spool_failed(struct session *s, int error)
 {
-    effects_log(s->sh->out, s->id, LOG_LEVEL_ERROR, "spool: %s; the message is put off with 451", strerror(error));
+    text_log(s, LOG_LEVEL_ERROR, "spool: %s; the message is put off with 451", strerror(error));
     s->children->failed = true;
     s->children->answering = false;
 }
