@@ -175,6 +175,7 @@ void children_clear_message(struct session *s)
     ch->failed = ch->answering = false;
     ch->spool_writes = 0;
     ch->drain_request = 0;
+    ch->send_deadline.ms = 0;
     if (ch->goal > PLACE_HELO)
         ch->goal = ch->helos ? PLACE_HELO : PLACE_CONNECT;
     for (unsigned i = 0; i < ch->count; i++)
@@ -606,9 +607,9 @@ void child_break(struct child *c, const char *why)
 
 int64_t children_deadline_ms(const struct session *s)
 {
-    int64_t first = 0;
     if (!s->children)
         return 0;
+    int64_t first = s->children->send_deadline.ms;
     for (unsigned i = 0; i < s->children->count; i++) {
         const struct child *c = &s->children->child[i];
         int64_t deadline_ms = c->draining      ? c->drain_deadline.ms
@@ -626,6 +627,7 @@ void children_check_deadlines(struct session *s)
     bool failed = false;
     if (!s->children)
         return;
+    children_check_sending(s);
     for (unsigned i = 0; i < s->children->count; i++) {
         struct child *c = &s->children->child[i];
         if (c->link && link_check_deadline(c->link, s->sh->now.mono)) {

@@ -139,6 +139,7 @@ struct children {
     struct buf peek; /* the body's beginning, for conditions */
     unsigned spool_writes;
     uint32_t drain_request;
+    struct mono send_deadline; /* answering: a piece of the spooled body is read until then; ms 0: none is */
     struct mono since;
     uint8_t last_status; /* of a session's line of statistics: enum verdict */
     const char *last_place;
@@ -253,6 +254,9 @@ void children_settle(struct session *s);
 /* Edits of those who are through, in order. */
 void children_apply(struct session *s);
 void children_client_gone(struct session *s);
+/* A part of a new body is on its way to the MTA, and more of it is to come. */
+bool children_body_has_begun(const struct session *s);
+void children_check_sending(struct session *s); /* its deadline */
 bool children_is_refused(const struct session *s);
 
 /* ---- statistics.c ---- */

@@ -206,10 +206,15 @@ void session_arm_timer(struct session *s)
         timer_arm(&s->sh->wheel, &s->timer, (struct mono){first});
 }
 
-/* Every MTA takes PROGRESS at the end of a message. */
-static bool may_progress_at_end(const struct session *s)
+/*
+ * Whether PROGRESS may go out for the command that waits. At the end of a message every MTA takes it; but not once a new body
+ * has begun: any other packet ends that body for Postfix (3.7.11), which then delivers a part of it.
+ */
+static bool may_progress_now(const struct session *s)
 {
-    return s->owed == SMFIC_BODYEOB && s->plan->set->progress != CONF_PROGRESS_NEVER;
+    if (s->owed != SMFIC_BODYEOB)
+        return session_may_progress(s);
+    return s->plan->set->progress != CONF_PROGRESS_NEVER && !children_body_has_begun(s);
 }
 
 void session_set_wait(struct session *s, enum wait wait)
@@ -225,7 +230,7 @@ void session_set_wait(struct session *s, enum wait wait)
     s->flags &= ~(uint32_t)FLAG_CONFIRMING;
     if (wait == WAIT_LOOK_STORE || wait == WAIT_STORE)
         s->deadline.ms = s->sh->now.mono.ms + SESSION_STORE_DEADLINE_MS;
-    if (wait < WAIT_LOOK_STORE || !(session_may_progress(s) || may_progress_at_end(s)))
+    if (wait < WAIT_LOOK_STORE || !may_progress_now(s))
         s->next_progress.ms = 0;
     else if (s->next_progress.ms == 0) /* the MTA counts from the command, whatever its reply waits for next */
         s->next_progress.ms = s->sh->now.mono.ms + s->plan->set->progress_sec * 1000;
@@ -410,14 +415,24 @@ void session_looked(struct session *s, uint32_t request, enum look_result result
     session_resume(s);
 }
 
+static void send_progress(struct session *s)
+{
+    int64_t now = s->sh->now.mono.ms;
+    if (s->next_progress.ms == 0 || now < s->next_progress.ms)
+        return;
+    if (!may_progress_now(s)) {
+        s->next_progress.ms = 0;
+        return;
+    }
+    const uint8_t packet[5] = {0, 0, 0, 1, SMFIR_PROGRESS};
+    effects_send(s->sh->out, s->id, slice_of(packet, sizeof(packet)));
+    s->next_progress.ms = now + s->plan->set->progress_sec * 1000;
+}
+
 void session_timer(struct session *s)
 {
     int64_t now = s->sh->now.mono.ms;
-    if (s->next_progress.ms != 0 && now >= s->next_progress.ms) {
-        const uint8_t packet[5] = {0, 0, 0, 1, SMFIR_PROGRESS};
-        effects_send(s->sh->out, s->id, slice_of(packet, sizeof(packet)));
-        s->next_progress.ms = now + s->plan->set->progress_sec * 1000;
-    }
+    send_progress(s);
     children_check_deadlines(s);
     if (s->phase == PHASE_OVER)
         return;

@@ -5,6 +5,7 @@
 #include "session/children.h"
 #include "base/mem.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -269,6 +270,12 @@ static void wait_for_children(struct session *s)
 /* With what a body may have in memory it stays well below SEND_QUEUE_MAX_BYTES. */
 enum { CHANGES_AT_ONCE_BYTES = 256 * 1024 };
 
+/*
+ * How long the disk may take for one piece of a new body. The MTA hears nothing meanwhile, and one that gives up then
+ * (Postfix: milter_content_timeout, 300 s) may deliver the part that it has. So we say 451 before.
+ */
+enum { SEND_READ_MAX_MS = 60 * 1000 };
+
 /* session_drained follows when the MTA has read what was sent so far. */
 static void ask_for_drain(struct session *s)
 {
@@ -293,6 +300,11 @@ static void send_piece(struct session *s, struct slice piece)
     s->children->sent_body += piece.len;
 }
 
+bool children_body_has_begun(const struct session *s)
+{
+    return s->children && s->children->answering && s->children->sent_body > 0;
+}
+
 /* A new body goes out piece by piece; what was spooled only as fast as the MTA reads. */
 static void send_body(struct session *s)
 {
@@ -301,6 +313,7 @@ static void send_body(struct session *s)
     struct slice piece;
     while (body && ch->sent_body < body->bytes) {
         if (!body_fetch(s, body, ch->sent_body, SPOOL_READ_SEND, &piece)) {
+            ch->send_deadline.ms = s->sh->now.mono.ms + SEND_READ_MAX_MS;
             wait_for_children(s);
             return;
         }
@@ -495,6 +508,16 @@ static void spool_failed(struct session *s, int error)
     text_log(s, LOG_LEVEL_ERROR, "spool: %s; the message is put off with 451", strerror(error));
     s->children->failed = true;
     s->children->answering = false;
+    s->children->send_deadline.ms = 0;
+}
+
+void children_check_sending(struct session *s)
+{
+    struct children *ch = s->children;
+    if (ch->send_deadline.ms == 0 || s->sh->now.mono.ms < ch->send_deadline.ms)
+        return;
+    spool_failed(s, ETIMEDOUT);
+    children_settle(s);
 }
 
 static void child_wrote(struct session *s, unsigned number)
@@ -514,6 +537,8 @@ void session_spooled(struct session *s, const struct event *event)
     uint32_t request = event->request;
     if (!ch || !ch->mail)
         return;
+    if (request == SPOOL_READ_SEND)
+        ch->send_deadline.ms = 0;
     if (!event->u.spool.ok)
         spool_failed(s, event->u.spool.error);
     if (request == SPOOL_WRITE_OWN) {

@@ -1,5 +1,6 @@
 """Children behind tarsierd: edits of one seen by the next, failures and fallbacks, conditions, clients that leave."""
 
+import os
 import re
 import signal
 import subprocess
@@ -413,6 +414,31 @@ def child_slow(lab, check):
         check.reply(M.data(c, M.mail("<quiet>")), 250, "the same at the end of a message", least_sec=3.8)
         c.quit()
     check.that("X-Child: seen" in (lab.delivered("<quiet>") or ""), "with its edits")
+
+
+@case("a slow child gives a body of 9 MB to a slow Postfix: it is delivered byte by byte as the child gave it", weight_sec=10)
+def child_slow_body(lab, check):
+    rows = -(-9000000 // 67)
+    wanted = "".join("%010d abcdefghijklmnopqrstuvwxyz ABCDEFGHIJKLMNOPQRSTUVWXYZ.\n" % n for n in range(rows))
+    child = M.Child(lab, "child", "at=eom:wait:1200", "at=eom:bodybytes:9000000")
+    M.postfix(lab, main="milter_default_action = accept")
+    lab.tarsier(M.conf(child.filter(), head="progress every 1s\n"))
+    with lab.client(L.GOOD) as c:
+        c.open()
+        c.rcpt(M.RECIPIENT)
+        c.command("DATA")
+        c.send(M.mail("slow body") + ".\r\n")
+        child.wait(r"^#\d+ eom")
+        cleanup = [int(pid) for pid in subprocess.run(["pgrep", "-x", "cleanup"], stdout=subprocess.PIPE, text=True).stdout.split()]
+        for pid in cleanup:  # it stands still in the middle of the body, while tarsierd's clock for PROGRESS runs out twice
+            os.kill(pid, signal.SIGSTOP)
+        time.sleep(4)
+        for pid in cleanup:
+            os.kill(pid, signal.SIGCONT)
+        check.reply(c.reply(), 250, "accepted", least_sec=1.2)
+        c.quit()
+    got = (lab.delivered("slow body") or "").partition("\n\n")[2]
+    check.that(got == wanted, "delivered as the child gave it", "%d bytes of %d" % (len(got), len(wanted)))
 
 
 @case("a child's PROGRESS restarts its clock, but not beyond progress max", weight_sec=10, expects=REJECTS)

@@ -7,7 +7,8 @@
  *     want child a offered skip addhdrs                want child a not-offered leadspc
  *     want child a macro mail {auth_type} plain        want child a no-macro mail {auth_type}
  *     want child a macros rcpt "i {rcpt_addr}"         all that came with the last one
- *     want child a from <x@example.org>                also to, header, no-header, headers, body: of the last message it saw
+ *     want child a from <x@example.org>                also to, header, no-header, headers, body: of the last message it saw;
+ *                                                  body *N *N TEXT: in several pieces
  *     want child a#2 saw …                             its second connection
  *     want delivered                                   also with from, to, header, no-header, headers, body, quarantined WHY
  *     want m delivered to <b@example.net>              by the connection m
@@ -69,7 +70,8 @@ static void want_body(struct world *w, const char *who, const struct message *m,
     struct slice body = buf_slice(&m->body);
     if (text[0] == '*' && ascii_is_digit(text[1])) {
         struct buf wanted = {0};
-        message_body_text(text, 0, SIZE_MAX, &wanted);
+        for (struct slice rest = slice_cstr(text); rest.len > 0;) /* in pieces, as a child gives it */
+            message_body_text(arena_cstr(&w->arena, slice_cut(&rest, ' ')), 0, SIZE_MAX, &wanted);
         if (!slice_eq(buf_slice(&wanted), body))
             world_fail(w, "%s: wanted a body of %zu bytes, got another one of %zu", who, wanted.len, body.len);
         buf_fini(&wanted);

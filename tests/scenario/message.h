@@ -24,6 +24,7 @@ struct message {
     struct buf body;
     const char *quarantine; /* the reason; NULL: none */
     bool body_is_new;       /* replaced by an edit */
+    bool body_ended;        /* … and the MTA takes no more of the new one */
     unsigned changes;       /* edits applied; all pieces of a new body are one */
 };
 

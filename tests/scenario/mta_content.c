@@ -205,6 +205,8 @@ void mta_edit(struct world *w, struct conn *c, const struct milter_reply *r)
         m->sender = arena_cstr(&w->arena, r->u.address.address);
         break;
     case SMFIR_REPLBODY:
+        if (m->body_ended)
+            world_fail(w, "%s: \"body replacement requests can't currently be mixed with other requests\"", c->name);
         message_replace_body(m, r->u.body);
         break;
     default:

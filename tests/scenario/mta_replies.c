@@ -102,7 +102,9 @@ static void on_refusal(struct world *w, struct conn *c)
         c->unseen = false;
         return;
     }
-    if (c->owed_cmd == SMFIC_BODYEOB && c->mail && c->mail->changes)
+    /* what has begun cannot be taken back when the disk fails within it */
+    bool broken_off = c->mail && c->mail->body_is_new && slice_has_prefix(slice_cstr(c->reply), "451 4.3.1 ");
+    if (c->owed_cmd == SMFIC_BODYEOB && c->mail && c->mail->changes && !broken_off)
         world_fail(w, "%s: %u edits of a mail that is refused", c->name, c->mail->changes);
     if (is_early(c)) {
         c->session_free = true;
@@ -234,6 +236,8 @@ static void on_packet(struct world *w, struct conn *c, const struct wire_packet 
         world_fail(w, "%s: a reply that the MTA does not wait for (code %c)", c->name, p->cmd);
         return;
     }
+    if (r.code != SMFIR_REPLBODY && c->mail && c->mail->body_is_new)
+        c->mail->body_ended = true; /* Postfix 3.7.11, cleanup_milter.c: any other packet ends a replacement */
     switch (r.code) {
     case SMFIR_PROGRESS:
         c->progress++;
