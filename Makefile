@@ -1,27 +1,36 @@
 # The menu. Everything is built by meson; this only names what one types.
 #
-#   make          build            make check   tests that need no root and no network (under a minute)
+#   make          the two programs make check   tests that need no root and no network (under a minute)
 #   make asan     the same tests under AddressSanitizer and UBSan
 #   make tsan     store and log threads under ThreadSanitizer
 #   make valgrind unit tests under valgrind
 #   make fuzz     a minute of every fuzz target (clang)      make bench   the tables of docs/performance.md
 #   make fmt      clang-format on the sources                make docs    manual pages as text
-#   make install  into PREFIX (default /usr/local)
+#   make install  into PREFIX (default /usr/local; what is given here counts, also where something was built before)
 
 B ?= build
 # The tests' own: tools/check-layers reads objects' symbols, which are not in them yet when they are compiled for LTO.
 T ?= build-test
-PREFIX ?= /usr/local
+PREFIX ?=
+PROGRAMS = src/daemon/tarsierd src/cli/tarsier
 # Another version lays some lines out differently.
 CLANG_FORMAT ?= $(shell command -v clang-format-14 || echo clang-format)
 
-.PHONY: all test-build check asan tsan valgrind fuzz bench fmt fmt-check docs install clean layers
+.PHONY: all everything prefix test-build check asan tsan valgrind fuzz bench fmt fmt-check docs install clean layers
 
-all: $(B)/build.ninja
+all: prefix
+	ninja -C $(B) $(PROGRAMS)
+
+everything: prefix
 	ninja -C $(B)
 
 $(B)/build.ninja:
-	meson setup $(B) --prefix=$(PREFIX) -Db_lto=true $(SETUP)
+	meson setup $(B) $(if $(PREFIX),--prefix=$(PREFIX)) -Db_lto=true $(SETUP)
+
+# A build directory has one prefix, and it stands in the programs and in the unit. Another one than before is a change to it.
+prefix: $(B)/build.ninja
+	@test -z "$(PREFIX)" || meson introspect --buildoptions $(B) | grep -qF '"name": "prefix", "value": "$(PREFIX)"' || \
+	  meson configure $(B) -Dprefix="$(PREFIX)"
 
 test-build:
 	test -f $(T)/build.ninja || meson setup $(T)
@@ -46,7 +55,7 @@ valgrind: test-build
 fuzz:
 	tools/fuzz
 
-bench: all
+bench: everything
 	bench/run
 
 layers: test-build
@@ -63,7 +72,7 @@ docs:
 
 # A configuration that is there already stays as it is.
 install: all
-	meson install -C $(B)
+	meson install -C $(B) --no-rebuild
 	test -e $(DESTDIR)/etc/tarsier/tarsier.conf || install -D -m 644 dist/tarsier.conf $(DESTDIR)/etc/tarsier/tarsier.conf
 
 clean:
