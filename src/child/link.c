@@ -50,34 +50,36 @@ static const struct command_rule {
 
 /*
  * DISCARD: of a message, so not before there is one (Postfix warns there, libmilter forbids it). CONNFAIL: of a connection.
- * SKIP is meant for BODY; Postfix takes it as "no more of these" for RCPT and HEADER too. Lists of macros stand in the
- * negotiation, never in a SETSYMLIST of their own. PROGRESS is not here: it has no command of its own.
+ * SKIP is meant for BODY, and to be negotiated (SMFIP_SKIP). Postfix and Sendmail take it for every command, and look at no
+ * negotiation. Nor do they where a change is made: Sendmail logs "lied about …, honoring request anyway". So an action is held
+ * only against what the MTA has offered. Lists of macros stand in the negotiation, never in a SETSYMLIST of their own. PROGRESS
+ * is not here: it has no command of its own.
  */
 static const struct reply_rule {
     uint8_t code;
     bool final;
     uint16_t at;
-    uint32_t action, step; /* to be negotiated; 0: nothing */
-    uint8_t edit;          /* enum mail_edit_kind; not for final ones and REPLBODY */
+    uint32_t action; /* SMFIF_*: what the MTA has to offer; 0: nothing */
+    uint8_t edit;    /* enum mail_edit_kind; not for final ones and REPLBODY */
 } reply_rules[] = {
-    {SMFIR_CONTINUE, true, AT_ALL, 0, 0, 0},
-    {SMFIR_ACCEPT, true, AT_ALL, 0, 0, 0},
-    {SMFIR_REJECT, true, AT_ALL, 0, 0, 0},
-    {SMFIR_TEMPFAIL, true, AT_ALL, 0, 0, 0},
-    {SMFIR_REPLYCODE, true, AT_ALL, 0, 0, 0},
-    {SMFIR_SHUTDOWN, true, AT_ALL, 0, 0, 0},
-    {SMFIR_CONNFAIL, true, AT_CONNECT, 0, 0, 0},
-    {SMFIR_DISCARD, true, AT_MESSAGE, 0, 0, 0},
-    {SMFIR_SKIP, true, AT_RCPT | AT_HEADER | AT_BODY, 0, SMFIP_SKIP, 0},
-    {SMFIR_ADDHEADER, false, AT_EOM, SMFIF_ADDHDRS, 0, MAIL_ADD_HEADER},
-    {SMFIR_INSHEADER, false, AT_EOM, SMFIF_ADDHDRS, 0, MAIL_INSERT_HEADER},
-    {SMFIR_CHGHEADER, false, AT_EOM, SMFIF_CHGHDRS, 0, MAIL_CHANGE_HEADER},
-    {SMFIR_ADDRCPT, false, AT_EOM, SMFIF_ADDRCPT, 0, MAIL_ADD_RECIPIENT},
-    {SMFIR_ADDRCPT_PAR, false, AT_EOM, SMFIF_ADDRCPT_PAR, 0, MAIL_ADD_RECIPIENT},
-    {SMFIR_DELRCPT, false, AT_EOM, SMFIF_DELRCPT, 0, MAIL_DELETE_RECIPIENT},
-    {SMFIR_CHGFROM, false, AT_EOM, SMFIF_CHGFROM, 0, MAIL_CHANGE_SENDER},
-    {SMFIR_QUARANTINE, false, AT_EOM, SMFIF_QUARANTINE, 0, MAIL_QUARANTINE},
-    {SMFIR_REPLBODY, false, AT_EOM, SMFIF_CHGBODY, 0, 0},
+    {SMFIR_CONTINUE, true, AT_ALL, 0, 0},
+    {SMFIR_ACCEPT, true, AT_ALL, 0, 0},
+    {SMFIR_REJECT, true, AT_ALL, 0, 0},
+    {SMFIR_TEMPFAIL, true, AT_ALL, 0, 0},
+    {SMFIR_REPLYCODE, true, AT_ALL, 0, 0},
+    {SMFIR_SHUTDOWN, true, AT_ALL, 0, 0},
+    {SMFIR_CONNFAIL, true, AT_CONNECT, 0, 0},
+    {SMFIR_DISCARD, true, AT_MESSAGE, 0, 0},
+    {SMFIR_SKIP, true, AT_ALL, 0, 0},
+    {SMFIR_ADDHEADER, false, AT_EOM, SMFIF_ADDHDRS, MAIL_ADD_HEADER},
+    {SMFIR_INSHEADER, false, AT_EOM, SMFIF_ADDHDRS, MAIL_INSERT_HEADER},
+    {SMFIR_CHGHEADER, false, AT_EOM, SMFIF_CHGHDRS, MAIL_CHANGE_HEADER},
+    {SMFIR_ADDRCPT, false, AT_EOM, SMFIF_ADDRCPT, MAIL_ADD_RECIPIENT},
+    {SMFIR_ADDRCPT_PAR, false, AT_EOM, SMFIF_ADDRCPT_PAR, MAIL_ADD_RECIPIENT},
+    {SMFIR_DELRCPT, false, AT_EOM, SMFIF_DELRCPT, MAIL_DELETE_RECIPIENT},
+    {SMFIR_CHGFROM, false, AT_EOM, SMFIF_CHGFROM, MAIL_CHANGE_SENDER},
+    {SMFIR_QUARANTINE, false, AT_EOM, SMFIF_QUARANTINE, MAIL_QUARANTINE},
+    {SMFIR_REPLBODY, false, AT_EOM, SMFIF_CHGBODY, 0},
 };
 
 static const struct command_rule *command_rule(uint8_t cmd)
@@ -420,10 +422,9 @@ static enum link_news take_packet(struct link *l, const struct wire_packet *p, s
         return fail(l, r.code == SMFIR_SHUTDOWN ? "it shuts down" : "it speaks without being asked");
     if (!(rule->at & command_rule(l->asked)->at))
         return fail(l, "a reply that this command cannot have");
-    if (rule->action & ~l->got.actions)
-        return fail(l, "a change that it has not negotiated");
-    if (rule->step & ~l->got.steps)
-        return fail(l, "a reply that it has not negotiated");
+    if (rule->action & ~l->offer.actions)
+        return fail(l, "a change that the MTA does not offer");
+    l->unnegotiated |= rule->action & ~l->got.actions;
     return rule->final ? take_final(l, &r, answer) : take_edit(l, rule, &r, now, answer);
 }
 

@@ -3,8 +3,9 @@
  * machine without I/O: bytes in, bytes out, deadlines as values. Knows nothing of sessions, of other children or of what a
  * verdict means for the mail.
  *
- * A child that lies (an answer that this command cannot have, a form that is broken, more than was negotiated, bytes when
- * nothing was asked) is failed: nothing that it has said goes on.
+ * A child that lies (an answer that this command cannot have, a form that is broken, a change that the MTA does not offer,
+ * bytes when nothing was asked) is failed: nothing that it has said goes on. What it says without having negotiated it is
+ * taken where the MTA takes it (Postfix 3.7 milter8_event(); Sendmail 8.14 milter_send_command(), milter_data()).
  */
 #ifndef TARSIER_CHILD_LINK_H
 #define TARSIER_CHILD_LINK_H
@@ -41,6 +42,7 @@ struct link {
     struct milter_options got;        /* what it chose; symlists in memory of the link's */
     struct mono asked_at, deadline;   /* deadline.ms 0: nothing is awaited */
     struct mail_edits edits;          /* since EOM was asked */
+    uint32_t unnegotiated;            /* SMFIF_*: changes that it has made without negotiating them */
     const char *why;                  /* LINK_FAILED: a literal, for the log */
     uint8_t failed_at;  /* LINK_FAILED: the command that was asked, SMFIC_OPTNEG, or 0 while connecting or idle */
     struct buf in;      /* the beginning of a packet */
@@ -60,7 +62,11 @@ enum link_news {
 
 /* Final for its command. */
 struct link_answer {
-    uint8_t code;      /* CONTINUE, ACCEPT, REJECT, TEMPFAIL, DISCARD, REPLYCODE, SKIP. SHUTDOWN, CONNFAIL: REPLYCODE 421 */
+    /*
+     * CONTINUE, ACCEPT, REJECT, TEMPFAIL, DISCARD, REPLYCODE. SHUTDOWN, CONNFAIL: REPLYCODE 421. SKIP: goes on, and wants no
+     * more RCPT, HEADER or BODY of this message; for every other command the same as CONTINUE (Postfix 3.7).
+     */
+    uint8_t code;
     int status;        /* REPLYCODE: 400..599 */
     struct slice text; /* REPLYCODE: as milter_reply.replycode.text */
 };

@@ -143,6 +143,14 @@ struct milter_options merge_wishes(const struct milter_options *mta_offer, const
     return o;
 }
 
+const char *merge_action_name(uint32_t actions)
+{
+    for (size_t i = 0; i < COUNT_OF(edits); i++)
+        if (actions & edits[i].action)
+            return edits[i].what;
+    return "no change";
+}
+
 const char *merge_wants_more(const struct milter_options *granted, const struct milter_options *chosen)
 {
     uint32_t missing = unwanted_steps(granted) & ~unwanted_steps(chosen);

@@ -32,6 +32,7 @@ struct milter_options merge_wishes(const struct milter_options *mta_offer, const
  * Does what it chose ask for more of the MTA than was granted: a step that is not sent, an action, RCPT_REJ, LEADSPC? NULL:
  * no; else what, for the log.
  */
+const char *merge_action_name(uint32_t actions); /* of the first of these SMFIF_* that changes a message, for the log */
 const char *merge_wants_more(const struct milter_options *granted, const struct milter_options *chosen);
 
 /* Blank-separated names, with or without braces ("i {rcpt_addr}"): is this macro among them? */

@@ -137,7 +137,7 @@ static void reset_for_message(struct session *s, struct child *c)
     if (c->counted)
         children_log_child(c);
     child_abort(c);
-    c->counted = c->was_quarantined = c->skips = false;
+    c->counted = c->was_quarantined = c->skips = c->skips_rcpt = c->skips_header = false;
     c->asked = is_child(c) ? POLICY_LATER : POLICY_NO;
     c->header = c->rcpt = (struct mail_cursor){0};
     c->rcpt_good = 0;
@@ -513,8 +513,20 @@ bool child_may_edit(const struct child *c)
     if (!is_child(c) || c->conf->set.evaluation)
         return false;
     if (c->link && c->link->state != LINK_CONNECTING && c->link->state != LINK_NEGOTIATING && c->link->state != LINK_NEW)
-        return child_actions_edit(c->link->got.actions);
+        return child_actions_edit(c->link->got.actions | c->record->unnegotiated);
     return !c->record->wish.known || child_actions_edit(c->record->wish.options.actions);
+}
+
+bool child_is_overtaken(const struct child *c)
+{
+    const struct children *ch = c->session->children;
+    for (unsigned i = c->number + 1u; i < ch->count; i++) {
+        const struct child *behind = &ch->child[i];
+        bool has_seen = behind->header.at || behind->body_told > 0 || behind->next > PLACE_HEADER;
+        if (has_seen && !behind->conf->sees_original)
+            return true;
+    }
+    return false;
 }
 
 /* ---- ends ---- */

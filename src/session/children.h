@@ -65,7 +65,8 @@ struct child {
     bool begun_anew;                 /* it has been told an envelope that an earlier filter has changed */
     bool told_mail;                  /* it is in a message: ABORT is due when that ends early */
     bool rests;                      /* it has closed its connection between messages: not before the next one again */
-    bool skips;                      /* it wants no more of the body */
+    bool skips_rcpt, skips_header;   /* it wants no more of these, in this message */
+    bool skips;                      /* … of the body */
     bool applied;                    /* its edits are in mail */
     bool stopped;                    /* another's refusal, or the client's leave, has ended its say */
     bool counted;                    /* it was asked in this message: a line of statistics is due */
@@ -184,6 +185,8 @@ void child_hang_up(struct child *c);
 /* One that may still change what those behind it see. */
 bool child_may_edit(const struct child *c);
 bool child_actions_edit(uint32_t actions); /* SMFIF_*: is there one that those behind it would see? */
+/* One behind it has begun with the headers or the body as they are before its edits. */
+bool child_is_overtaken(const struct child *c);
 bool child_is_settled(const struct child *c);
 struct policy_session_facts children_facts(const struct session *s);
 int64_t children_deadline_ms(const struct session *s); /* 0: none */

@@ -79,14 +79,23 @@ static bool options_eq(const struct milter_options *a, const struct milter_optio
     return same;
 }
 
+void record_note_unnegotiated(struct child_record *r, uint32_t actions)
+{
+    r->unnegotiated |= actions;
+    r->wish.options.actions |= actions;
+    r->learned++;
+}
+
 void record_learn(struct child_record *r, const struct milter_options *options)
 {
-    if (r->wish.known && options_eq(&r->wish.options, options))
+    struct milter_options wanted = *options;
+    wanted.actions |= r->unnegotiated;
+    if (r->wish.known && options_eq(&r->wish.options, &wanted))
         return;
     arena_clear(&r->wish_arena);
     r->learned++;
     r->wish.known = true;
-    r->wish.options = *options;
+    r->wish.options = wanted;
     for (int i = 0; i < SMFIM_STAGES; i++)
         r->wish.options.symlist[i] = arena_slice(&r->wish_arena, options->symlist[i]);
 }

@@ -39,7 +39,8 @@ struct child_record {
     char *name, *connect;
     struct child_wish wish; /* as it negotiated last; lists in wish_arena */
     struct arena wish_arena;
-    uint64_t learned; /* how often its wish has changed */
+    uint64_t learned;      /* how often its wish has changed */
+    uint32_t unnegotiated; /* SMFIF_*: changes that it makes without negotiating them */
     struct breaker breaker;
     uint64_t connections, failures; /* since the start */
 };
@@ -107,6 +108,8 @@ void shared_fini(struct shared *sh);
 struct child_record *shared_record(struct shared *sh, const char *name, const char *connect);
 /* What a child said it wants: kept for the negotiations to come. */
 void record_learn(struct child_record *r, const struct milter_options *options);
+/* It has made these changes (SMFIF_*) without negotiating them: they count as wanted from now on, whatever it negotiates. */
+void record_note_unnegotiated(struct child_record *r, uint32_t actions);
 
 /* A counted copy of these lists: the newest one, where that says the same. Owner: macro_lists_unref. */
 struct macro_lists *shared_lists(struct shared *sh, const struct slice names[SMFIM_STAGES]);

@@ -143,7 +143,7 @@ void child_abort(struct child *c)
 {
     if (!c->told_mail)
         return;
-    c->told_mail = false;
+    c->told_mail = c->skips_rcpt = c->skips_header = false;
     if (!c->link || (c->link->state != LINK_IDLE && c->link->state != LINK_ASKED))
         return;
     ask(c, &(struct milter_command){.cmd = SMFIC_ABORT}, SLICE_NONE);
@@ -233,6 +233,10 @@ static bool tell_rcpt(struct child *c)
         if (!is_due(c, note))
             continue;
         note->told |= 1u << c->number;
+        if (c->skips_rcpt) {
+            c->rcpt_good += !note->rejected;
+            continue;
+        }
         c->last = c->next;
         c->rcpt_asked = number;
         ask(c, &command, note->macros);
@@ -290,7 +294,7 @@ static bool tell_header(struct child *c)
         return false;
     if (begin_anew(c))
         return true;
-    if (link_wants(c->link, SMFIC_HEADER) &&
+    if (!c->skips_header && link_wants(c->link, SMFIC_HEADER) &&
         mail_next_header(ch->mail, view_of(c), &c->header, &command.u.header.name, &command.u.header.value)) {
         c->last = PLACE_HEADER;
         ask(c, &command, ch->header_macros);
@@ -451,9 +455,50 @@ static void note_quarantine(struct child *c)
         c->session->children->quarantined[c->number] = true;
 }
 
+/*
+ * What it has changed without having negotiated it, it is known for from now on: those behind it will wait for its edits. False: one of
+ * them has not waited this time, and has judged another message than the one that would be delivered.
+ */
+static bool may_change(struct child *c)
+{
+    uint32_t more = c->link->unnegotiated;
+    if (more & ~c->record->unnegotiated) {
+        effects_log(c->session->sh->out, c->session->id, LOG_LEVEL_NOTICE,
+                    "filter \"%s\": %s, which it has not negotiated; it is done, as the mail server would do it",
+                    c->conf->name, merge_action_name(more & ~c->record->unnegotiated));
+        record_note_unnegotiated(c->record, more);
+    }
+    return c->conf->set.evaluation || !child_actions_edit(more) || !child_is_overtaken(c);
+}
+
+/* The end of the message: its edits, and its verdict. */
+static void message_answered(struct child *c, enum verdict v, const struct link_answer *a)
+{
+    const struct link_answer later = {
+        .code = SMFIR_REPLYCODE, .status = 451, .text = SLICE_LIT("451 4.3.5 A filter is not ready yet, try again later")};
+    note_quarantine(c);
+    c->edits = c->link->edits;
+    c->link->edits = (struct mail_edits){0};
+    c->told_mail = false;
+    if (!may_change(c) && v <= VERDICT_CONTINUE)
+        say_final(c, VERDICT_TEMPFAIL, &later, false);
+    else
+        say_final(c, v, a, false);
+}
+
+/* It wants no more of these. */
+static void note_skip(struct child *c, uint8_t cmd)
+{
+    c->skips_rcpt |= cmd == SMFIC_RCPT;
+    c->skips_header |= cmd == SMFIC_HEADER;
+    c->skips |= cmd == SMFIC_BODY;
+}
+
 static void answered(struct child *c, uint8_t cmd, const struct link_answer *a)
 {
     enum verdict v = verdict_of_code(a->code, a->status);
+    if (a->code == SMFIR_SKIP)
+        note_skip(c, cmd);
     switch (cmd) {
     case SMFIC_CONNECT:
     case SMFIC_HELO:
@@ -468,16 +513,10 @@ static void answered(struct child *c, uint8_t cmd, const struct link_answer *a)
         c->refusal = a->code == SMFIR_REPLYCODE ? arena_slice(&c->session->children->unknown_texts, a->text) : SLICE_NONE;
         break;
     case SMFIC_BODYEOB:
-        note_quarantine(c);
-        c->edits = c->link->edits;
-        c->link->edits = (struct mail_edits){0};
-        c->told_mail = false;
-        say_final(c, v, a, false);
+        message_answered(c, v, a);
         break;
     default:
-        if (a->code == SMFIR_SKIP && cmd == SMFIC_BODY)
-            c->skips = true;
-        else if (v != VERDICT_CONTINUE)
+        if (v != VERDICT_CONTINUE)
             say_final(c, v, a, false);
         break;
     }
@@ -486,14 +525,8 @@ static void answered(struct child *c, uint8_t cmd, const struct link_answer *a)
 /* It may change what those behind it see, which it never wanted before; and one of them has begun with the message as it is. */
 static bool comes_too_late(const struct child *c)
 {
-    const struct children *ch = c->session->children;
-    if (c->conf->set.evaluation || !child_actions_edit(c->link->got.actions) || !c->record->wish.known ||
-        child_actions_edit(c->record->wish.options.actions))
-        return false;
-    for (unsigned i = c->number + 1u; i < ch->count; i++)
-        if (ch->child[i].told_mail && ch->child[i].next >= PLACE_HEADER && !ch->child[i].conf->sees_original)
-            return true;
-    return false;
+    return !c->conf->set.evaluation && child_actions_edit(c->link->got.actions) && c->record->wish.known &&
+           !child_actions_edit(c->record->wish.options.actions) && child_is_overtaken(c);
 }
 
 static void negotiated(struct child *c)

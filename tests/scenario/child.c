@@ -351,13 +351,13 @@ static void note_answer(struct child_conn *cc, uint8_t cmd, uint8_t code)
     bool refuses = code == SMFIR_REJECT || code == SMFIR_TEMPFAIL || code == SMFIR_REPLYCODE || code == SMFIR_SHUTDOWN ||
                    code == SMFIR_CONNFAIL;
     cc->accepted_session |= early && code == SMFIR_ACCEPT;
-    cc->session_over |= early && code != SMFIR_CONTINUE;
+    cc->session_over |= early && code != SMFIR_CONTINUE && code != SMFIR_SKIP;
     if (early || cmd == SMFIC_UNKNOWN || cmd == SMFIC_OPTNEG)
         return;
     cc->accepted_message |= code == SMFIR_ACCEPT;
     cc->skips_body |= cmd == SMFIC_BODY && code == SMFIR_SKIP;
     if (cmd == SMFIC_BODYEOB) {
-        cc->passed_eom |= code == SMFIR_CONTINUE || code == SMFIR_ACCEPT;
+        cc->passed_eom |= code == SMFIR_CONTINUE || code == SMFIR_ACCEPT || code == SMFIR_SKIP;
         cc->rank = 0;
         return;
     }

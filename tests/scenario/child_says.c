@@ -103,7 +103,7 @@ static void put_lie(struct answer *a)
     if (a->cmd == SMFIC_OPTNEG)
         milter_put_code(&a->out, SMFIR_CONTINUE);
     else if (a->cmd == SMFIC_BODYEOB)
-        milter_put_code(&a->out, SMFIR_SKIP);
+        milter_put_code(&a->out, SMFIR_CONNFAIL);
     else
         milter_put_header(&a->out, SMFIR_ADDHEADER, 0, SLICE_LIT("X-Lie"), SLICE_LIT("yes"));
 }
@@ -147,9 +147,7 @@ static void check_answer(struct answer *a, uint8_t code, struct slice payload)
 {
     struct milter_reply parsed;
     struct wire_packet p = {code, payload};
-    bool may_skip = a->cmd == SMFIC_BODY && (a->cc->chosen.steps & SMFIP_SKIP);
-    if (code == SMFIR_CONNFAIL || code == SMFIR_SHUTDOWN || (code == SMFIR_SKIP && !may_skip) ||
-        milter_parse_reply(&p, &parsed) != ERR_NONE)
+    if (code == SMFIR_CONNFAIL || code == SMFIR_SHUTDOWN || milter_parse_reply(&p, &parsed) != ERR_NONE)
         child_misbehaves(a->cc);
 }
 
@@ -186,7 +184,7 @@ static void check_edit(struct answer *a, uint8_t code)
     for (size_t i = 0; i < sizeof(needs) / sizeof(needs[0]); i++)
         if (needs[i].code == code)
             action = needs[i].action;
-    if (a->cmd != SMFIC_BODYEOB || !(a->cc->chosen.actions & action))
+    if (a->cmd != SMFIC_BODYEOB || !(a->cc->offered.actions & action))
         child_misbehaves(a->cc);
 }
 

@@ -109,7 +109,7 @@ struct storm_peer {
     unsigned late;                                             /* answers that an ABORT has made void */
     int64_t due_ms; /* when it does what it does; 0: nothing is due, INT64_MAX: it is silent */
     int rank;       /* how far it has got in a message, storm_child.c */
-    bool told_connect, told_mail, told_data, told_eoh, skips, aborted;
+    bool told_connect, told_mail, told_data, told_eoh, skips, skips_rcpt, skips_header, aborted;
     bool excused; /* it has done something that it may be closed for without a QUIT */
     uint32_t version, actions, steps;
     unsigned opened_in; /* the number of the message in which it was connected to */

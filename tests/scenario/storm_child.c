@@ -104,7 +104,7 @@ static void new_message(struct storm_peer *p)
     memset(&p->told, 0, sizeof(p->told));
     p->told.body = body;
     p->rank = RANK_HELO;
-    p->told_mail = p->told_data = p->told_eoh = p->skips = false;
+    p->told_mail = p->told_data = p->told_eoh = p->skips = p->skips_rcpt = p->skips_header = false;
 }
 
 static void check_order(struct storm *w, struct storm_peer *p, const struct command *c)
@@ -125,7 +125,7 @@ static void check_order(struct storm *w, struct storm_peer *p, const struct comm
         storm_fail(w, "child %c is told %c without the last HELO", letter(p), c->cmd);
     if (c->rank > RANK_MAIL && wants(p, SMFIC_MAIL) && !p->told_mail)
         storm_fail(w, "child %c is told %c before MAIL", letter(p), c->cmd);
-    if (c->rank > RANK_RCPT && wants(p, SMFIC_RCPT) && p->told.recipients.n == 0)
+    if (c->rank > RANK_RCPT && wants(p, SMFIC_RCPT) && p->told.recipients.n == 0 && !p->skips_rcpt)
         storm_fail(w, "child %c is told %c before RCPT", letter(p), c->cmd);
     if (c->rank > RANK_EOH && wants(p, SMFIC_EOH) && !p->told_eoh && w->original.headers.n > 1)
         storm_fail(w, "child %c is told %c before EOH", letter(p), c->cmd);
@@ -187,7 +187,8 @@ static void check_message(struct storm *w, struct storm_peer *p)
         storm_fail(w, "child %c is asked about a message that its condition does not mean", letter(p));
     if (wants(p, SMFIC_MAIL) && strcmp(view.sender, p->told.sender) != 0)
         storm_fail(w, "child %c knows sender %s, which is %s", letter(p), p->told.sender, view.sender);
-    const char *differs = wants(p, SMFIC_HEADER) ? storm_headers_differ(&view.headers, &p->told.headers, false) : NULL;
+    const char *differs =
+        wants(p, SMFIC_HEADER) && !p->skips_header ? storm_headers_differ(&view.headers, &p->told.headers, false) : NULL;
     if (differs) {
         storm_log_headers(w, "want", &view.headers);
         storm_log_headers(w, "told", &p->told.headers);
@@ -197,7 +198,7 @@ static void check_message(struct storm *w, struct storm_peer *p)
         (view.body.len != p->told.body.len ||
          memcmp(view.body.ptr ? view.body.ptr : "", p->told.body.ptr ? p->told.body.ptr : "", view.body.len) != 0))
         storm_fail(w, "child %c knows another body: %zu bytes, not %zu", letter(p), p->told.body.len, view.body.len);
-    for (int i = 0; i < view.recipients.n && wants(p, SMFIC_RCPT); i++)
+    for (int i = 0; i < view.recipients.n && wants(p, SMFIC_RCPT) && !p->skips_rcpt; i++)
         if (storm_find_recipient(&p->told.recipients, view.recipients.at[i]) < 0 &&
             storm_may_hear(w, f, view.recipients.at[i]) && (f->when != WHEN_RCPT || view.recipients.at[i][1] != 'z'))
             storm_fail(w, "child %c does not know recipient %s", letter(p), view.recipients.at[i]);
@@ -222,9 +223,13 @@ static void take_command(struct storm *w, struct storm_peer *p, const struct mil
         storm_text(p->told.sender, c->u.envelope.address);
         break;
     case SMFIC_RCPT:
+        if (p->skips_rcpt)
+            storm_fail(w, "child %c is told a recipient after SKIP", letter(p));
         told_recipient(w, p, c);
         break;
     case SMFIC_HEADER:
+        if (p->skips_header)
+            storm_fail(w, "child %c is told a header after SKIP", letter(p));
         told_header(p, c);
         break;
     case SMFIC_EOH:
@@ -467,8 +472,10 @@ static void put_verdict(struct storm *w, struct storm_peer *p, unsigned how, enu
         strcpy(text, "421 4.3.2 Service not available, try again later");
         milter_put_code(out, SMFIR_SHUTDOWN);
         return;
-    } else if (how < 120 && how >= 90 && is_rcpt_etc && (p->steps & SMFIP_SKIP)) {
+    } else if (how < 120 && how >= 90 && is_rcpt_etc) { /* negotiated or not */
         p->skips |= p->owed == SMFIC_BODY;
+        p->skips_rcpt |= p->owed == SMFIC_RCPT;
+        p->skips_header |= p->owed == SMFIC_HEADER;
         milter_put_code(out, SMFIR_SKIP);
         return;
     }

@@ -62,12 +62,12 @@ static inline void rig_ask(struct rig *r, uint8_t cmd)
     link_ask(&r->link, &c, SLICE_NONE, r->now, &r->out);
 }
 
-/* Up to LINK_IDLE: all is offered, the child chooses this. */
-static inline void rig_open(struct rig *r, uint32_t version, uint32_t actions, uint32_t steps)
+/* Up to LINK_IDLE: these actions are offered, and all steps; the child chooses this. */
+static inline void rig_open_offered(struct rig *r, uint32_t version, uint32_t offered, uint32_t actions, uint32_t steps)
 {
     rig_new(r);
     link_connecting(&r->link, r->now);
-    const struct milter_options offer = {.version = MILTER_VERSION, .actions = SMFIF_ALL, .steps = rig_steps};
+    const struct milter_options offer = {.version = MILTER_VERSION, .actions = offered, .steps = rig_steps};
     link_connected(&r->link, &offer, r->now, &r->out);
     buf_clear(&r->out);
     struct buf said = {0};
@@ -75,6 +75,11 @@ static inline void rig_open(struct rig *r, uint32_t version, uint32_t actions, u
     CHECK_INT(rig_say(r, buf_slice(&said)), LINK_NEGOTIATED);
     CHECK_INT(r->link.state, LINK_IDLE);
     buf_fini(&said);
+}
+
+static inline void rig_open(struct rig *r, uint32_t version, uint32_t actions, uint32_t steps)
+{
+    rig_open_offered(r, version, SMFIF_ALL, actions, steps);
 }
 
 #endif
