@@ -9,6 +9,7 @@
 #include "daemon/surplus.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,10 +37,27 @@ void daemon_log_diags(struct daemon *d, const struct diags *diags)
 
 /* ---- hooks ---- */
 
+/* On a worker: it takes as long as there is memory to look through. */
+static void trim_work(void *ctx)
+{
+    (void)ctx;
+    malloc_trim(0);
+}
+
+static void trim_done(void *ctx)
+{
+    struct daemon *d = ctx;
+    d->trimming = false;
+}
+
 static void hook_step(void *ctx, const struct event *event, struct effects *out)
 {
     struct daemon *d = ctx;
     engine_step(d->engine, event, out);
+    if (!d->trimming && trim_due(&d->trim, engine_memory_bytes(d->engine), event->now.mono)) {
+        d->trimming = true;
+        io_work(d->io, trim_work, trim_done, d);
+    }
 }
 
 static void hook_surplus(void *ctx, const struct event *event, struct effects *out)
@@ -58,7 +76,7 @@ static void hook_surplus(void *ctx, const struct event *event, struct effects *o
 static bool hook_wants_ticks(void *ctx)
 {
     struct daemon *d = ctx;
-    return engine_wants_ticks(d->engine);
+    return engine_wants_ticks(d->engine) || trim_wanted(&d->trim, engine_memory_bytes(d->engine));
 }
 
 static void hook_store(void *ctx, const struct effect *e)

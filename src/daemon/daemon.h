@@ -8,6 +8,7 @@
 #include "daemon/options.h"
 #include "setup/rights.h"
 #include "engine/engine.h"
+#include "daemon/trim.h"
 #include "fetch/dns/dns.h"
 #include "io/io.h"
 #include "log/log.h"
@@ -30,6 +31,8 @@ struct daemon {
     uint32_t descriptors;  /* for sessions, children and spool files */
     uint32_t sessions_max;
     int64_t surplus_told_ms; /* when the log last said that there are too many sessions; 0: never */
+    struct trim trim;
+    bool trimming;
     struct identity identity;
     struct pidfile pidfile;
     int dump_fd; /* milter-greylist's dump, from before root's rights are given up until it is imported; -1: none */

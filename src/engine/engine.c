@@ -191,6 +191,8 @@ void engine_step(struct engine *e, const struct event *event, struct effects *ou
         break;
     case EVENT_LIMITS:
         sh->mta_sessions = event->u.limits.mta_sessions;
+        if (event->u.limits.memory_bytes)
+            sh->keeps.max_bytes = event->u.limits.memory_bytes;
         break;
     case EVENT_INQUIRE:
         if (!sh->stopping)
@@ -215,6 +217,13 @@ void engine_step(struct engine *e, const struct event *event, struct effects *ou
 bool engine_wants_ticks(const struct engine *e)
 {
     return e->shared.wheel.count > 0;
+}
+
+uint64_t engine_memory_bytes(const struct engine *e)
+{
+    enum { SESSION_BYTES = 2048 }; /* as docs/performance.md has it measured */
+    const struct shared *sh = &e->shared;
+    return (uint64_t)sh->stats.open * SESSION_BYTES + sh->keeps.used_bytes + sh->bodies.used_bytes;
 }
 
 struct engine_stats engine_stats(const struct engine *e)

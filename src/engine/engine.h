@@ -25,6 +25,9 @@ void engine_step(struct engine *e, const struct event *event, struct effects *ou
 /* Whether EVENT_TICK is needed for now (some timer runs). May be asked after each step. */
 bool engine_wants_ticks(const struct engine *e);
 
+/* About how much memory the sessions use now, with what they keep of messages. */
+uint64_t engine_memory_bytes(const struct engine *e);
+
 struct engine_stats engine_stats(const struct engine *e);
 
 #endif

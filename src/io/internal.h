@@ -109,6 +109,7 @@ struct io {
     struct conn **chunks;
     size_t n_chunks, cap_chunks;
     struct list free, lingering;
+    uint64_t queued_bytes;      /* of all streams: handed to libuv, and not written yet */
     uint32_t sessions, surplus; /* open now; a lingering one counts */
 
     /* children by the slot of their name; the objects in chunks as above, for they outlive their names */

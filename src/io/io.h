@@ -44,6 +44,7 @@ struct io_limits {
     uint32_t sessions_max;
     /* Connections to children and spool files, together. One more is refused: CHILD_LOST, a SPOOL's error, with EMFILE. */
     uint32_t files_max;
+    uint64_t queues_max_bytes;   /* sent and not yet with the kernel, of all connections; 0: IO_QUEUES_MAX_BYTES */
     const char *spool_directory; /* borrowed; must be there when a spool file is made. NULL: ENOENT */
 };
 
@@ -55,6 +56,9 @@ enum {
      * sender that drains does not exceed it when it sends no more than this from one DRAINED to the next.
      */
     IO_QUEUE_MAX_BYTES = SEND_QUEUE_MAX_BYTES,
+    /* Of all connections: beyond it one that has more than IO_QUEUE_FREE_BYTES of its own is broken in the same way. */
+    IO_QUEUES_MAX_BYTES = 64 * 1024 * 1024,
+    IO_QUEUE_FREE_BYTES = 64 * 1024,
 };
 
 /* Errors: ERR_IO (the system gives no loop; errno tells). Owner: free with io_free. */

@@ -14,6 +14,7 @@
 
 struct queued_write {
     uv_write_t req;
+    size_t length;
     char bytes[];
 };
 
@@ -55,7 +56,9 @@ static void write_done(uv_write_t *req, int status)
 {
     struct stream *s = CONTAINER_OF(req->handle, struct stream, uv.stream);
     struct io *io = req->handle->loop->data;
-    free(CONTAINER_OF(req, struct queued_write, req));
+    struct queued_write *w = CONTAINER_OF(req, struct queued_write, req);
+    io->queued_bytes -= w->length;
+    free(w);
     if (status == UV_ECANCELED)
         return; /* it is being closed, or did not get its connection */
     if (status < 0) {
@@ -68,17 +71,28 @@ static void write_done(uv_write_t *req, int status)
     }
 }
 
+/* One that reads little has only its own bound; all together have one for those that have much. */
+static bool may_queue(const struct io *io, const struct stream *s, size_t length)
+{
+    size_t own = s->uv.stream.write_queue_size + length;
+    uint64_t max = io->limits.queues_max_bytes ? io->limits.queues_max_bytes : IO_QUEUES_MAX_BYTES;
+    return own <= IO_QUEUE_MAX_BYTES && (own <= IO_QUEUE_FREE_BYTES || io->queued_bytes + length <= max);
+}
+
 static void write_queue(struct io *io, struct stream *s, struct slice bytes)
 {
-    if (s->uv.stream.write_queue_size + bytes.len > IO_QUEUE_MAX_BYTES) {
+    if (!may_queue(io, s, bytes.len)) {
         stream_break(io, s, ENOBUFS);
         return;
     }
     struct queued_write *w = mem_alloc(sizeof(*w) + bytes.len);
+    w->length = bytes.len;
     memcpy(w->bytes, bytes.ptr, bytes.len);
+    io->queued_bytes += bytes.len;
     uv_buf_t buf = uv_buf_init(w->bytes, (unsigned)bytes.len);
     int r = uv_write(&w->req, &s->uv.stream, &buf, 1, write_done);
     if (r < 0) {
+        io->queued_bytes -= w->length;
         free(w);
         stream_break(io, s, -r);
     }

@@ -89,6 +89,7 @@ struct event {
         struct plan *plan;
         struct {
             uint32_t mta_sessions; /* the MTA's process limit; 0 when it cannot be read */
+            uint64_t memory_bytes; /* of all sessions together, but for bodies and headers; 0: as it is, at first 64 MiB */
         } limits;
         struct {
             child_id id;

@@ -70,10 +70,11 @@ static void free_message_of(struct session *s, struct children *ch)
             free(ch->child[i].new_body);
             ch->child[i].new_body = NULL;
         }
+    shared_keep_less(s->sh, ch->peek.len, 0);
     buf_fini(&ch->peek);
+    shared_keep_less(s->sh, ch->changes.len, 0);
     buf_fini(&ch->changes);
-    arena_clear(&ch->message_scope.arena);
-    ch->message_scope.kept_bytes = 0;
+    session_clear_scope(s, &ch->message_scope);
 }
 
 void children_free(struct session *s)
@@ -92,9 +93,9 @@ void children_free(struct session *s)
     free_message_of(s, ch);
     macro_lists_unref(ch->granted_lists);
     arena_fini(&ch->unknown_texts);
-    arena_fini(&ch->conn_scope.arena);
-    arena_fini(&ch->helo_scope.arena);
-    arena_fini(&ch->message_scope.arena);
+    session_clear_scope(s, &ch->conn_scope);
+    session_clear_scope(s, &ch->helo_scope);
+    session_clear_scope(s, &ch->message_scope);
     free(ch);
     s->children = NULL;
 }
@@ -125,9 +126,9 @@ void children_take_plan(struct session *s)
     macro_lists_unref(old->granted_lists);
     arena_fini(&old->unknown_texts);
     free_message_of(s, old);
-    arena_fini(&old->conn_scope.arena);
-    arena_fini(&old->helo_scope.arena);
-    arena_fini(&old->message_scope.arena);
+    session_clear_scope(s, &old->conn_scope);
+    session_clear_scope(s, &old->helo_scope);
+    session_clear_scope(s, &old->message_scope);
     free(old);
     s->children = ch;
 }
@@ -210,8 +211,7 @@ void children_clear_helo(struct session *s)
     struct children *ch = s->children;
     if (!ch)
         return;
-    arena_clear(&ch->helo_scope.arena);
-    ch->helo_scope.kept_bytes = 0;
+    session_clear_scope(s, &ch->helo_scope);
     ch->helo = (struct kept){SLICE_NONE, SLICE_NONE};
 }
 

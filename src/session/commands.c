@@ -239,7 +239,7 @@ static void on_quit_nc(struct session *s, const struct milter_command *c, struct
 {
     (void)c, (void)raw;
     session_clear_message(s);
-    session_clear_scope(&s->conn);
+    session_clear_scope(s, &s->conn);
     session_clear_helo(s);
     children_clear_connection(s);
     s->host = s->client_ptr = s->mta_name = s->if_addr = SLICE_NONE;
@@ -321,6 +321,11 @@ void command_handle(struct session *s, const struct wire_packet *p)
         s->owed = p->cmd;
     if (is_answered && session_is_passed(s)) {
         session_reply_code(s, SMFIR_CONTINUE); /* an MTA that goes on asking after "accept" */
+        return;
+    }
+    if (rule->is_answered && (s->flags & FLAG_REFUSED)) {
+        if (is_answered)
+            session_refuse(s);
         return;
     }
     rule->handle(s, &c, p->body);

@@ -67,6 +67,7 @@ enum {
     FLAG_HELO_MACROS = 1u << 12,
     FLAG_LET_BY = 1u << 14,           /* its condition said no of a recipient of this message */
     FLAG_SILENT_HEADERS = 1u << 15,   /* SMFIP_NR_HDR: no header is answered by itself */
+    FLAG_REFUSED = 1u << 19,          /* it asked for more memory than it may have: its next command is answered with 421 */
     FLAG_NAMED = 1u << 18,            /* a line of the log has called the connection by its own name */
     FLAG_HEADERS_LEFT_OUT = 1u << 13, /* it was said that a message has more headers to add than it may */
 };
@@ -195,9 +196,18 @@ uint32_t session_next_request(struct session *s);
 void session_reply_gone(struct session *s, const char *text);
 /* Close now; why goes to the log unless NULL. */
 void session_close(struct session *s, const char *why);
-/* Copy text into a scope; NONE and a closed session when the MTA has sent more than a scope may hold. */
+/*
+ * Copy text into a scope. NONE and session_is_refused() when the MTA has sent more than a scope may hold, or the budget of all
+ * sessions is spent: the command that is to be answered has 421, else the next one will.
+ */
 struct slice session_keep(struct session *s, struct scope *scope, struct slice text);
-void session_clear_scope(struct scope *scope);
+/* The same for the owner of a scope with another bound: count what is about to be kept. False: refused. */
+bool session_may_keep(struct session *s, struct scope *scope, size_t bytes, size_t max_bytes);
+/* The session is over, or will be with its next command: nothing more is kept for it. */
+bool session_is_refused(const struct session *s);
+/* The command that is to be answered has 421, and the connection ends: the MTA's client is to come back. */
+void session_refuse(struct session *s);
+void session_clear_scope(struct session *s, struct scope *scope);
 void session_clear_helo(struct session *s);
 void session_clear_recipient(struct session *s);
 void session_clear_message(struct session *s);

@@ -7,18 +7,19 @@
 
 #include <string.h>
 
-enum { MESSAGE_KEEP_MAX_BYTES = 8 * 1024 * 1024 }; /* macros of tens of thousands of recipients */
+enum {
+    MESSAGE_KEEP_MAX_BYTES = 16 * 1024 * 1024, /* macros of tens of thousands of recipients */
+    RECIPIENT_NODE_BYTES = 64,
+};
 
 /* As session_keep; a message may have much more of it than a connection. */
 static struct slice keep(struct session *s, struct scope *scope, struct slice text)
 {
     if (scope != &s->children->message_scope)
         return session_keep(s, scope, text);
-    scope->kept_bytes += (uint32_t)text.len + 1;
-    if (scope->kept_bytes <= MESSAGE_KEEP_MAX_BYTES)
-        return arena_slice(&scope->arena, text);
-    session_close(s, "the MTA sends recipients and macros without end");
-    return SLICE_NONE;
+    if (session_is_refused(s) || !session_may_keep(s, scope, text.len + 1, MESSAGE_KEEP_MAX_BYTES))
+        return SLICE_NONE;
+    return arena_slice(&scope->arena, text);
 }
 
 /* ---- macros ---- */
@@ -60,7 +61,7 @@ void children_note_macros(struct session *s, uint8_t for_cmd, struct slice pairs
     if (!ch->any_child || !at || (at->ptr && slice_eq(*at, pairs))) /* {i} comes with every header again */
         return;
     struct slice kept = keep(s, scope, pairs);
-    if (s->phase != PHASE_OVER) /* nothing is left of the children else */
+    if (!session_is_refused(s)) /* nothing may be left of the children else */
         *at = kept;
 }
 
@@ -164,9 +165,14 @@ static void judge_recipient(struct session *s, struct child *c, struct recipient
 
 void children_keep_rcpt(struct session *s, struct slice body)
 {
-    struct slice kept = keep(s, &s->children->message_scope, body);
-    if (s->phase != PHASE_OVER)
-        s->children->rcpt = kept;
+    struct scope *scope = &s->children->message_scope;
+    /* It is kept once more, with a note and a node of a list, in the message. */
+    size_t again = body.len + sizeof(struct recipient_note) + RECIPIENT_NODE_BYTES;
+    if (session_may_keep(s, scope, again, MESSAGE_KEEP_MAX_BYTES)) {
+        struct slice kept = keep(s, scope, body);
+        if (s->phase != PHASE_OVER)
+            s->children->rcpt = kept;
+    }
 }
 
 void children_note_rcpt(struct session *s)
@@ -240,13 +246,23 @@ void children_note_eoh(struct session *s)
     children_apply(s); /* what the greylist filter adds is known: children behind it see it */
 }
 
+/* The body's beginning, for conditions. Without memory for it nobody can say who is to be asked: the message is put off. */
+static void peek_at(struct session *s, struct slice piece)
+{
+    struct children *ch = s->children;
+    if (shared_keep_more(s->sh, ch->peek.len, ch->peek.len + piece.len))
+        buf_put_slice(&ch->peek, piece);
+    else
+        ch->failed = true;
+}
+
 static void take_chunk(struct session *s, struct slice chunk)
 {
     struct children *ch = s->children;
     ch->size_bytes += chunk.len;
     ch->chunk = chunk;
     if ((policy_needs(s->plan->policy) & POLICY_NEEDS_BODY) && ch->peek.len < POLICY_BODY_MAX_BYTES)
-        buf_put_slice(&ch->peek, slice_upto(chunk, POLICY_BODY_MAX_BYTES - ch->peek.len));
+        peek_at(s, slice_upto(chunk, POLICY_BODY_MAX_BYTES - ch->peek.len));
     if (chunk.len > 0 && body_store(s, &ch->body, chunk, SPOOL_WRITE_OWN))
         ch->spool_writes++;
 }

@@ -26,7 +26,16 @@ static void append_header(struct session *s, struct slice name, struct slice val
     while (*at)
         at = &(*at)->next;
     *at = h;
-    s->headers_bytes += (uint32_t)(name.len + value.len);
+}
+
+/* Room for so many bytes more, which are counted if there is. */
+static bool has_room(struct session *s, size_t bytes)
+{
+    uint64_t all = (uint64_t)s->headers_bytes + bytes + sizeof(struct added_header);
+    if (all > SESSION_HEADERS_MAX_BYTES || !shared_keep_more(s->sh, s->headers_bytes, all))
+        return false;
+    s->headers_bytes = (uint32_t)all;
+    return true;
 }
 
 /* A sender may write to many recipients: the mail goes on, with fewer headers. */
@@ -35,8 +44,7 @@ static void leave_out(struct session *s)
     if (s->flags & FLAG_HEADERS_LEFT_OUT)
         return;
     s->flags |= FLAG_HEADERS_LEFT_OUT;
-    text_log(s, LOG_LEVEL_WARNING, "more than %d KiB of headers to add to one message: the rest is left out",
-             SESSION_HEADERS_MAX_BYTES / 1024);
+    text_log(s, LOG_LEVEL_WARNING, "more headers to add to one message than there is memory for: the rest is left out");
 }
 
 static void add_header(struct session *s, const struct format *format, int64_t index)
@@ -48,7 +56,7 @@ static void add_header(struct session *s, const struct format *format, int64_t i
     bool known = name.len == 0;
     for (const struct added_header *h = s->headers; h && !known; h = h->next)
         known = slice_eq_nocase(h->name, name) && slice_eq(h->value, value); /* once a message, not once a recipient */
-    if (!known && s->headers_bytes + text.len > SESSION_HEADERS_MAX_BYTES)
+    if (!known && !has_room(s, name.len + value.len))
         leave_out(s);
     else if (!known)
         append_header(s, name, value, index);

@@ -264,7 +264,7 @@ static void take_other(struct session *s, uint8_t for_cmd, struct slice name, st
         if (slice_eq(have->name, name) && slice_eq(have->value, value))
             return;
     struct slice kept_name = session_keep(s, scope, name), kept_value = session_keep(s, scope, value);
-    if (s->phase == PHASE_OVER)
+    if (session_is_refused(s) || !session_may_keep(s, scope, sizeof(struct macro), SESSION_KEEP_MAX_BYTES))
         return;
     struct macro *new = arena_zalloc(&scope->arena, sizeof(*new));
     *new = (struct macro){.next = *list, .name = kept_name, .value = kept_value};
@@ -290,18 +290,18 @@ static void begin_scope(struct session *s, uint8_t for_cmd)
 
 void session_macros(struct session *s, uint8_t for_cmd, struct slice pairs)
 {
-    if (session_is_passed(s))
+    if (session_is_passed(s) || session_is_refused(s))
         return;
     begin_scope(s, for_cmd);
     if (s->children)
         children_note_macros(s, for_cmd, pairs);
     struct slice name, value, id = s->queue_id;
-    while (s->phase != PHASE_OVER && milter_next_macro(&pairs, &name, &value)) {
+    while (!session_is_refused(s) && milter_next_macro(&pairs, &name, &value)) {
         if (take_text(s, name, value))
             continue;
         take_value(s, name, value);
         take_other(s, for_cmd, name, value);
     }
-    if (s->phase != PHASE_OVER && s->queue_id.len && s->queue_id.ptr != id.ptr)
+    if (!session_is_refused(s) && s->queue_id.len && s->queue_id.ptr != id.ptr)
         text_log_queue_id(s);
 }

@@ -40,10 +40,11 @@ void session_free(struct session *s)
     timer_stop(&s->sh->wheel, &s->timer);
     children_free(s);
     free(s->cursor);
-    arena_fini(&s->conn.arena);
-    arena_fini(&s->helo_scope.arena);
-    arena_fini(&s->mail.arena);
-    arena_fini(&s->rcpt.arena);
+    struct scope *const scopes[] = {&s->conn, &s->helo_scope, &s->mail, &s->rcpt};
+    for (size_t i = 0; i < COUNT_OF(scopes); i++)
+        session_clear_scope(s, scopes[i]);
+    shared_keep_less(s->sh, s->headers_bytes, 0);
+    shared_keep_less(s->sh, s->in.len, 0);
     buf_fini(&s->in);
     free(s->report);
     plan_unref(s->plan);
@@ -133,27 +134,59 @@ void session_reply_gone(struct session *s, const char *text)
     buf_fini(&packet);
 }
 
+bool session_is_refused(const struct session *s)
+{
+    return s->phase == PHASE_OVER || (s->flags & FLAG_REFUSED);
+}
+
+/*
+ * The MTA's client is sent away, for good manners with its message: were only the connection closed, the MTA would let the
+ * message pass or not as its own default says, and a sender could bring that about.
+ */
+void session_refuse(struct session *s)
+{
+    struct buf packet = {0};
+    milter_put_replycode(&packet, SLICE_LIT("421"), SLICE_LIT("4.3.1"),
+                         SLICE_LIT("Out of memory for this connection, try again later"));
+    session_reply(s, buf_slice(&packet));
+    buf_fini(&packet);
+    session_close(s, NULL);
+}
+
+bool session_may_keep(struct session *s, struct scope *scope, size_t bytes, size_t max_bytes)
+{
+    uint64_t kept = (uint64_t)scope->kept_bytes + bytes;
+    if (kept > max_bytes) {
+        s->sh->stats.protocol_errors++;
+        text_log_protocol(s, "the MTA sends names, macros and recipients without end");
+    } else if (shared_keep_more(s->sh, scope->kept_bytes, kept)) {
+        scope->kept_bytes = (uint32_t)kept;
+        return true;
+    }
+    if (s->owed)
+        session_refuse(s);
+    else
+        s->flags |= FLAG_REFUSED; /* macros: their command follows */
+    return false;
+}
+
 struct slice session_keep(struct session *s, struct scope *scope, struct slice text)
 {
-    if (!text.ptr)
+    if (!text.ptr || session_is_refused(s) || !session_may_keep(s, scope, text.len + 1, SESSION_KEEP_MAX_BYTES))
         return SLICE_NONE;
-    scope->kept_bytes += (uint32_t)text.len + 1;
-    if (scope->kept_bytes > SESSION_KEEP_MAX_BYTES) {
-        session_close(s, "the MTA sends names and macros without end");
-        return SLICE_NONE;
-    }
     return arena_slice(&scope->arena, text);
 }
 
-void session_clear_scope(struct scope *scope)
+void session_clear_scope(struct session *s, struct scope *scope)
 {
     arena_clear(&scope->arena);
+    shared_keep_less(s->sh, scope->kept_bytes, 0);
     scope->kept_bytes = 0;
 }
 
 void session_clear_helo(struct session *s)
 {
-    session_clear_scope(&s->helo_scope);
+    session_clear_scope(s, &s->helo_scope);
     s->helo = s->verify = s->cert_subject = SLICE_NONE;
     s->helo_macros = NULL;
     children_clear_helo(s);
@@ -162,7 +195,7 @@ void session_clear_helo(struct session *s)
 
 void session_clear_recipient(struct session *s)
 {
-    session_clear_scope(&s->rcpt);
+    session_clear_scope(s, &s->rcpt);
     s->recipient = SLICE_NONE;
     s->rcpt_macros = NULL;
     s->decision = (struct decision){0};
@@ -175,7 +208,7 @@ void session_clear_message(struct session *s)
 {
     session_clear_recipient(s);
     children_clear_message(s);
-    session_clear_scope(&s->mail);
+    session_clear_scope(s, &s->mail);
     s->sender = s->queue_id = s->auth_type = s->auth_authen = SLICE_NONE;
     s->mail_macros = NULL;
     s->accepted = 0;
@@ -185,6 +218,7 @@ void session_clear_message(struct session *s)
     s->header_acl = NULL;
     s->header_acl_id = NULL;
     s->headers = NULL;
+    shared_keep_less(s->sh, s->headers_bytes, 0);
     s->headers_bytes = 0;
     free(s->report);
     s->report = NULL;
@@ -354,6 +388,7 @@ static void consume_pending(struct session *s)
         consume(s, &rest);
         if (rest.len == before)
             break;
+        shared_keep_less(s->sh, before, rest.len);
         buf_drop(&s->in, before - rest.len);
         if (s->wait == WAIT_NOTHING)
             continue;
@@ -365,6 +400,15 @@ static void consume_pending(struct session *s)
         buf_fini(&s->in);
 }
 
+/* No memory for what comes. Who waits for an answer has one; half a command has none. */
+static void refuse_input(struct session *s)
+{
+    if (s->owed)
+        session_refuse(s);
+    else
+        session_close(s, "no memory for the rest of a command");
+}
+
 void session_bytes(struct session *s, struct slice bytes)
 {
     if (s->phase == PHASE_OVER)
@@ -373,6 +417,10 @@ void session_bytes(struct session *s, struct slice bytes)
         consume(s, &bytes);
     if (s->phase == PHASE_OVER || bytes.len == 0)
         return;
+    if (!shared_keep_input(s->sh, s->in.len, s->in.len + bytes.len)) {
+        refuse_input(s);
+        return;
+    }
     buf_put_slice(&s->in, bytes);
     if (s->wait != WAIT_NOTHING)
         scan_pending(s);

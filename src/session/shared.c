@@ -10,6 +10,7 @@ enum {
     TEMP_AGAIN_MS = 60 * 60 * 1000,        /* TEMP for longer than this is no passing trouble */
     TEMP_FORGET_MS = 7 * 24 * 3600 * 1000, /* as long as a sender's queue keeps a mail */
     TEMP_WARN_MS = 60 * 60 * 1000,
+    KEEP_TELL_MS = 60 * 1000,
 };
 
 /*
@@ -33,6 +34,7 @@ void shared_init(struct shared *sh, struct plan *plan, struct siphash_key key, s
     timer_wheel_init(&sh->wheel, now.mono);
     sh->temp = mem_zalloc(sizeof(*sh->temp));
     sh->bodies.max_bytes = BODY_BUDGET_MAX_BYTES;
+    sh->keeps.max_bytes = KEEP_BUDGET_MAX_BYTES;
     timer_init(&sh->inquiry_timer);
 }
 
@@ -163,6 +165,56 @@ void shared_child_forget(struct shared *sh, child_id id)
     c->inquiry = NULL;
     c->next_free = sh->free_child_slot;
     sh->free_child_slot = session_id_slot(id) + 1;
+}
+
+/* ---- memory ---- */
+
+/* What an item of so many bytes takes of the budget. */
+static uint64_t counted(uint64_t bytes)
+{
+    return bytes > KEEP_FREE_BYTES ? bytes - KEEP_FREE_BYTES : 0;
+}
+
+static void keep_refused(struct shared *sh)
+{
+    struct keep_budget *b = &sh->keeps;
+    b->refused++;
+    if (b->told.ms != 0 && sh->now.mono.ms - b->told.ms < KEEP_TELL_MS)
+        return;
+    effects_log(
+        sh->out, 0, LOG_LEVEL_WARNING,
+        "memory: all sessions together keep %llu KiB of names, macros, recipients and replies, and may not keep more: "
+        "who asked for more was told to come back (%llu times since the last line about it)",
+        (unsigned long long)(b->used_bytes >> 10), (unsigned long long)b->refused);
+    b->told = sh->now.mono;
+    b->refused = 0;
+}
+
+static bool keep(struct shared *sh, uint64_t old_bytes, uint64_t new_bytes, uint64_t max_bytes)
+{
+    struct keep_budget *b = &sh->keeps;
+    uint64_t more = counted(new_bytes) - counted(old_bytes);
+    if (more > 0 && b->used_bytes + more > max_bytes) {
+        keep_refused(sh);
+        return false;
+    }
+    b->used_bytes += more;
+    return true;
+}
+
+bool shared_keep_more(struct shared *sh, uint64_t old_bytes, uint64_t new_bytes)
+{
+    return keep(sh, old_bytes, new_bytes, sh->keeps.max_bytes / 4 * 3);
+}
+
+bool shared_keep_input(struct shared *sh, uint64_t old_bytes, uint64_t new_bytes)
+{
+    return keep(sh, old_bytes, new_bytes, sh->keeps.max_bytes);
+}
+
+void shared_keep_less(struct shared *sh, uint64_t old_bytes, uint64_t new_bytes)
+{
+    sh->keeps.used_bytes -= counted(old_bytes) - counted(new_bytes);
 }
 
 /* ---- bounds ---- */

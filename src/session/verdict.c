@@ -352,11 +352,18 @@ static void send_changes(struct session *s)
     send_body(s);
 }
 
+static void reply_failed(struct session *s);
+
 static void send_edits(struct session *s)
 {
     struct children *ch = s->children;
     ch->answering = true;
     mail_put_changes(ch->mail, ch->granted.steps & SMFIP_HDR_LEADSPC, &ch->changes);
+    if (!shared_keep_more(s->sh, 0, ch->changes.len)) {
+        buf_fini(&ch->changes);
+        reply_failed(s);
+        return;
+    }
     send_changes(s);
 }
 

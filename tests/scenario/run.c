@@ -132,9 +132,11 @@ static void do_restart(struct world *w, struct script_line *l)
     world_crash(w);
 }
 
+/* limits SESSIONS [memory BYTES] */
 static void do_limits(struct world *w, struct script_line *l)
 {
-    world_limits(w, (uint32_t)strtoul(l->words[1], NULL, 10));
+    bool memory = l->n_words == 4 && strcmp(l->words[2], "memory") == 0;
+    world_limits(w, (uint32_t)strtoul(l->words[1], NULL, 10), memory ? strtoul(l->words[3], NULL, 10) : 0);
 }
 
 static void do_spool(struct world *w, struct script_line *l)

@@ -333,7 +333,7 @@ void world_start(struct world *w, struct plan *plan)
     w->tick_ms = w->now_ms + 1 + world_random(w, TIMER_TICK_MS);
     w->stopped = w->stopping = false;
     if (w->limits)
-        world_limits(w, w->limits);
+        world_limits(w, w->limits, 0);
 }
 
 void world_reload(struct world *w, struct plan *plan)
@@ -344,10 +344,10 @@ void world_reload(struct world *w, struct plan *plan)
     world_step(w, &(struct event){.kind = EVENT_PLAN, .u.plan = plan_ref(plan)});
 }
 
-void world_limits(struct world *w, uint32_t mta_sessions)
+void world_limits(struct world *w, uint32_t mta_sessions, uint64_t memory_bytes)
 {
     w->limits = mta_sessions;
-    world_step(w, &(struct event){.kind = EVENT_LIMITS, .u.limits.mta_sessions = mta_sessions});
+    world_step(w, &(struct event){.kind = EVENT_LIMITS, .u.limits = {mta_sessions, memory_bytes}});
 }
 
 void world_stop(struct world *w)

@@ -206,7 +206,7 @@ void world_start(struct world *w, struct plan *plan);
 void world_reload(struct world *w, struct plan *plan);
 void world_crash(struct world *w);
 void world_stop(struct world *w);
-void world_limits(struct world *w, uint32_t mta_sessions);
+void world_limits(struct world *w, uint32_t mta_sessions, uint64_t memory_bytes);
 void world_step(struct world *w, struct event *event);
 /* Let happen what happens at once: commands, and answers that are not slow. */
 void world_settle(struct world *w);

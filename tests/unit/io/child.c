@@ -62,7 +62,7 @@ static int64_t now_ms(void)
 static void run(control_script *script)
 {
     struct control c = {0};
-    control_start(&c, (struct io_limits){.sessions_max = 10, .files_max = 10});
+    control_start(&c, (struct io_limits){.sessions_max = 10, .files_max = 10, .queues_max_bytes = 1500000});
     control_run(&c, script);
     CHECK(!c.failed);
 }
@@ -168,6 +168,27 @@ static void drains(struct control *c, int mta)
 static void tells_when_a_slow_child_has_taken_everything(void)
 {
     run(drains);
+}
+
+/* Two that read nothing have more between them than all may have (run()): the second is given up, and only that one. */
+static void shares_queues(struct control *c, int mta)
+{
+    int at = child_listen(c, 5), fd = child_one(c, mta, at);
+    EXPECT(c, control_ask(mta, "blob 1 1000000\ndrain 1\necho asked") && control_hear(mta, "asked\n"));
+    EXPECT(c, control_ask(mta, "open 2 %s", child_path(c)) && control_hear(mta, "2 connected\n"));
+    int other = patient(accept(at, NULL, NULL));
+    EXPECT(c, control_ask(mta, "send 2 x") && control_hear(other, "x"));
+    EXPECT(c, control_ask(mta, "blob 2 1000000\necho asked") && control_hear(mta, "asked\n2 lost %d\n", ENOBUFS));
+    EXPECT(c, control_hear_blob(fd, 1000000) && control_hear(mta, "1 drained\n"));
+    EXPECT(c, control_ask(mta, "close 2\nclose 1"));
+    close(other);
+    close(fd);
+    child_unlisten(c, at);
+}
+
+static void all_queues_together_have_a_bound(void)
+{
+    run(shares_queues);
 }
 
 static void drains_mta(struct control *c, int mta)
@@ -350,6 +371,7 @@ int main(void)
     TEST(tells_what_cannot_be_connected_at_once);
     TEST(speaks_tcp);
     TEST(tells_when_a_slow_child_has_taken_everything);
+    TEST(all_queues_together_have_a_bound);
     TEST(tells_when_a_slow_mta_has_taken_everything);
     TEST(reads_only_while_it_may);
     TEST(hears_what_was_said_before_the_end);
