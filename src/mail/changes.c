@@ -132,6 +132,11 @@ static bool is_back_again(const struct mail_recipient *added, const struct mail_
 static void put_recipient(const struct writer *w, const struct mail_change *c)
 {
     const struct mail_recipient *r = c->recipient;
+    if (c->kind == MAIL_DELETE_RECIPIENT && !r) {
+        if (!mail_has_recipient(w->m, MAIL_FINAL, c->name)) /* one that was added since would go with it */
+            put_address(w, SMFIR_DELRCPT, c->name, SLICE_NONE);
+        return;
+    }
     if (c->kind == MAIL_DELETE_RECIPIENT) {
         if (r->born == 0 && !is_back_again(mail_recipient_like(w->m, MAIL_FINAL, r), r))
             put_address(w, SMFIR_DELRCPT, c->name, SLICE_NONE);

@@ -49,6 +49,19 @@ static struct slice next_argument(struct slice *rest)
     return argument;
 }
 
+/* As they stand in MAIL and RCPT: each with its NUL. A filter says them in one string, parted by blanks. */
+static struct slice wire_arguments(struct mail *m, struct slice said)
+{
+    struct buf b = {0};
+    for (struct slice argument; (argument = next_argument(&said)).len > 0;) {
+        buf_put_slice(&b, argument);
+        buf_put_byte(&b, '\0');
+    }
+    struct slice kept = b.len > 0 ? arena_slice(&m->arena, buf_slice(&b)) : SLICE_NONE;
+    buf_fini(&b);
+    return kept;
+}
+
 bool mail_esmtp_eq(struct slice a, struct slice b)
 {
     for (;;) {
@@ -128,23 +141,38 @@ const struct mail_recipient *mail_recipient_like(const struct mail *m, mail_view
     return NULL;
 }
 
+bool mail_has_recipient(const struct mail *m, mail_view v, struct slice address)
+{
+    uint32_t hash = address_hash(address);
+    for (const struct mail_recipient *r = m->recipients; r; r = r->next)
+        if (r->hash == hash && mail_recipient_is_in(r, v) && address_eq(r->address, address))
+            return true;
+    return false;
+}
+
 static void add_recipient(struct mail *m, unsigned f, const struct mail_edit *e)
 {
     uint32_t hash = address_hash(e->name);
-    for (const struct mail_recipient *r = m->recipients; r; r = r->next)
-        if (r->hash == hash && mail_recipient_is_in(r, f + 1) && address_eq(r->address, e->name))
-            return;
+    if (mail_has_recipient(m, f + 1, e->name))
+        return;
     struct mail_change *c = mail_note(m, f, e);
-    c->recipient = append(m, f + 1, hash, c->name, c->value);
+    c->recipient = append(m, f + 1, hash, c->name, wire_arguments(m, c->value));
 }
 
-/* All of them: the MTA may have taken one address twice, and its DELRCPT means both. */
+/*
+ * All of them: the MTA may have taken one address twice, and its DELRCPT means both. One that was never named here, or that was
+ * refused here, the MTA may have all the same (always_bcc, an alias that it has expanded): the change has no recipient then.
+ */
 static void delete_recipient(struct mail *m, unsigned f, const struct mail_edit *e)
 {
     uint32_t hash = address_hash(e->name);
     struct mail_change *c = NULL;
+    bool known = false;
     for (struct mail_recipient *r = m->recipients; r; r = r->next) {
-        if (r->hash != hash || !mail_recipient_is_in(r, f + 1) || !address_eq(r->address, e->name))
+        if (r->hash != hash || !address_eq(r->address, e->name))
+            continue;
+        known |= r->died > 0; /* also one that an earlier filter has deleted */
+        if (!mail_recipient_is_in(r, f + 1))
             continue;
         bool news = r->died == MAIL_NEVER; /* else a filter behind, which came before its turn, has deleted it too */
         r->died = f + 1;
@@ -153,6 +181,10 @@ static void delete_recipient(struct mail *m, unsigned f, const struct mail_edit 
             c->recipient = r;
         }
     }
+    for (const struct mail_change *o = m->changes; o && !known; o = o->next)
+        known = o->kind == MAIL_DELETE_RECIPIENT && !o->recipient && address_eq(o->name, e->name); /* said already */
+    if (!known)
+        (void)mail_note(m, f, e);
 }
 
 /* ---- sender ---- */
@@ -193,7 +225,7 @@ void mail_apply_envelope(struct mail *m, unsigned f, const struct mail_edit *e)
         break;
     case MAIL_CHANGE_SENDER: {
         const struct mail_change *c = mail_note(m, f, e);
-        set_sender(m, f + 1, c->name, c->value);
+        set_sender(m, f + 1, c->name, wire_arguments(m, c->value));
         break;
     }
     case MAIL_QUARANTINE:

@@ -49,7 +49,7 @@ struct mail_change {
     uint32_t index;
     struct slice name, value;
     struct mail_header *header;       /* the one that it made; NULL: it changed one, or nothing */
-    struct mail_recipient *recipient; /* the one that it added or deleted */
+    struct mail_recipient *recipient; /* the one that it added or deleted; NULL: deleted, and named by nobody here */
 };
 
 struct mail {
@@ -87,6 +87,7 @@ void mail_apply_header(struct mail *m, unsigned f, struct mail_seen *seen, const
 
 /* envelope.c */
 bool mail_recipient_is_in(const struct mail_recipient *r, mail_view v);
+bool mail_has_recipient(const struct mail *m, mail_view v, struct slice address);
 /* One like r (not r itself) in this view; NULL: none. */
 const struct mail_recipient *mail_recipient_like(const struct mail *m, mail_view v, const struct mail_recipient *r);
 /* The same arguments, however they are parted: the MTA says "A NUL B", a filter "A B". Absent is as empty. */

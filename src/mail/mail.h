@@ -68,6 +68,7 @@ struct mail_cursor {
  * cursor later. Slices are borrowed until mail_free.
  */
 bool mail_next_header(const struct mail *m, mail_view v, struct mail_cursor *c, struct slice *name, struct slice *value);
+/* esmtp, here and below: as in MAIL and RCPT, each argument with its NUL; NONE: none. */
 void mail_sender(const struct mail *m, mail_view v, struct slice *address, struct slice *esmtp);
 /* number: which one it is of all that ever were (from 0, in the order in which they came), for the caller's own notes. */
 bool mail_next_recipient(const struct mail *m, mail_view v, struct mail_cursor *c, struct slice *address,
@@ -81,8 +82,8 @@ bool mail_envelope_differs(const struct mail *m, mail_view a, mail_view b);
 /*
  * All changes from view 0 to MAIL_FINAL but the body, as packets (milter/reply.h), each once: CHGHEADER with the index that
  * counts at that moment for the MTA (the n-th of that name), deletions as CHGHEADER with an empty value, INSHEADER at the
- * place in the MTA's list as it is then, ADDHEADER for those at the end; ADDRCPT (ADDRCPT_PAR with arguments), DELRCPT,
- * CHGFROM, QUARANTINE (the last filter's reason). Where one filter alone has edited the headers, its edits of them go to the
+ * place in the MTA's list as it is then, ADDHEADER for those at the end; ADDRCPT (ADDRCPT_PAR with arguments), DELRCPT (also of
+ * one that was never named here: the MTA may have it all the same), CHGFROM, QUARANTINE (the last filter's reason). Where one filter alone has edited the headers, its edits of them go to the
  * MTA in its own words and order. leadspc: the MTA negotiated SMFIP_HDR_LEADSPC; otherwise one leading blank of each value
  * is left out.
  */

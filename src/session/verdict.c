@@ -286,7 +286,8 @@ static void ask_for_drain(struct session *s)
 static void send_end(struct session *s)
 {
     struct buf out = {0};
-    milter_put_code(&out, SMFIR_CONTINUE);
+    /* one whose filters have all accepted goes on as if it had spoken with each of them itself */
+    milter_put_code(&out, s->children->last_status == VERDICT_ACCEPT ? SMFIR_ACCEPT : SMFIR_CONTINUE);
     reply_last(s, buf_slice(&out));
     buf_fini(&out);
 }

@@ -12,7 +12,7 @@
 
 enum { COMMAND_TIMEOUT_MS = 30 * 1000, CONTENT_TIMEOUT_MS = 300 * 1000 };
 
-static const char *option(const struct conn *c, const char *name)
+const char *mta_option(const struct conn *c, const char *name)
 {
     size_t n = strlen(name);
     for (unsigned i = 0; i < c->n_options; i++)
@@ -23,7 +23,7 @@ static const char *option(const struct conn *c, const char *name)
 
 static const char *option_or(const struct conn *c, const char *name, const char *otherwise)
 {
-    const char *v = option(c, name);
+    const char *v = mta_option(c, name);
     return v ? v : otherwise;
 }
 
@@ -74,8 +74,8 @@ static const char *macro_value(struct world *w, struct conn *c, uint8_t for_cmd,
         {"{client_resolve}", option_or(c, "resolve", c->host[0] == '[' ? "FAIL" : "OK")},
         {"{daemon_addr}", option_or(c, "daemon_addr", six ? "IPv6:2001:db8::25" : "192.0.2.25")},
         {"{daemon_port}", option_or(c, "daemon_port", "25")},
-        {"{if_addr}", option(c, "if_addr")},
-        {"{stress}", option(c, "stress")},
+        {"{if_addr}", mta_option(c, "if_addr")},
+        {"{stress}", mta_option(c, "stress")},
         {"i", c->accepted ? "4XyZ" : NULL},
         {"{auth_type}", c->auth && for_cmd == SMFIC_MAIL ? "PLAIN" : NULL},
         {"{auth_authen}", for_cmd == SMFIC_MAIL ? c->auth : NULL},
@@ -227,7 +227,7 @@ static void do_negotiate(struct world *w, struct conn *c, const struct mta_step 
 
 static uint8_t family_of(const struct conn *c)
 {
-    const char *given = option(c, "family");
+    const char *given = mta_option(c, "family");
     if (given)
         return (uint8_t)given[0];
     if (strcmp(c->address, "unknown") == 0)
@@ -468,10 +468,10 @@ static void begin(struct world *w, const char *name, const struct mta_step *s)
     c->options = s->args + 2;
     c->n_options = s->n_args - 2;
     c->version = (uint32_t)strtoul(option_or(c, "version", "6"), NULL, 10);
-    c->offer = option(c, "nosymlist") ? 0xff : 0x1ff;
+    c->offer = mta_option(c, "nosymlist") ? 0xff : 0x1ff;
     c->offered_steps = 0x1fffff;
     lack(w, c, option_or(c, "lacks", ""));
-    c->timeout_ms = option(c, "timeout") ? strtol(option(c, "timeout"), NULL, 10) * 1000 : COMMAND_TIMEOUT_MS;
+    c->timeout_ms = mta_option(c, "timeout") ? strtol(mta_option(c, "timeout"), NULL, 10) * 1000 : COMMAND_TIMEOUT_MS;
     const char *client = option_or(c, "client", "alive");
     c->lies_gone = strcmp(client, "lies") == 0;
     if (!c->lies_gone && !outside_client_state(client, &c->state))

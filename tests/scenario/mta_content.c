@@ -19,6 +19,8 @@ void mta_begin_mail(struct world *w, struct conn *c, const char *sender)
     c->sender = sender;
     c->sender_known = true;
     c->mail = m;
+    if (mta_option(c, "bcc"))
+        message_add_recipient(m, slice_cstr(mta_option(c, "bcc"))); /* its own, which it names to no filter (always_bcc) */
     c->delivered = NULL;
     c->discarded = false;
     children_new_message(w, c->id);
@@ -35,8 +37,7 @@ void mta_recipient_passed(struct conn *c)
 
 void mta_data(struct world *w, struct conn *c, const struct mta_step *s)
 {
-    (void)s;
-    if (c->accepted > 0 && c->version >= 4)
+    if ((c->accepted > 0 || (s->n_args > 0 && strcmp(s->args[0], "anyway") == 0)) && c->version >= 4)
         (void)mta_send_command(w, c, &(struct milter_command){.cmd = SMFIC_DATA}, SMFIP_NODATA, SMFIP_NR_DATA);
 }
 

@@ -191,8 +191,8 @@ static void on_reply(struct world *w, struct conn *c, const struct milter_reply 
     const char *text = r->code == SMFIR_REPLYCODE ? arena_cstr(&w->arena, r->u.replycode.text) : name_code(r->code);
     world_tell(w, "%s < %s", c->name, text);
     c->reply = text;
-    c->unseen = r->code != SMFIR_CONTINUE;
     paid(c);
+    c->unseen = r->code != SMFIR_CONTINUE && !(r->code == SMFIR_ACCEPT && c->owed_cmd == SMFIC_BODYEOB);
     switch (r->code) {
     case SMFIR_REPLYCODE:
         on_replycode(w, c, r->u.replycode.status);

@@ -250,6 +250,8 @@ bool mta_is_ready(const struct conn *c);
  */
 bool mta_send_command(struct world *w, struct conn *c, const struct milter_command *command, uint32_t off,
                       uint32_t no_reply);
+/* The value of an option NAME=VALUE of its connect; NULL: not given. */
+const char *mta_option(const struct conn *c, const char *name);
 void mta_begin_mail(struct world *w, struct conn *c, const char *sender);
 void mta_recipient_passed(struct conn *c);
 void mta_data(struct world *w, struct conn *c, const struct mta_step *s);

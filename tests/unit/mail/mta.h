@@ -102,6 +102,20 @@ static inline bool mta_same_address(struct slice a, struct slice b)
            slice_eq_nocase(slice_from(a, at), slice_from(b, at));
 }
 
+/* On the wire each argument ends with a NUL; in a filter's words there are blanks between them. */
+static inline bool mta_same_arguments(struct slice wire, struct slice said)
+{
+    size_t n = wire.len > 0 && wire.ptr[wire.len - 1] == '\0' ? wire.len - 1 : wire.len;
+    if (said.len > 0 && said.ptr[said.len - 1] == '\0')
+        said.len--;
+    if (n != said.len)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if ((wire.ptr[i] ? wire.ptr[i] : ' ') != (said.ptr[i] ? said.ptr[i] : ' '))
+            return false;
+    return true;
+}
+
 static inline size_t mta_find_recipient(const struct mta *t, struct slice address)
 {
     size_t i = 0;

@@ -190,7 +190,7 @@ static inline bool play_same_recipients(const struct play *p, mail_view v, const
         bool found = false;
         for (size_t i = 0; i < t->n_recipients; i++)
             if (mta_same_address(t->recipients[i], address)) {
-                found |= esmtp.len == 0 || slice_eq(esmtp, t->esmtp[i]);
+                found |= esmtp.len == 0 || mta_same_arguments(esmtp, t->esmtp[i]);
                 seen[i] = true;
             }
         if (!found)
@@ -206,7 +206,7 @@ static inline bool play_same_sender(const struct play *p, mail_view v, const str
 {
     struct slice address, esmtp;
     mail_sender(p->mail, v, &address, &esmtp);
-    return slice_eq(address, t->sender) && slice_eq(esmtp, t->sender_esmtp);
+    return slice_eq(address, t->sender) && mta_same_arguments(esmtp, t->sender_esmtp);
 }
 
 static inline const char *play_compare(const struct play *p, mail_view v, const struct mta *t)
