@@ -154,7 +154,7 @@ static void reset_for_message(struct session *s, struct child *c)
         c->paused = false;
         effects_add(s->sh->out, EFFECT_CHILD_RESUME, 0)->u.child.id = c->id;
     }
-    c->begun_anew = c->applied = c->stopped = false;
+    c->begun_anew = c->applied = c->stopped = c->without_recipient = false;
     mail_edits_fini(&c->edits);
     if (c->link && c->next > PLACE_HELO)
         c->next = PLACE_HELO; /* where it is seen whether there is a new one */

@@ -53,18 +53,19 @@ struct child {
     struct mono drain_deadline; /* draining: it takes nothing in time, and has failed */
     struct mail_edits edits;    /* with its answer to the end of the message */
     struct link_limits limits;
-    uint8_t number;                  /* of its filter */
-    uint8_t asked;                   /* enum policy_truth: by its condition, for this message */
-    uint8_t next;                    /* enum place: what it is to be told next */
-    uint8_t say;                     /* enum say */
-    uint8_t verdict;                 /* SAY_FINAL: enum verdict */
-    uint8_t rcpt_verdict;            /* enum verdict, of the present recipient */
-    uint8_t unknown_verdict;         /* … of the present UNKNOWN */
-    uint8_t last;                    /* enum place: the last it was told, for statistics */
-    bool connection_over;            /* its verdict was on CONNECT or HELO: for the whole connection */
-    bool begun_anew;                 /* it has been told an envelope that an earlier filter has changed */
-    bool told_mail;                  /* it is in a message: ABORT is due when that ends early */
-    bool rests;                      /* it has closed its connection between messages: not before the next one again */
+    uint8_t number;          /* of its filter */
+    uint8_t asked;           /* enum policy_truth: by its condition, for this message */
+    uint8_t next;            /* enum place: what it is to be told next */
+    uint8_t say;             /* enum say */
+    uint8_t verdict;         /* SAY_FINAL: enum verdict */
+    uint8_t rcpt_verdict;    /* enum verdict, of the present recipient */
+    uint8_t unknown_verdict; /* … of the present UNKNOWN */
+    uint8_t last;            /* enum place: the last it was told, for statistics */
+    bool connection_over;    /* its verdict was on CONNECT or HELO: for the whole connection */
+    bool without_recipient;  /* at DATA none of its recipients was good: it is out of the message, unless one more comes */
+    bool begun_anew;         /* it has been told an envelope that an earlier filter has changed */
+    bool told_mail;          /* it is in a message: ABORT is due when that ends early */
+    bool rests;              /* it has closed its connection between messages: not before the next one again */
     bool skips_rcpt, skips_header;   /* it wants no more of these, in this message */
     bool skips;                      /* … of the body */
     bool applied;                    /* its edits are in mail */

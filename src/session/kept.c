@@ -186,6 +186,10 @@ void children_note_rcpt(struct session *s)
         ch->child[i].rcpt_verdict = VERDICT_CONTINUE;
         if (ch->child[i].next > PLACE_RCPT && ch->child[i].say == SAY_OPEN)
             ch->child[i].next = PLACE_RCPT; /* a DATA that was refused, and the client goes on with recipients */
+        if (ch->child[i].without_recipient) {
+            ch->child[i].without_recipient = false;
+            ch->child[i].asked = POLICY_YES; /* as it was before that DATA; it hears of the message from MAIL on */
+        }
     }
     if (mail_add_recipient(ch->mail, address, rest) != ERR_NONE) {
         children_beyond(s, "the message has more recipients than can be kept");

@@ -251,6 +251,7 @@ static bool tell_rcpt(struct child *c)
     if (c->rcpt_good == 0) { /* it has refused them all, or none was its */
         child_abort(c);
         c->asked = POLICY_NO;
+        c->without_recipient = true;
         return false;
     }
     c->next = PLACE_DATA;

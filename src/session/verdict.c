@@ -140,6 +140,24 @@ static struct child_vote vote_of(const struct child *c)
     return v;
 }
 
+static bool has_recipient(const struct session *s)
+{
+    const struct children *ch = s->children;
+    for (size_t i = 0; i < ch->n_recipients; i++)
+        if (!ch->recipients[i].refused && !ch->recipients[i].rejected)
+            return true;
+    return false;
+}
+
+/*
+ * DATA, and what may follow, without a recipient: nobody is asked about that. Postfix does not send it; another MTA may, and may name a
+ * recipient afterwards. "Accept" would hide that one from everybody.
+ */
+static bool recipients_may_come(const struct session *s)
+{
+    return s->children->mail && s->children->goal >= PLACE_DATA && !has_recipient(s);
+}
+
 /* The greylist filter has something to say still: to recipients to come, or headers to add. */
 static bool greylist_is_open(const struct session *s)
 {
@@ -154,7 +172,8 @@ static struct merged merge(const struct session *s)
     const struct children *ch = s->children;
     for (unsigned i = 0; i < ch->count; i++)
         votes[i] = vote_of(&ch->child[i]);
-    votes[ch->count] = (struct child_vote){.standing = greylist_is_open(s) ? STANDING_UNDECIDED : STANDING_NOT_ASKED};
+    bool undecided = greylist_is_open(s) || recipients_may_come(s);
+    votes[ch->count] = (struct child_vote){.standing = undecided ? STANDING_UNDECIDED : STANDING_NOT_ASKED};
     return merge_verdicts(votes, ch->count + 1);
 }
 
