@@ -18,7 +18,7 @@ static void match(struct regex *re, struct slice subject)
 {
     bool matched;
     struct slice groups[REGEX_GROUPS_MAX];
-    enum err e = regex_match(re, subject, &matched, groups);
+    enum err e = regex_match(re, subject, NULL, &matched, groups);
     check(e == ERR_NONE || (e == ERR_LIMIT && !matched));
     check(matched == (groups[0].ptr != NULL));
     for (int i = 0; i < REGEX_GROUPS_MAX; i++)

@@ -86,6 +86,7 @@ static void tick(struct engine *e)
         }
         struct session *s = session_of_timer(t);
         session_id id = session_name(s);
+        e->shared.effort.step_left = REGEX_STEP_EFFORT; /* each its own: no one's data judges another's */
         session_timer(s);
         reap(e, id);
     }
@@ -167,6 +168,7 @@ void engine_step(struct engine *e, const struct event *event, struct effects *ou
     struct shared *sh = &e->shared;
     sh->now = event->now;
     sh->out = out;
+    sh->effort = (struct regex_effort){.step_left = REGEX_STEP_EFFORT};
     switch (event->kind) {
     case EVENT_OPEN:
         open_session(e, event->session);

@@ -8,7 +8,10 @@
 
 #include <string.h>
 
-static const char *const truths[] = {[POLICY_NO] = "no", [POLICY_YES] = "yes", [POLICY_LATER] = "not known yet"};
+static const char *const truths[] = {[POLICY_NO] = "no",
+                                     [POLICY_YES] = "yes",
+                                     [POLICY_LATER] = "not known yet",
+                                     [POLICY_UNKNOWN] = "unknown: a regex takes too long on this"};
 
 static struct policy_facts policy_facts_of(const struct explain_facts *f, struct arena *arena)
 {
@@ -99,6 +102,8 @@ static void put_filter(const struct plan *plan, size_t number, const struct poli
     buf_printf(out, "filter \"%s\" %s", filter->name, filter->set.enabled ? asked[truth] : "is not enabled");
     if (lists)
         buf_put_cstr(out, ", as DNS tells");
+    if (why.unknown)
+        buf_put_cstr(out, ", for its condition is unknown: a regex takes too long on this");
     if (filter->when) {
         buf_put_cstr(out, ": when ");
         conf_print_expr(filter->when, out);
@@ -133,13 +138,13 @@ static void put_line(const struct plan *plan, const struct policy_facts *facts, 
     struct policy_facts f = *facts;
     struct grey_answer known;
     policy_begin(plan->policy, &cursor);
-    if (policy_step(plan->policy, &cursor, &f, NULL, &verdict) == POLICY_NEED_LOOK) {
+    if (policy_step(plan->policy, &cursor, &f, &verdict) == POLICY_NEED_LOOK) {
         struct grey_memory *copy = grey_memory_copy(memory);
         struct grey_request look = plan_request(plan, GREY_LOOK, tuple, f.now);
         (void)grey_memory_run(copy, &look, &known);
         grey_memory_free(copy);
         f.look = &known;
-        if (policy_step(plan->policy, &cursor, &f, NULL, &verdict) != POLICY_VERDICT)
+        if (policy_step(plan->policy, &cursor, &f, &verdict) != POLICY_VERDICT)
             return;
     }
     buf_put_cstr(out, "\nline that decides\n    ");

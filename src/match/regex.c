@@ -1,11 +1,12 @@
 /*
  * regex.c - compile and match with PCRE2, under limits. Knows no POSIX (regex_translate.c does) and nothing of who asks.
  *
- * What a hostile subject can cost is bounded for a match as a whole. PCRE2 counts its efforts, but (as of 10.42) anew for
- * every position at which it begins, so that its limit alone leaves a factor of the subject's length: `.*[xy]` on 8,000 bytes
- * took 0.8 s under a limit of 50,000. So a match is first tried with the effort spread over all positions, which does for all
- * but odd cases; where that is too little, the positions are tried one by one, and each is charged what it may have used.
- * 100,000 units are some 3 ms on 300 bytes, 30 ms on 8,000, and 0.2 s there with back-references at their worst.
+ * What a hostile subject can cost is counted while PCRE2 works. Its own match limit does not serve: it begins anew at every
+ * position, says not what was used, and does not see that `a*b` reads on to the end of the subject from each position. So the
+ * translation has callouts: at the beginning of each alternative and behind each repetition. What is done between two of them
+ * is bounded: one run of atoms that are not repeated (no longer than the source), the least turns of a repetition, and the turns
+ * beyond, which the callout behind it sees as a way forward in the subject. All that PCRE2 may return to lies just before a
+ * callout. A back-reference compares up to a whole subject without one: expressions that have them are charged for that each time.
  *
  * No JIT: it needs memory that is writable and executable, which a hardened service does not have, and counts otherwise.
  */
@@ -20,19 +21,26 @@
 #include <stdlib.h>
 
 enum {
-    EFFORT_MAX = 100000, /* backtracking points a match, all positions together */
-    EFFORT_FIRST = 8,    /* at one position, free of charge: most fail at once */
-    EFFORT_FACTOR = 8,   /* from try to try */
-    OPEN_MAX = 20000,    /* of them open at once: PCRE2's depth */
+    OPEN_MAX = 20000,    /* places to return to, open at once: PCRE2's depth */
     HEAP_MAX_KIB = 1024, /* where they stand */
     COMPILED_MAX_BYTES = 65536,
+    /* Bytes read, or atoms passed, for one unit. */
+    BYTES_A_UNIT = 16,
+    CALL_UNITS = 24, /* to begin with a subject */
 };
 
 struct regex {
     pcre2_code *code;
     pcre2_match_context *limits;
     pcre2_match_data *data;
-    bool at_line_start; /* can only match at the start of a line */
+    uint32_t units; /* a callout's, for what lies between it and the last */
+    bool refers;    /* has back-references */
+};
+
+/* One match under way. */
+struct meter {
+    uint32_t units, left;
+    size_t at; /* in the subject, at the last callout */
 };
 
 static void *allocate(PCRE2_SIZE bytes, void *ctx)
@@ -45,6 +53,20 @@ static void release(void *memory, void *ctx)
 {
     (void)ctx;
     free(memory);
+}
+
+static int count(pcre2_callout_block *block, void *ctx)
+{
+    struct meter *m = ctx;
+    size_t forward = block->current_position > m->at ? block->current_position - m->at : 0;
+    uint32_t units = m->units + (uint32_t)(forward / BYTES_A_UNIT);
+    m->at = block->current_position;
+    if (units >= m->left) {
+        m->left = 0;
+        return PCRE2_ERROR_CALLOUT; /* the match ends with that */
+    }
+    m->left -= units;
+    return 0;
 }
 
 /* PCRE2's allocations do not fail, as ours; the general context is copied into whatever is made with it. */
@@ -88,16 +110,33 @@ static enum err refuse(int code, struct regex_error *error)
     return ERR_LIMIT;
 }
 
-static struct regex *regex_new(pcre2_general_context *general, pcre2_code *code)
+/* At most so many atoms between two callouts: all that is written, and each repetition's least turns. */
+static size_t longest_run(struct slice source)
+{
+    size_t run = source.len;
+    for (size_t i = 0; i + 1 < source.len; i++) {
+        size_t turns = 0;
+        for (size_t k = i + 1; source.ptr[i] == '{' && k < source.len && ascii_is_digit(source.ptr[k]) && turns < 100000;
+             k++)
+            turns = turns * 10 + (size_t)(source.ptr[k] - '0');
+        run += turns;
+    }
+    return run;
+}
+
+static struct regex *regex_new(pcre2_general_context *general, pcre2_code *code, struct slice source)
 {
     struct regex *re = mem_zalloc(sizeof(*re));
     re->code = code;
     re->limits = pcre2_match_context_create(general);
+    /* callouts count instead: the default must not come first */
+    (void)pcre2_set_match_limit(re->limits, UINT32_MAX);
     (void)pcre2_set_depth_limit(re->limits, OPEN_MAX);
     (void)pcre2_set_heap_limit(re->limits, HEAP_MAX_KIB);
-    uint32_t first = 0;
-    (void)pcre2_pattern_info(code, PCRE2_INFO_FIRSTCODETYPE, &first);
-    re->at_line_start = first == 2;
+    uint32_t back = 0;
+    (void)pcre2_pattern_info(code, PCRE2_INFO_BACKREFMAX, &back);
+    re->refers = back > 0;
+    re->units = (uint32_t)(1 + longest_run(source) / BYTES_A_UNIT);
     re->data = pcre2_match_data_create(REGEX_GROUPS_MAX, general);
     return re;
 }
@@ -119,7 +158,7 @@ enum err regex_compile(struct slice source, bool extended, struct regex **out, s
             *error = (struct regex_error){.message = "regular expression is too large"};
             e = ERR_LIMIT;
         } else {
-            *out = regex_new(general, re);
+            *out = regex_new(general, re, source);
         }
         pcre2_general_context_free(general);
     }
@@ -149,56 +188,57 @@ static void take_groups(const struct regex *re, struct slice subject, int count,
     }
 }
 
-static int try_match(struct regex *re, struct slice subject, size_t at, uint32_t options, uint32_t effort)
+/* What has been used is taken from both. */
+static void charge(struct regex_effort *effort, uint32_t units)
 {
-    (void)pcre2_set_match_limit(re->limits, effort);
-    return pcre2_match(re->code, (PCRE2_SPTR)subject.ptr, subject.len, at, options, re->data, re->limits);
+    effort->step_left -= units;
+    if (effort->spent)
+        *effort->spent += units;
 }
 
-/* At one position, with more and more effort until it suffices or *budget is used up. */
-static int match_at(struct regex *re, struct slice subject, size_t at, uint32_t *budget)
+static uint32_t effort_left(const struct regex_effort *effort)
 {
-    for (uint32_t effort = EFFORT_FIRST;; effort *= EFFORT_FACTOR) {
-        int n = try_match(re, subject, at, PCRE2_ANCHORED, effort < *budget ? effort : *budget);
-        uint32_t charge = effort - EFFORT_FIRST;
-        if (charge >= *budget && n == PCRE2_ERROR_MATCHLIMIT)
-            return n;
-        *budget -= charge < *budget ? charge : *budget;
-        if (n != PCRE2_ERROR_MATCHLIMIT || *budget == 0)
-            return n;
-    }
+    uint32_t left = effort->step_left;
+    if (effort->spent && REGEX_MESSAGE_EFFORT - *effort->spent < left)
+        left = REGEX_MESSAGE_EFFORT - *effort->spent;
+    return left;
 }
 
-static int match_by_position(struct regex *re, struct slice subject)
+/* PCRE2's answer; subject is at most REGEX_SUBJECT_MAX_BYTES. */
+static int match_metered(struct regex *re, struct slice subject, struct regex_effort *effort)
 {
-    uint32_t budget = EFFORT_MAX;
-    for (size_t at = 0; at <= subject.len; at++) {
-        if (re->at_line_start && at > 0 && subject.ptr[at - 1] != '\n')
-            continue;
-        int n = match_at(re, subject, at, &budget);
-        if (n != PCRE2_ERROR_NOMATCH)
-            return n;
-    }
-    return PCRE2_ERROR_NOMATCH;
+    uint32_t before = effort_left(effort), whole = (uint32_t)(subject.len / BYTES_A_UNIT);
+    if (before <= CALL_UNITS + whole)
+        return PCRE2_ERROR_CALLOUT;
+    struct meter m = {.units = re->units + (re->refers ? whole : 0), .left = before - CALL_UNITS - whole};
+    (void)pcre2_set_callout(re->limits, count, &m);
+    effort->runs++;
+    int n = pcre2_match(re->code, (PCRE2_SPTR)subject.ptr, subject.len, 0, 0, re->data, re->limits);
+    charge(effort, before - m.left);
+    return n;
 }
 
-enum err regex_match(struct regex *re, struct slice subject, bool *matched, struct slice *groups)
+enum err regex_match(struct regex *re, struct slice subject, struct regex_effort *effort, bool *matched,
+                     struct slice *groups)
 {
+    struct regex_effort own = {.step_left = REGEX_STEP_EFFORT};
     *matched = false;
     for (unsigned i = 0; groups && i < REGEX_GROUPS_MAX; i++)
         groups[i] = SLICE_NONE;
     if (!subject.ptr)
         subject = SLICE_LIT("");
-    if (subject.len > REGEX_SUBJECT_MAX_BYTES)
-        return ERR_LIMIT;
-    int n = try_match(re, subject, 0, 0, (uint32_t)(EFFORT_MAX / (subject.len + 1)));
-    if (n == PCRE2_ERROR_MATCHLIMIT)
-        n = match_by_position(re, subject);
+    if (!effort)
+        effort = &own;
+    int n = PCRE2_ERROR_CALLOUT;
+    if (subject.len <= REGEX_SUBJECT_MAX_BYTES)
+        n = match_metered(re, subject, effort);
     if (n == PCRE2_ERROR_NOMATCH)
         return ERR_NONE;
     /* Effort, open points or heap; there is no other error, as options and pointers are ours. */
-    if (n < 0)
+    if (n < 0) {
+        effort->unknown++;
         return ERR_LIMIT;
+    }
     *matched = true;
     if (groups)
         take_groups(re, subject, n, groups);

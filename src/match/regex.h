@@ -29,11 +29,26 @@ void regex_free(struct regex *re);
 MUST_CHECK enum err regex_translate(struct slice source, bool extended, struct buf *out, struct regex_error *error);
 
 /*
- * Whether re matches somewhere in subject. groups (may be NULL) gets REGEX_GROUPS_MAX slices of subject, SLICE_NONE where a
- * group took no part. Errors: ERR_LIMIT when the matching effort ran out or subject is too long: *matched is false then. Not
- * thread-safe per regex.
+ * What matching may cost, counted in units: nobody here has a clock. One unit is at most some 25 ns of the machine in
+ * docs/performance.md, so that a message's effort is at most 40 ms of it. No single step of the engine may use more than a
+ * quarter: the loop has other clients, and what is matched at RCPT leaves something for the headers.
  */
-MUST_CHECK enum err regex_match(struct regex *re, struct slice subject, bool *matched, struct slice *groups);
+enum { REGEX_MESSAGE_EFFORT = 1200000, REGEX_STEP_EFFORT = REGEX_MESSAGE_EFFORT / 4 };
+
+struct regex_effort {
+    uint32_t step_left; /* units */
+    uint32_t *spent;    /* of REGEX_MESSAGE_EFFORT, from step to step; NULL: nobody carries it */
+    uint32_t runs;      /* matches that were begun */
+    uint32_t unknown;   /* … and matches that came to no end, or were not begun as nothing was left */
+};
+
+/*
+ * Whether re matches somewhere in subject. What it costs is taken from effort (NULL: a step's, for this match alone). groups (may be NULL) gets REGEX_GROUPS_MAX slices of subject, SLICE_NONE where a
+ * group took no part. Errors: ERR_LIMIT when the effort ran out, or subject is too long: it is not known whether it matches, and
+ * *matched is false. Not thread-safe per regex.
+ */
+MUST_CHECK enum err regex_match(struct regex *re, struct slice subject, struct regex_effort *effort, bool *matched,
+                                struct slice *groups);
 
 /* How many groups the expression has, at most REGEX_GROUPS_MAX - 1: those that can be had beside the whole match. */
 unsigned regex_groups(const struct regex *re);

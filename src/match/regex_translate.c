@@ -517,6 +517,12 @@ static void put_repeat(struct buf *out, struct repeat r)
         buf_printf(out, "{%d,%d}", r.min, r.max);
 }
 
+/* A place where PCRE2 calls regex.c, which counts there what has been done since the last one. */
+static void put_count(struct translator *t)
+{
+    buf_put_cstr(t->out, "(?C)");
+}
+
 /* All repetitions behind the atom that stands in the output from `atom` on; the current token is the one behind it. */
 static enum err parse_repeats(struct translator *t, size_t atom)
 {
@@ -543,6 +549,8 @@ static enum err parse_repeats(struct translator *t, size_t atom)
         if (!t->extended && (t->token.type == TOKEN_STAR || t->token.type == TOKEN_OPEN_DUP))
             return syntax_error(t, "repetition of a repetition");
     }
+    if (any)
+        put_count(t);
     return ERR_NONE;
 }
 
@@ -558,7 +566,8 @@ static enum err parse_group(struct translator *t)
         return fail(t, ERR_LIMIT, at, "groups are nested too deeply");
     unsigned number = t->groups++;
     t->depth++;
-    buf_put_byte(t->out, '(');
+    /* What nobody can refer to is not captured: PCRE2 copies all that is with each point that it may return to. */
+    buf_put_cstr(t->out, number < BACK_REFERENCES_MAX ? "(" : "(?:");
     fetch(t, true);
     if (t->token.type != TOKEN_CLOSE) {
         enum err e = parse_alternatives(t);
@@ -694,6 +703,7 @@ static enum err parse_alternatives(struct translator *t)
 {
     unsigned before = t->completed, all = before;
     for (;;) {
+        put_count(t);
         enum err e = parse_branch(t);
         if (e != ERR_NONE)
             return e;

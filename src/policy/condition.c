@@ -1,5 +1,5 @@
 /*
- * condition.c - conditions in three truths: yes, no, and "a later stage tells". Knows how terms are joined and which filter
+ * condition.c - conditions: yes, no, "a later stage tells", and "unknown". Knows how terms are joined and which filter
  * they stand for; what a single term asks of the facts is in terms.c.
  *
  * What a stage has settled no later one changes, as long as the facts that it knew stay: each term keeps to that, and `and`,
@@ -39,7 +39,7 @@ static enum policy_truth judge_one(const struct judging *j, const struct cond *c
 }
 
 /*
- * `and`, `or`: one side may settle it alone (no, yes), whatever the other will be; only where none does is the answer LATER.
+ * `and`, `or`: one side may settle it alone (no, yes), whatever the other will be. Where none does, LATER: and UNKNOWN if nothing is late.
  * So both sides are asked even if the left one says LATER.
  */
 static enum policy_truth judge_pair(const struct judging *j, const struct cond *cond, uint32_t *lists)
@@ -51,13 +51,14 @@ static enum policy_truth judge_pair(const struct judging *j, const struct cond *
     const char *of_left = j->why->condition;
     uint32_t of_right;
     enum policy_truth right = judge(j, cond->right, &of_right);
-    if (right == settles || left != POLICY_LATER) {
+    bool left_is_open = left == POLICY_LATER || (left == POLICY_UNKNOWN && right != POLICY_LATER);
+    if (right == settles || !left_is_open) {
         *lists = of_right;
         return right;
     }
     j->why->condition = of_left;
     *lists |= of_right;
-    return POLICY_LATER;
+    return left;
 }
 
 static enum policy_truth judge(const struct judging *j, const struct cond *cond, uint32_t *lists)
@@ -76,6 +77,8 @@ static enum policy_truth judge(const struct judging *j, const struct cond *cond,
             return POLICY_NO;
         case POLICY_LATER:
             return POLICY_LATER;
+        case POLICY_UNKNOWN:
+            return POLICY_UNKNOWN;
         }
     }
     PANIC("an expression of no kind");
@@ -103,7 +106,9 @@ enum policy_truth policy_filter_when(const struct policy *p, size_t n, const str
     if (n >= p->n_filters || !p->filters[n].enabled)
         return POLICY_NO;
     struct judging j = {p, f, why, n == p->greylist ? POLICY_AT_RCPT : POLICY_AT_EOM};
-    return p->filters[n].when ? judge(&j, p->filters[n].when, lists) : POLICY_YES;
+    enum policy_truth truth = p->filters[n].when ? judge(&j, p->filters[n].when, lists) : POLICY_YES;
+    why->unknown = truth == POLICY_UNKNOWN;
+    return why->unknown ? POLICY_YES : truth; /* whoever may be meant is asked: no sender can keep a filter from his mail */
 }
 
 bool policy_filter_is_per_recipient(const struct policy *p, size_t n)

@@ -245,9 +245,9 @@ void policy_begin(const struct policy *p, struct policy_cursor *c)
 }
 
 enum policy_result policy_step(const struct policy *p, struct policy_cursor *c, const struct policy_facts *f,
-                               unsigned *regex_limits, struct policy_verdict *out)
+                               struct policy_verdict *out)
 {
-    struct evaluation e = {.f = f, .v = &c->v, .q = {.p = p, .f = f, .regex_limits = regex_limits}};
+    struct evaluation e = {.f = f, .v = &c->v, .q = {.p = p, .f = f}};
     unsigned reason;
     if (!c->implicit_done && is_whitelisted_anyway(p, f, &reason)) {
         decide_without_line(p, CONF_WHITELIST, reason, &c->v);

@@ -12,10 +12,8 @@
 static bool match_one(struct items_question *q, const struct policy_regex *regex, struct slice subject)
 {
     bool matched = false;
-    if (regex_match(regex->re, subject, &matched, q->groups) != ERR_NONE) {
+    if (regex_match(regex->re, subject, q->f->effort, &matched, q->groups) != ERR_NONE) {
         q->undecided = true;
-        if (q->regex_limits)
-            (*q->regex_limits)++;
         return false;
     }
     q->n_groups = regex_groups(regex->re);
@@ -127,26 +125,25 @@ bool items_match(struct items_question *q, const struct policy_items *items)
 
 /* ---- lists of names ---- */
 
-static bool matches_any(const struct policy_regex *regexes, size_t n, struct slice name, const char **entry)
+static const char *find_regex(const struct name_list *list, struct slice name, struct regex_effort *effort, bool *unknown)
 {
-    for (size_t i = 0; i < n; i++) {
+    const struct policy_regex *regexes = list->regexes;
+    bool open = false;
+    for (size_t i = 0; i < list->n_regexes; i++) {
         bool matched;
-        /* A regex that comes to its limit settles nothing: the next entry, or what comes behind the list, does. */
-        if (regex_match(regexes[i].re, name, &matched, NULL) == ERR_NONE && matched) {
-            *entry = regexes[i].text;
-            return true;
-        }
+        if (regex_match(regexes[i].re, name, effort, &matched, NULL) != ERR_NONE)
+            open = true; /* unless the next one matches */
+        else if (matched)
+            return regexes[i].text;
     }
-    return false;
+    *unknown |= open;
+    return NULL;
 }
 
-const char *names_find(const struct name_list *list, struct slice name)
+const char *names_find(const struct name_list *list, struct slice name, struct regex_effort *effort, bool *unknown)
 {
     struct slice found = textset_find(&list->names, name);
     if (!found.ptr)
         found = textset_find_suffix(&list->suffixes, name, false);
-    const char *entry = found.ptr;
-    if (!entry)
-        matches_any(list->regexes, list->n_regexes, name, &entry);
-    return entry;
+    return found.ptr ? found.ptr : find_regex(list, name, effort, unknown);
 }

@@ -7,17 +7,16 @@
 struct items_question {
     const struct policy *p;
     const struct policy_facts *f;
-    unsigned *regex_limits; /* counts regexes that came to their limit; may be NULL */
-    bool without_formats;   /* HELO: leave out those with a % */
+    bool without_formats; /* HELO: leave out those with a % */
     /* the answer, beside yes or no; the asker clears it */
-    bool undecided;                        /* a regex came to its limit */
+    bool undecided;                        /* a regex came to no end */
     struct slice groups[REGEX_GROUPS_MAX]; /* of the regex that matched */
     unsigned n_groups;                     /* that it has */
 };
 
 bool items_match(struct items_question *q, const struct policy_items *items);
 
-/* The entry of list that covers name, as written; NULL: none. */
-const char *names_find(const struct name_list *list, struct slice name);
+/* The entry of list that covers name, as written; NULL: none, or (*unknown, which is only ever set) a regex came to no end. */
+const char *names_find(const struct name_list *list, struct slice name, struct regex_effort *effort, bool *unknown);
 
 #endif

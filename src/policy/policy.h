@@ -114,6 +114,7 @@ struct policy_facts {
     enum policy_no_hold no_hold;
     int64_t waited_ms;                       /* served in this connection so far, all holds together */
     int64_t longest_ms;                      /* the longest single one */
+    struct regex_effort *effort;             /* what regexes may cost; NULL: a step's each */
     const struct policy_session_facts *more; /* NULL: what it would tell is not known (absent, no stress, not listed) */
 };
 
@@ -125,13 +126,18 @@ struct slice policy_client_name(const struct policy_facts *f);
 
 /* ---- conditions ---- */
 
-enum policy_truth { POLICY_NO, POLICY_YES, POLICY_LATER };
+/*
+ * UNKNOWN: a regex came to no end (regex.h), and no later stage tells either. `not unknown` is unknown, `unknown or yes` is yes,
+ * `unknown and no` is no.
+ */
+enum policy_truth { POLICY_NO, POLICY_YES, POLICY_LATER, POLICY_UNKNOWN };
 
 /* What decided, for logs and explain. */
 struct policy_why {
     const char *condition; /* "s25r", "remote", … the one that settled it; NULL: no condition */
     int s25r_rule;         /* 0 to 6; -1: none hit */
     const char *s25r_list; /* "whitelist" or "blacklist" entry that settled it, as written; NULL: none */
+    bool unknown;          /* a filter is asked because its condition is POLICY_UNKNOWN */
     bool s25r_temp;        /* judged by {client_ptr}, or let pass, because the look-up failed for now */
 };
 
@@ -148,7 +154,7 @@ size_t policy_greylist_number(const struct policy *p);
  * Whether filter n is asked, for all that the facts of this stage tell; a disabled one never. LATER: at a later stage. Where an
  * answer of DNS is missing that could settle it, the lists' bits (by conf.dnsbls) are set in *lists: ask them and call again; the
  * result is LATER then. What waits for more than the last stage tells counts as not matching; the last stage is POLICY_AT_EOM,
- * for the greylist filter POLICY_AT_RCPT (where it may still wait for DNS).
+ * for the greylist filter POLICY_AT_RCPT (where it may still wait for DNS). Never POLICY_UNKNOWN: such a filter is asked.
  */
 enum policy_truth policy_filter_when(const struct policy *p, size_t n, const struct policy_facts *f, struct policy_why *why,
                                      uint32_t *lists);
@@ -220,10 +226,10 @@ struct policy_cursor {
 
 void policy_begin(const struct policy *p, struct policy_cursor *c);
 /*
- * Evaluate one recipient's racl lines from where the cursor stands. No clause runs twice. A regex that hits its limit does not
- * match; *regex_limits counts those (may be NULL). On POLICY_VERDICT *out is filled.
+ * Evaluate one recipient's racl lines from where the cursor stands. No clause runs twice. A regex that comes to no end does
+ * not match, in a negated clause neither. On POLICY_VERDICT *out is filled.
  */
 MUST_CHECK enum policy_result policy_step(const struct policy *p, struct policy_cursor *c, const struct policy_facts *f,
-                                          unsigned *regex_limits, struct policy_verdict *out);
+                                          struct policy_verdict *out);
 
 #endif

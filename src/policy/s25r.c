@@ -47,11 +47,26 @@ static enum policy_truth judge_temp(const struct policy *p, const struct policy_
             return POLICY_NO;
         return hit_rule(0, why);
     }
-    const char *entry = names_find(&p->s25r_black, f->client_ptr);
+    bool unknown = false;
+    const char *entry = names_find(&p->s25r_black, f->client_ptr, f->effort, &unknown);
     if (entry)
         return is_listed(entry, POLICY_YES, why);
     int rule = s25r_match(f->client_ptr);
-    return rule > 0 ? hit_rule(rule, why) : POLICY_NO;
+    return rule > 0 ? hit_rule(rule, why) : unknown ? POLICY_UNKNOWN : POLICY_NO;
+}
+
+/* Where no entry lets it pass: a blacklist's entry, or a rule. */
+static enum policy_truth judge_name(const struct policy *p, const struct policy_facts *f, struct slice name,
+                                    struct slice host, struct policy_why *why)
+{
+    bool unknown = false;
+    const char *entry = names_find(&p->s25r_black, host, f->effort, &unknown);
+    if (entry)
+        return is_listed(entry, POLICY_YES, why);
+    if (!name.ptr)
+        return hit_rule(0, why);
+    int rule = s25r_match(name);
+    return rule > 0 ? hit_rule(rule, why) : unknown ? POLICY_UNKNOWN : POLICY_NO;
 }
 
 enum policy_truth s25r_judge(const struct policy *p, const struct policy_facts *f, struct policy_why *why)
@@ -63,14 +78,10 @@ enum policy_truth s25r_judge(const struct policy *p, const struct policy_facts *
     struct slice name = policy_client_name(f);
     /* "[192.0.2.1]" may stand on a list. A name of which the MTA says that it is not the client's counts for nothing there. */
     struct slice host = name.ptr ? name : is_no_name(f->host) ? f->host : SLICE_LIT("unknown");
-    const char *entry = names_find(&p->s25r_white, host);
+    bool unknown = false;
+    const char *entry = names_find(&p->s25r_white, host, f->effort, &unknown);
     if (entry)
         return is_listed(entry, POLICY_NO, why);
-    entry = names_find(&p->s25r_black, host);
-    if (entry)
-        return is_listed(entry, POLICY_YES, why);
-    if (!name.ptr)
-        return hit_rule(0, why);
-    int rule = s25r_match(name);
-    return rule > 0 ? hit_rule(rule, why) : POLICY_NO;
+    enum policy_truth truth = judge_name(p, f, name, host, why);
+    return truth == POLICY_YES && unknown ? POLICY_UNKNOWN : truth;
 }

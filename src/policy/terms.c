@@ -22,31 +22,39 @@ static enum policy_truth truth_of(bool is)
 }
 
 /* What a stage tells once and for all; nothing before it. */
-static enum policy_truth known_from(enum policy_stage from, const struct question *q, bool is)
+static enum policy_truth known_from(enum policy_stage from, const struct question *q, enum policy_truth is)
 {
-    return q->f->stage < from ? POLICY_LATER : truth_of(is);
+    return q->f->stage < from ? POLICY_LATER : is;
 }
 
 /* What may still come until that stage is reached: a hit settles it at once. */
-static enum policy_truth open_until(enum policy_stage until, const struct question *q, bool hit)
+static enum policy_truth open_until(enum policy_stage until, const struct question *q, enum policy_truth so_far)
 {
-    return hit ? POLICY_YES : q->f->stage < until ? POLICY_LATER : POLICY_NO;
+    return so_far == POLICY_YES ? POLICY_YES : known_from(until, q, so_far);
+}
+
+/* Of two of which one is enough, neither LATER. */
+static enum policy_truth either(enum policy_truth a, enum policy_truth b)
+{
+    return a == POLICY_YES || b == POLICY_NO ? a : b;
 }
 
 /* ---- texts and regexes ---- */
 
-static bool matches_regex(struct regex *re, struct slice subject)
+static enum policy_truth match_regex(const struct question *q, struct slice subject)
 {
     bool matched;
-    return regex_match(re, slice_upto(subject, REGEX_SUBJECT_MAX_BYTES), &matched, NULL) == ERR_NONE && matched;
+    if (regex_match(q->t->re, slice_upto(subject, REGEX_SUBJECT_MAX_BYTES), q->f->effort, &matched, NULL) != ERR_NONE)
+        return POLICY_UNKNOWN;
+    return truth_of(matched);
 }
 
 /* A header's or a macro's value: any, this one whatever its case, or one that a regex matches. */
-static bool matches_value(const struct term *t, struct slice value)
+static enum policy_truth match_value(const struct question *q, struct slice value)
 {
-    if (t->re)
-        return matches_regex(t->re, value);
-    return !t->text.ptr || slice_eq_nocase(value, t->text);
+    if (q->t->re)
+        return match_regex(q, value);
+    return truth_of(!q->t->text.ptr || slice_eq_nocase(value, q->t->text));
 }
 
 /* ---- the client ---- */
@@ -102,7 +110,7 @@ static enum policy_truth judge_dnsbl(const struct question *q, uint32_t *lists)
 static enum policy_truth judge_auth(const struct question *q, bool wanted)
 {
     bool is = q->f->auth_type.len > 0 || q->f->auth_authen.len > 0;
-    return known_from(POLICY_AT_MAIL, q, is == wanted);
+    return known_from(POLICY_AT_MAIL, q, truth_of(is == wanted));
 }
 
 static bool is_stressed(const struct question *q)
@@ -134,8 +142,8 @@ static enum policy_truth judge_macro(const struct question *q)
 {
     struct slice value = q->more->macro ? q->more->macro(q->more->ctx, q->t->name) : SLICE_NONE;
     if (value.ptr)
-        return truth_of(matches_value(q->t, value));
-    return open_until(POLICY_AT_DATA, q, false);
+        return match_value(q, value);
+    return open_until(POLICY_AT_DATA, q, POLICY_NO);
 }
 
 static enum policy_truth judge_filter(const struct question *q)
@@ -160,10 +168,12 @@ static enum policy_truth judge_filter(const struct question *q)
 
 /* ---- recipients and the other clauses of a racl line ---- */
 
-static bool matches_items(const struct question *q, const struct policy_facts *f, bool without_formats)
+static enum policy_truth match_items(const struct question *q, const struct policy_facts *f, bool without_formats)
 {
     struct items_question ask = {.p = q->p, .f = f, .without_formats = without_formats};
-    return items_match(&ask, q->t->items);
+    if (items_match(&ask, q->t->items))
+        return POLICY_YES;
+    return ask.undecided ? POLICY_UNKNOWN : POLICY_NO;
 }
 
 /* The n-th recipient so far, as facts of it alone; false: there is none. */
@@ -177,41 +187,43 @@ static bool take_recipient(const struct question *q, size_t n, struct policy_fac
 static enum policy_truth judge_recipient(const struct question *q)
 {
     struct policy_facts one;
-    bool any = false;
+    enum policy_truth any = POLICY_NO;
     if (q->f->stage < POLICY_AT_RCPT)
         return POLICY_LATER;
     if (q->f->recipient.ptr)
-        return truth_of(matches_items(q, q->f, false));
-    for (size_t n = 0; !any && take_recipient(q, n, &one); n++)
-        any = matches_items(q, &one, false);
+        return match_items(q, q->f, false);
+    for (size_t n = 0; any != POLICY_YES && take_recipient(q, n, &one); n++)
+        any = either(any, match_items(q, &one, false));
     return open_until(POLICY_AT_DATA, q, any);
 }
 
 static enum policy_truth judge_every(const struct question *q)
 {
     struct policy_facts one;
-    bool every = true;
+    enum policy_truth every = POLICY_YES, is;
     size_t n = 0;
     if (q->f->stage < POLICY_AT_DATA)
         return POLICY_LATER;
-    for (; every && take_recipient(q, n, &one); n++)
-        every = matches_items(q, &one, false);
-    return truth_of(every && n > 0);
+    for (; every != POLICY_NO && take_recipient(q, n, &one); n++) {
+        is = match_items(q, &one, false);
+        every = is == POLICY_YES ? every : is;
+    }
+    return n > 0 ? every : POLICY_NO;
 }
 
 static enum policy_truth judge_helo(const struct question *q)
 {
     const struct policy_items *items = q->t->items;
     if (!q->f->helo.ptr) /* none before MAIL: the client has left it out */
-        return open_until(POLICY_AT_MAIL, q, false);
+        return open_until(POLICY_AT_MAIL, q, POLICY_NO);
     if (q->f->stage < POLICY_AT_HELO)
         return POLICY_LATER;
-    bool plainly = matches_items(q, q->f, true);
-    if (plainly || items->n_formats == 0)
-        return truth_of(plainly);
+    enum policy_truth plainly = match_items(q, q->f, true);
+    if (plainly == POLICY_YES || items->n_formats == 0)
+        return plainly;
     if (items->formats_name_rcpt)
         return judge_recipient(q);
-    return known_from(POLICY_AT_MAIL, q, matches_items(q, q->f, false)); /* a format may name the sender */
+    return known_from(POLICY_AT_MAIL, q, match_items(q, q->f, false)); /* a format may name the sender */
 }
 
 static enum policy_truth judge_clause(const struct question *q)
@@ -219,11 +231,11 @@ static enum policy_truth judge_clause(const struct question *q)
     switch (q->t->items->kind) {
     case CONF_CLAUSE_ADDR:
     case CONF_CLAUSE_DOMAIN:
-        return truth_of(matches_items(q, q->f, false));
+        return match_items(q, q->f, false);
     case CONF_CLAUSE_HELO:
         return judge_helo(q);
     case CONF_CLAUSE_FROM:
-        return q->f->stage < POLICY_AT_MAIL ? POLICY_LATER : truth_of(matches_items(q, q->f, false));
+        return q->f->stage < POLICY_AT_MAIL ? POLICY_LATER : match_items(q, q->f, false);
     case CONF_CLAUSE_RCPT:
         return judge_recipient(q);
     case CONF_CLAUSE_LIST:
@@ -240,12 +252,13 @@ static enum policy_truth judge_clause(const struct question *q)
 static enum policy_truth judge_header(const struct question *q)
 {
     struct slice name, value;
-    bool hit = false;
+    enum policy_truth any = POLICY_NO;
     if (q->f->stage < POLICY_AT_HEADER)
         return POLICY_LATER;
-    for (size_t n = 0; !hit && q->more->header && q->more->header(q->more->ctx, n, &name, &value); n++)
-        hit = slice_eq_nocase(name, q->t->name) && matches_value(q->t, slice_trim(value, " \t"));
-    return open_until(POLICY_AT_EOH, q, hit);
+    for (size_t n = 0; any != POLICY_YES && q->more->header && q->more->header(q->more->ctx, n, &name, &value); n++)
+        if (slice_eq_nocase(name, q->t->name))
+            any = either(any, match_value(q, slice_trim(value, " \t")));
+    return open_until(POLICY_AT_EOH, q, any);
 }
 
 /*
@@ -255,6 +268,7 @@ static enum policy_truth judge_header(const struct question *q)
 static enum policy_truth judge_body(const struct question *q)
 {
     struct slice rest = slice_upto(q->more->body, POLICY_BODY_MAX_BYTES);
+    enum policy_truth any = POLICY_NO;
     bool complete = q->more->body_complete || q->f->stage == POLICY_AT_EOM;
     if (q->f->stage < POLICY_AT_BODY)
         return POLICY_LATER;
@@ -264,10 +278,11 @@ static enum policy_truth judge_body(const struct question *q)
         struct slice line = slice_cut(&rest, '\n');
         if (line.len > 0 && line.ptr[line.len - 1] == '\r')
             line.len--;
-        if (matches_regex(q->t->re, line))
-            return POLICY_YES;
+        any = either(any, match_regex(q, line));
+        if (any == POLICY_YES)
+            return any;
     }
-    return complete ? POLICY_NO : POLICY_LATER;
+    return complete ? any : POLICY_LATER;
 }
 
 /* What has come so far only grows: beyond the limit it stays beyond it. */
@@ -281,16 +296,24 @@ static enum policy_truth judge_msgsize(const struct question *q)
         return POLICY_LATER; /* nobody has counted */
     if (beyond)
         return truth_of(wants_more);
-    return known_from(POLICY_AT_EOM, q, !wants_more);
+    return known_from(POLICY_AT_EOM, q, truth_of(!wants_more));
 }
 
 /* ---- all of them ---- */
 
-bool policy_is_trusted(const struct policy *p, struct slice sender)
+static enum policy_truth judge_trust(const struct policy *p, struct slice sender, struct regex_effort *effort)
 {
     struct slice address = slice_trim(sender, "<> \t");
     size_t at = slice_rfind(address, '@');
-    return at < address.len && names_find(&p->trust, slice_from(address, at + 1)) != NULL;
+    bool unknown = false;
+    if (at < address.len && names_find(&p->trust, slice_from(address, at + 1), effort, &unknown))
+        return POLICY_YES;
+    return unknown ? POLICY_UNKNOWN : POLICY_NO;
+}
+
+bool policy_is_trusted(const struct policy *p, struct slice sender)
+{
+    return judge_trust(p, sender, NULL) == POLICY_YES;
 }
 
 enum policy_truth term_judge(const struct policy *p, const struct term *t, const struct policy_facts *f,
@@ -310,7 +333,7 @@ enum policy_truth term_judge(const struct policy *p, const struct term *t, const
     case CONF_TERM_STRESS:
         return truth_of(is_stressed(&q));
     case CONF_TERM_TRUSTED:
-        return f->stage < POLICY_AT_MAIL ? POLICY_LATER : truth_of(policy_is_trusted(p, f->sender));
+        return f->stage < POLICY_AT_MAIL ? POLICY_LATER : judge_trust(p, f->sender, f->effort);
     case CONF_TERM_DNSBL:
         return judge_dnsbl(&q, lists);
     case CONF_TERM_CLAUSE:

@@ -294,6 +294,7 @@ static enum policy_truth judge(struct session *s, unsigned number, struct slice 
     uint32_t wanted = 0;
     facts.recipient = recipient;
     enum policy_truth t = policy_filter_when(s->plan->policy, number, &facts, &why, &wanted);
+    session_note_unknown(s);
     *lists |= wanted;
     return t;
 }

@@ -11,7 +11,9 @@ static bool is_asked(struct session *s, enum policy_stage stage)
 {
     struct policy_facts facts = session_facts(s, stage);
     struct policy_why why;
-    if (policy_when(s->plan->policy, &facts, &why) == POLICY_NO) {
+    enum policy_truth truth = policy_when(s->plan->policy, &facts, &why);
+    session_note_unknown(s);
+    if (truth == POLICY_NO) {
         bool there_is_none = s->children && policy_greylist_number(s->plan->policy) >= policy_filter_count(s->plan->policy);
         s->sh->stats.passed++;
         if (!there_is_none) /* else each session would say so */

@@ -68,6 +68,7 @@ enum {
     FLAG_LET_BY = 1u << 14,           /* its condition said no of a recipient of this message */
     FLAG_SILENT_HEADERS = 1u << 15,   /* SMFIP_NR_HDR: no header is answered by itself */
     FLAG_REFUSED = 1u << 19,          /* it asked for more memory than it may have: its next command is answered with 421 */
+    FLAG_UNKNOWN_TOLD = 1u << 24,     /* it was said of this message that a regex came to no end */
     FLAG_NAMED = 1u << 18,            /* a line of the log has called the connection by its own name */
     FLAG_HEADERS_LEFT_OUT = 1u << 13, /* it was said that a message has more headers to add than it may */
 };
@@ -129,7 +130,7 @@ struct session {
     uint8_t resolve;                      /* enum policy_resolve */
     uint8_t s25r_rule;                    /* the rule that hit, plus one; 0: none did, or nobody asked */
     uint32_t actions;                     /* as negotiated */
-    unsigned needs;                       /* what they were negotiated for */
+    uint32_t effort_spent;                /* by regexes, on this message (regex.h) */
     uint32_t last_request;                /* numbers of requests */
     uint32_t store_request, look_request; /* the ones under way; 0: none */
 
@@ -145,7 +146,8 @@ struct session {
     struct slice sender, queue_id, auth_type, auth_authen;
     struct macro *mail_macros;
     unsigned accepted;                 /* recipients let through */
-    unsigned reasons;                  /* of all accepted recipients */
+    uint16_t reasons;                  /* of all accepted recipients */
+    uint16_t needs;                    /* of the plan; what the actions were negotiated for; here, for here is room */
     int64_t elapsed_sec;               /* longest delay of an accepted recipient; 0: none was delayed */
     int64_t tarpit_sec;                /* of the last one that a tarpit line let in */
     char *report;                      /* text of the last line's own `report`; NULL: the usual */
@@ -217,7 +219,9 @@ void session_clear_message(struct session *s);
  */
 void session_set_wait(struct session *s, enum wait wait);
 void session_arm_timer(struct session *s);
-struct policy_facts session_facts(const struct session *s, enum policy_stage stage);
+struct policy_facts session_facts(struct session *s, enum policy_stage stage);
+/* After policy has been asked: a regex that came to no end is counted, and logged once a message. */
+void session_note_unknown(struct session *s);
 bool session_may_progress(const struct session *s);
 
 /* ---- commands.c ---- */

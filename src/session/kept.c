@@ -159,8 +159,10 @@ static void judge_recipient(struct session *s, struct child *c, struct recipient
         note->later |= bit;
         break;
     case POLICY_NO:
+    case POLICY_UNKNOWN: /* never: asked for it is */
         break;
     }
+    session_note_unknown(s);
 }
 
 void children_keep_rcpt(struct session *s, struct slice body)

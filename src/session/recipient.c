@@ -94,11 +94,8 @@ static void evaluate(struct session *s, struct policy_cursor *cursor)
 {
     struct policy_facts facts = session_facts(s, POLICY_AT_RCPT);
     struct policy_verdict verdict;
-    unsigned limits = 0;
-    enum policy_result r = policy_step(s->plan->policy, cursor, &facts, &limits, &verdict);
-    s->sh->stats.regex_limits += limits;
-    if (limits)
-        text_log(s, LOG_LEVEL_WARNING, "a regex took too long on this client's data and was counted as no match");
+    enum policy_result r = policy_step(s->plan->policy, cursor, &facts, &verdict);
+    session_note_unknown(s);
     if (r == POLICY_NEED_LOOK) {
         if (!s->cursor) {
             s->cursor = mem_alloc(sizeof(*s->cursor));

@@ -222,7 +222,9 @@ void session_clear_message(struct session *s)
     s->headers_bytes = 0;
     free(s->report);
     s->report = NULL;
-    s->flags &= ~(uint32_t)(FLAG_DEFER_AT_DATA | FLAG_MAIL_MACROS | FLAG_ASKED | FLAG_LET_BY | FLAG_HEADERS_LEFT_OUT);
+    s->flags &= ~(uint32_t)(FLAG_DEFER_AT_DATA | FLAG_MAIL_MACROS | FLAG_ASKED | FLAG_LET_BY | FLAG_HEADERS_LEFT_OUT |
+                            FLAG_UNKNOWN_TOLD);
+    s->effort_spent = 0;
     if (s->phase > PHASE_CONNECTED && s->phase < PHASE_OVER)
         s->phase = PHASE_CONNECTED;
 }
@@ -286,8 +288,24 @@ bool session_may_progress(const struct session *s)
     return false;
 }
 
-struct policy_facts session_facts(const struct session *s, enum policy_stage stage)
+void session_note_unknown(struct session *s)
 {
+    struct regex_effort *effort = &s->sh->effort;
+    if (effort->unknown == 0)
+        return;
+    s->sh->stats.regex_limits += effort->unknown;
+    effort->unknown = 0;
+    if (s->flags & FLAG_UNKNOWN_TOLD)
+        return;
+    s->flags |= FLAG_UNKNOWN_TOLD;
+    text_log(s, LOG_LEVEL_WARNING,
+             "a regex took too long on this message's data: whether it matches is unknown; "
+             "a racl line does not match then, and a filter is asked");
+}
+
+struct policy_facts session_facts(struct session *s, enum policy_stage stage)
+{
+    s->sh->effort.spent = &s->effort_spent;
     const struct policy_session_facts *more = NULL;
     if (policy_filter_count(s->plan->policy) > 0) { /* only their conditions read it */
         s->sh->more = children_facts(s);
@@ -314,6 +332,7 @@ struct policy_facts session_facts(const struct session *s, enum policy_stage sta
         .no_hold = stage == POLICY_AT_RCPT ? holding_why_not(s) : HOLD_POSSIBLE, /* no condition reads it */
         .waited_ms = s->waited_ms,
         .longest_ms = s->longest_ms,
+        .effort = &s->sh->effort,
         .more = more,
     };
 }

@@ -114,6 +114,7 @@ struct shared {
     /* of the present step */
     struct instant now;
     struct effects *out;
+    struct regex_effort effort; /* session_facts() says whose it is */
 };
 
 void shared_init(struct shared *sh, struct plan *plan, struct siphash_key key, struct instant now);

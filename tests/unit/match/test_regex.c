@@ -78,7 +78,7 @@ static int pair_match(struct pair *p, const char *subject)
     int want = regexec(&p->theirs, subject, 1, m, 0) == 0 ? (int)m[0].rm_so : NO_MATCH;
     bool matched;
     struct slice groups[REGEX_GROUPS_MAX];
-    if (regex_match(p->ours, slice_cstr(subject), &matched, groups) != ERR_NONE)
+    if (regex_match(p->ours, slice_cstr(subject), NULL, &matched, groups) != ERR_NONE)
         return LIMIT;
     int got = matched ? (int)(groups[0].ptr - subject) : NO_MATCH;
     if (!CHECK_INT(got, want)) {
@@ -368,17 +368,64 @@ static void bounds_the_effort(void)
         char *subject = mem_alloc(rows[i].len);
         memset(subject, 'a', rows[i].len);
         bool matched = true;
-        if (!CHECK_INT(regex_match(re, slice_of(subject, rows[i].len), &matched, NULL), rows[i].err))
+        if (!CHECK_INT(regex_match(re, slice_of(subject, rows[i].len), NULL, &matched, NULL), rows[i].err))
             printf("# on %s\n", rows[i].pattern);
         CHECK(rows[i].err == ERR_NONE || !matched);
         /* the limit concerns that subject, not the next one */
-        CHECK_INT(regex_match(re, SLICE_LIT("b"), &matched, NULL), ERR_NONE);
+        CHECK_INT(regex_match(re, SLICE_LIT("b"), NULL, &matched, NULL), ERR_NONE);
         free(subject);
         regex_free(re);
     }
 }
 
-/* The effort is spread over the positions first; what needs more of it at one of them is found all the same. */
+/* What one subject has used is not there for the next one; a step has its own bound below the message's. */
+static void carries_the_effort(void)
+{
+    struct regex *re;
+    struct regex_error error;
+    bool matched;
+    uint32_t spent = 0, before;
+    CHECK_INT(regex_compile(SLICE_LIT("(a|aa)*[xy]"), true, &re, &error), ERR_NONE);
+    struct slice hard = SLICE_LIT("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"), easy = SLICE_LIT("aaab");
+    for (int step = 0; step < REGEX_MESSAGE_EFFORT / REGEX_STEP_EFFORT; step++) {
+        struct regex_effort effort = {.step_left = REGEX_STEP_EFFORT, .spent = &spent};
+        before = spent;
+        CHECK_INT(regex_match(re, easy, &effort, &matched, NULL), ERR_NONE);
+        CHECK(spent > before && spent < before + 1000);
+        CHECK_INT(effort.runs, 1);
+        CHECK_INT(regex_match(re, hard, &effort, &matched, NULL), ERR_LIMIT);
+        CHECK_INT(spent - before, REGEX_STEP_EFFORT);
+        CHECK_INT(effort.step_left, 0);
+        CHECK_INT(regex_match(re, easy, &effort, &matched, NULL), ERR_LIMIT); /* not begun: nothing is left */
+        CHECK_INT(effort.runs, 2);
+        CHECK_INT(effort.unknown, 2);
+    }
+    struct regex_effort effort = {.step_left = REGEX_STEP_EFFORT, .spent = &spent};
+    CHECK_INT(spent, REGEX_MESSAGE_EFFORT);
+    CHECK_INT(regex_match(re, easy, &effort, &matched, NULL), ERR_LIMIT);
+    CHECK_INT(effort.step_left, REGEX_STEP_EFFORT);
+    regex_free(re);
+}
+
+/* What costs time costs effort, also where PCRE2 itself counts nothing. */
+static void counts_what_pcre2_does_not(void)
+{
+    static const char *const texts[] = {"a*[xy]", "[a-z]{1000}[xy]", "(a{2}){2}(.*)\\2[xy]", "a.*[xy]"};
+    char *subject = mem_alloc(REGEX_SUBJECT_MAX_BYTES);
+    memset(subject, 'a', REGEX_SUBJECT_MAX_BYTES);
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        struct regex *re;
+        struct regex_error error;
+        bool matched;
+        CHECK_INT(regex_compile(slice_cstr(texts[i]), true, &re, &error), ERR_NONE);
+        if (!CHECK_INT(regex_match(re, slice_of(subject, REGEX_SUBJECT_MAX_BYTES), NULL, &matched, NULL), ERR_LIMIT))
+            printf("# on %s\n", texts[i]);
+        regex_free(re);
+    }
+    free(subject);
+}
+
+/* Much effort at one position is no less well spent than little at many. */
 static void finds_what_takes_effort(void)
 {
     static const char *const texts[] = {"(a|b)*[xy]", "([ab]+,)+z", "^(a|b)*x"};
@@ -394,7 +441,7 @@ static void finds_what_takes_effort(void)
         buf_put_cstr(&subject, i == 1 ? ",z" : "x");
         bool matched;
         struct slice groups[REGEX_GROUPS_MAX];
-        CHECK_INT(regex_match(re, buf_slice(&subject), &matched, groups), ERR_NONE);
+        CHECK_INT(regex_match(re, buf_slice(&subject), NULL, &matched, groups), ERR_NONE);
         if (CHECK(matched))
             CHECK_INT(groups[0].ptr - subject.ptr, 4);
         else
@@ -412,22 +459,22 @@ static void gives_groups(void)
     struct slice g[REGEX_GROUPS_MAX];
     CHECK_INT(regex_compile(SLICE_LIT("^<([^@]*)@((x)|example)"), true, &re, &error), ERR_NONE);
     CHECK(error.message == NULL);
-    CHECK_INT(regex_match(re, SLICE_LIT("<Joe@EXAMPLE.org>"), &matched, g), ERR_NONE);
+    CHECK_INT(regex_match(re, SLICE_LIT("<Joe@EXAMPLE.org>"), NULL, &matched, g), ERR_NONE);
     CHECK(matched);
     CHECK_SLICE(g[0], "<Joe@EXAMPLE");
     CHECK_SLICE(g[1], "Joe");
     CHECK_SLICE(g[2], "EXAMPLE");
     for (int i = 3; i < REGEX_GROUPS_MAX; i++)
         CHECK(g[i].ptr == NULL);
-    CHECK_INT(regex_match(re, SLICE_LIT("<@examplf>"), &matched, g), ERR_NONE);
+    CHECK_INT(regex_match(re, SLICE_LIT("<@examplf>"), NULL, &matched, g), ERR_NONE);
     CHECK(!matched && g[0].ptr == NULL);
-    CHECK_INT(regex_match(re, SLICE_NONE, &matched, g), ERR_NONE);
+    CHECK_INT(regex_match(re, SLICE_NONE, NULL, &matched, g), ERR_NONE);
     CHECK(!matched);
     regex_free(re);
 
     /* more groups than are given */
     CHECK_INT(regex_compile(SLICE_LIT("(a)(b)(c)(d)(e)(f)(g)(h)(i)(j)(k)"), true, &re, &error), ERR_NONE);
-    CHECK_INT(regex_match(re, SLICE_LIT("abcdefghijk"), &matched, g), ERR_NONE);
+    CHECK_INT(regex_match(re, SLICE_LIT("abcdefghijk"), NULL, &matched, g), ERR_NONE);
     CHECK(matched);
     CHECK_SLICE(g[0], "abcdefghijk");
     CHECK_SLICE(g[1], "a");
@@ -436,7 +483,7 @@ static void gives_groups(void)
 
     /* an empty group is not an absent one */
     CHECK_INT(regex_compile(SLICE_LIT("\\(x*\\)"), false, &re, &error), ERR_NONE);
-    CHECK_INT(regex_match(re, SLICE_NONE, &matched, g), ERR_NONE);
+    CHECK_INT(regex_match(re, SLICE_NONE, NULL, &matched, g), ERR_NONE);
     CHECK(matched);
     CHECK_SLICE(g[1], "");
     regex_free(re);
@@ -450,7 +497,7 @@ static void takes_nul_in_a_subject(void)
     struct regex_error error;
     bool matched;
     CHECK_INT(regex_compile(SLICE_LIT("evil"), true, &re, &error), ERR_NONE);
-    CHECK_INT(regex_match(re, SLICE_LIT("a\0EVIL"), &matched, NULL), ERR_NONE);
+    CHECK_INT(regex_match(re, SLICE_LIT("a\0EVIL"), NULL, &matched, NULL), ERR_NONE);
     CHECK(matched);
     regex_free(re);
 }
@@ -463,7 +510,7 @@ static void warns_of_dead_letters(void)
     CHECK_INT(regex_compile(SLICE_LIT("ab\\d+"), true, &re, &error), ERR_NONE);
     CHECK_INT(error.offset, 2);
     CHECK(error.message && strstr(error.message, "\\d"));
-    CHECK_INT(regex_match(re, SLICE_LIT("abd"), &matched, NULL), ERR_NONE);
+    CHECK_INT(regex_match(re, SLICE_LIT("abd"), NULL, &matched, NULL), ERR_NONE);
     CHECK(!matched);
     regex_free(re);
 }
@@ -496,6 +543,8 @@ int main(void)
     TEST(tells_where_it_went_wrong);
     TEST(bounds_the_pattern);
     TEST(bounds_the_effort);
+    TEST(carries_the_effort);
+    TEST(counts_what_pcre2_does_not);
     TEST(finds_what_takes_effort);
     TEST(gives_groups);
     TEST(counts_groups);

@@ -349,12 +349,13 @@ static void regex_limit(void)
         struct policy_facts facts = facts_new();
         struct policy_cursor cursor;
         struct policy_verdict v;
-        unsigned limits = 0;
+        struct regex_effort effort = {.step_left = REGEX_STEP_EFFORT};
         facts.helo = slice_of(helo, sizeof(helo));
+        facts.effort = &effort;
         policy_begin(f.policy, &cursor);
-        CHECK_INT(policy_step(f.policy, &cursor, &facts, &limits, &v), POLICY_VERDICT);
+        CHECK_INT(policy_step(f.policy, &cursor, &facts, &v), POLICY_VERDICT);
         CHECK_INT(v.action, CONF_GREYLIST);
-        CHECK_INT(limits, 1);
+        CHECK_INT(effort.unknown, 1);
         fixture_free(&f);
     }
     /* the next clause is not undecided because that one was */
