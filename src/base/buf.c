@@ -62,11 +62,14 @@ void buf_put_visible(struct buf *b, struct slice s)
     if (s.len == 0)
         return;
     char *to = buf_reserve(b, s.len);
+    size_t n = 0;
     for (size_t i = 0; i < s.len; i++) {
-        unsigned char c = (unsigned char)s.ptr[i];
-        to[i] = c < 0x20 || c == 0x7f ? '?' : (char)c;
+        unsigned char c = (unsigned char)s.ptr[i], next = i + 1 < s.len ? (unsigned char)s.ptr[i + 1] : 0;
+        bool c1 = c == 0xc2 && next >= 0x80 && next <= 0x9f; /* U+0080 to U+009F: a terminal obeys them as it does ESC */
+        to[n++] = c < 0x20 || c == 0x7f || c1 ? '?' : (char)c;
+        i += c1;
     }
-    b->len += s.len;
+    b->len += n;
 }
 
 void buf_put_u16be(struct buf *b, uint16_t v)

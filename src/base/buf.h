@@ -24,7 +24,10 @@ void buf_put(struct buf *b, const void *bytes, size_t n);
 void buf_put_byte(struct buf *b, char c);
 void buf_put_slice(struct buf *b, struct slice s);
 void buf_put_cstr(struct buf *b, const char *s);
-/* Text from outside, for one line of a log, header or reply: control bytes (NUL, CR, LF, ESC …) become `?`. */
+/*
+ * Text from outside, for one line of a log, header or reply: control bytes (NUL, CR, LF, ESC …) become `?`,
+ * and so do U+0080 to U+009F, which terminals obey too.
+ */
 void buf_put_visible(struct buf *b, struct slice s);
 void buf_put_u16be(struct buf *b, uint16_t v);
 void buf_put_u32be(struct buf *b, uint32_t v);

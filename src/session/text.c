@@ -218,13 +218,15 @@ static void write_line(const struct session *s, enum log_level level, struct buf
 
 void text_log(struct session *s, enum log_level level, const char *fmt, ...)
 {
-    struct buf line = {0};
+    struct buf line = {0}, text = {0};
     va_list ap;
     put_key(s, &line);
     buf_put_cstr(&line, ": ");
     va_start(ap, fmt);
-    buf_vprintf(&line, fmt, ap);
+    buf_vprintf(&text, fmt, ap);
     va_end(ap);
+    buf_put_visible(&line, buf_slice(&text)); /* a sender's address may be in it */
+    buf_fini(&text);
     write_line(s, level, &line);
 }
 
