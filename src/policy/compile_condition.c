@@ -96,6 +96,23 @@ static void compile_term(struct compiler *c, const struct conf_expr *expr, struc
     PANIC("a term of no kind");
 }
 
+static bool can_be_dear(enum conf_term_kind kind)
+{
+    return kind == CONF_TERM_S25R || kind == CONF_TERM_TRUSTED || kind == CONF_TERM_CLAUSE || kind == CONF_TERM_EVERY ||
+           kind == CONF_TERM_HEADER || kind == CONF_TERM_BODY || kind == CONF_TERM_MACRO;
+}
+
+/* Where its answer is remembered: with the message, or with the recipient that it speaks of. */
+static void number_memo(struct policy *p, struct cond *cond)
+{
+    if (!can_be_dear(cond->term.kind))
+        return;
+    if (!cond->per_recipient)
+        cond->term.memo = ++p->n_memos;
+    else if (p->n_recipient_memos < RECIPIENT_MEMOS_MAX)
+        cond->term.recipient_memo = (uint8_t)++p->n_recipient_memos;
+}
+
 /* ---- expressions ---- */
 
 static const struct cond *compile_expr(struct compiler *c, const struct conf_expr *expr)
@@ -105,6 +122,7 @@ static const struct cond *compile_expr(struct compiler *c, const struct conf_exp
     if (expr->op == CONF_EXPR_TERM) {
         cond->name = expr->name;
         compile_term(c, expr, cond);
+        number_memo(c->p, cond);
         return cond;
     }
     cond->left = compile_expr(c, expr->left);

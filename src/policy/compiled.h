@@ -45,8 +45,12 @@ struct policy_acl {
 
 struct policy_condition;
 
+enum { RECIPIENT_MEMOS_MAX = 32 }; /* two bits each; who has more such terms has the rest judged again */
+
 struct term {
     enum conf_term_kind kind;
+    uint32_t memo;                            /* its number in a message's memo, plus one; 0: cheap, judged anew each time */
+    uint8_t recipient_memo;                   /* in a recipient's, likewise */
     const struct policy_items *items;         /* CLAUSE, EVERY */
     const struct policy_condition *condition; /* CONDITION; NULL: one that could not be read */
     struct regex *re;                         /* HEADER, BODY, MACRO: a regex */
@@ -100,6 +104,7 @@ struct policy {
     size_t greylist;              /* number of ours; n_filters: none */
     struct policy_regex *regexes; /* of conditions */
     size_t n_regexes, regexes_cap;
+    uint32_t n_memos, n_recipient_memos;
     struct ipset net_local, net_remote;
     struct name_list s25r_white, s25r_black, trust;
     unsigned needs;

@@ -111,6 +111,11 @@ enum policy_truth policy_filter_when(const struct policy *p, size_t n, const str
     return why->unknown ? POLICY_YES : truth; /* whoever may be meant is asked: no sender can keep a filter from his mail */
 }
 
+size_t policy_memos(const struct policy *p)
+{
+    return p->n_memos;
+}
+
 bool policy_filter_is_per_recipient(const struct policy *p, size_t n)
 {
     return n < p->n_filters && p->filters[n].when && p->filters[n].when->per_recipient;

@@ -82,8 +82,7 @@ struct policy_session_facts {
     /* Borrowed text of a macro that the MTA has sent; NONE: absent. */
     struct slice (*macro)(const void *ctx, struct slice name);
     /*
-     * The n-th header so far, or accepted recipient; false: there are no more. Every call of policy_filter_when looks at all of
-     * them again: ask at POLICY_AT_EOH, or at few headers, not at each of thousands.
+     * The n-th header so far, or accepted recipient; false: there are no more. Asked for in order.
      */
     bool (*header)(const void *ctx, size_t n, struct slice *name, struct slice *value);
     bool (*recipient)(const void *ctx, size_t n, struct slice *address);
@@ -94,6 +93,16 @@ struct policy_session_facts {
 };
 
 enum { POLICY_BODY_MAX_BYTES = 64 * 1024 };
+
+/*
+ * What a term has said of the present message, so that nothing is matched twice: not a header, not a line of the body, not a sender
+ * while something else of the condition is late. Zeroed: nothing. One a term that can be dear; policy_memos() of them.
+ */
+struct policy_memo {
+    uint32_t looked;         /* headers; bytes of the body, in whole lines */
+    uint8_t settled, so_far; /* enum policy_truth: POLICY_LATER is never settled */
+    bool is_settled;
+};
 
 struct policy_facts {
     enum policy_stage stage;
@@ -112,9 +121,12 @@ struct policy_facts {
     /* the hold */
     const struct grey_answer *look; /* NULL: the store has not been asked yet */
     enum policy_no_hold no_hold;
-    int64_t waited_ms;                       /* served in this connection so far, all holds together */
-    int64_t longest_ms;                      /* the longest single one */
-    struct regex_effort *effort;             /* what regexes may cost; NULL: a step's each */
+    int64_t waited_ms;           /* served in this connection so far, all holds together */
+    int64_t longest_ms;          /* the longest single one */
+    struct regex_effort *effort; /* what regexes may cost; NULL: a step's each */
+    struct policy_memo *memo;    /* of this message and this policy; NULL: nothing is remembered */
+    uint64_t
+        *recipient_memo; /* the same of facts.recipient, for terms that speak of it; 0: nothing; NULL: nobody remembers */
     const struct policy_session_facts *more; /* NULL: what it would tell is not known (absent, no stress, not listed) */
 };
 
@@ -163,6 +175,7 @@ enum policy_truth policy_filter_when(const struct policy *p, size_t n, const str
  * each one by itself.
  */
 bool policy_filter_is_per_recipient(const struct policy *p, size_t n);
+size_t policy_memos(const struct policy *p);
 /* {trusted_domain} for `provide trusted`. */
 bool policy_is_trusted(const struct policy *p, struct slice sender);
 

@@ -14,6 +14,7 @@ struct question {
     const struct term *t;
     const struct policy_facts *f;
     const struct policy_session_facts *more; /* never NULL */
+    struct policy_memo *memo;                /* never NULL */
 };
 
 static enum policy_truth truth_of(bool is)
@@ -252,12 +253,15 @@ static enum policy_truth judge_clause(const struct question *q)
 static enum policy_truth judge_header(const struct question *q)
 {
     struct slice name, value;
-    enum policy_truth any = POLICY_NO;
+    enum policy_truth any = q->memo->so_far;
+    size_t n = q->memo->looked;
     if (q->f->stage < POLICY_AT_HEADER)
         return POLICY_LATER;
-    for (size_t n = 0; any != POLICY_YES && q->more->header && q->more->header(q->more->ctx, n, &name, &value); n++)
+    for (; any != POLICY_YES && q->more->header && q->more->header(q->more->ctx, n, &name, &value); n++)
         if (slice_eq_nocase(name, q->t->name))
             any = either(any, match_value(q, slice_trim(value, " \t")));
+    q->memo->looked = (uint32_t)n;
+    q->memo->so_far = (uint8_t)any;
     return open_until(POLICY_AT_EOH, q, any);
 }
 
@@ -267,22 +271,22 @@ static enum policy_truth judge_header(const struct question *q)
  */
 static enum policy_truth judge_body(const struct question *q)
 {
-    struct slice rest = slice_upto(q->more->body, POLICY_BODY_MAX_BYTES);
-    enum policy_truth any = POLICY_NO;
+    struct slice body = slice_upto(q->more->body, POLICY_BODY_MAX_BYTES), rest = slice_from(body, q->memo->looked);
+    enum policy_truth any = q->memo->so_far;
     bool complete = q->more->body_complete || q->f->stage == POLICY_AT_EOM;
     if (q->f->stage < POLICY_AT_BODY)
         return POLICY_LATER;
-    while (rest.len > 0) {
+    while (rest.len > 0 && any != POLICY_YES) {
         if (slice_find(rest, '\n') == rest.len && !complete)
             break;
         struct slice line = slice_cut(&rest, '\n');
         if (line.len > 0 && line.ptr[line.len - 1] == '\r')
             line.len--;
         any = either(any, match_regex(q, line));
-        if (any == POLICY_YES)
-            return any;
     }
-    return complete ? any : POLICY_LATER;
+    q->memo->looked = (uint32_t)(body.len - rest.len);
+    q->memo->so_far = (uint8_t)any;
+    return any == POLICY_YES || complete ? any : POLICY_LATER;
 }
 
 /* What has come so far only grows: beyond the limit it stays beyond it. */
@@ -316,45 +320,75 @@ bool policy_is_trusted(const struct policy *p, struct slice sender)
     return judge_trust(p, sender, NULL) == POLICY_YES;
 }
 
-enum policy_truth term_judge(const struct policy *p, const struct term *t, const struct policy_facts *f,
-                             struct policy_why *why, uint32_t *lists)
+static enum policy_truth judge_kind(const struct question *q, struct policy_why *why, uint32_t *lists)
 {
-    static const struct policy_session_facts none;
-    struct question q = {p, t, f, f->more ? f->more : &none};
-    switch (t->kind) {
+    const struct policy *p = q->p;
+    const struct policy_facts *f = q->f;
+    switch (q->t->kind) {
     case CONF_TERM_S25R:
         return s25r_judge(p, f, why);
     case CONF_TERM_REMOTE:
         return truth_of(is_remote(p, f));
     case CONF_TERM_AUTHENTICATED:
-        return judge_auth(&q, true);
+        return judge_auth(q, true);
     case CONF_TERM_UNAUTHENTICATED:
-        return judge_auth(&q, false);
+        return judge_auth(q, false);
     case CONF_TERM_STRESS:
-        return truth_of(is_stressed(&q));
+        return truth_of(is_stressed(q));
     case CONF_TERM_TRUSTED:
         return f->stage < POLICY_AT_MAIL ? POLICY_LATER : judge_trust(p, f->sender, f->effort);
     case CONF_TERM_DNSBL:
-        return judge_dnsbl(&q, lists);
+        return judge_dnsbl(q, lists);
     case CONF_TERM_CLAUSE:
-        return judge_clause(&q);
+        return judge_clause(q);
     case CONF_TERM_EVERY:
-        return judge_every(&q);
+        return judge_every(q);
     case CONF_TERM_HEADER:
-        return judge_header(&q);
+        return judge_header(q);
     case CONF_TERM_BODY:
-        return judge_body(&q);
+        return judge_body(q);
     case CONF_TERM_MSGSIZE:
-        return judge_msgsize(&q);
+        return judge_msgsize(q);
     case CONF_TERM_TIME:
-        return truth_of(is_time(t->time, f->now));
+        return truth_of(is_time(q->t->time, f->now));
     case CONF_TERM_FILTER:
-        return judge_filter(&q);
+        return judge_filter(q);
     case CONF_TERM_MACRO:
-        return judge_macro(&q);
+        return judge_macro(q);
     case CONF_TERM_CONDITION:
     case CONF_TERM_MAX_:
         break;
     }
     PANIC("a term of no kind");
+}
+
+/* A recipient's memo has two bits a term: 0 nothing, else one of these. */
+static const uint8_t memo_bits[] = {[POLICY_NO] = 1, [POLICY_YES] = 2, [POLICY_UNKNOWN] = 3};
+
+static enum policy_truth judge_recipient_once(const struct question *q, struct policy_why *why, uint32_t *lists)
+{
+    unsigned shift = 2 * (unsigned)(q->t->recipient_memo - 1);
+    unsigned bits = (unsigned)(*q->f->recipient_memo >> shift & 3);
+    for (unsigned truth = 0; bits && truth < COUNT_OF(memo_bits); truth++)
+        if (memo_bits[truth] == bits)
+            return (enum policy_truth)truth;
+    enum policy_truth truth = judge_kind(q, why, lists);
+    *q->f->recipient_memo |= (uint64_t)memo_bits[truth] << shift; /* LATER: none */
+    return truth;
+}
+
+enum policy_truth term_judge(const struct policy *p, const struct term *t, const struct policy_facts *f,
+                             struct policy_why *why, uint32_t *lists)
+{
+    static const struct policy_session_facts none;
+    struct policy_memo nobodys = {0};
+    struct question q = {p, t, f, f->more ? f->more : &none, f->memo && t->memo ? &f->memo[t->memo - 1] : &nobodys};
+    if (q.memo->is_settled)
+        return (enum policy_truth)q.memo->settled;
+    if (f->recipient_memo && f->recipient.ptr && t->recipient_memo)
+        return judge_recipient_once(&q, why, lists);
+    enum policy_truth truth = judge_kind(&q, why, lists);
+    q.memo->is_settled = truth != POLICY_LATER;
+    q.memo->settled = (uint8_t)truth;
+    return truth;
 }

@@ -63,6 +63,8 @@ static void free_message_of(struct session *s, struct children *ch)
     free(ch->recipients);
     ch->recipients = NULL;
     ch->n_recipients = ch->cap_recipients = 0;
+    free(ch->memo);
+    ch->memo = NULL;
     body_drop(s, &ch->body);
     for (unsigned i = 0; i < ch->count; i++)
         if (ch->child[i].new_body) {
@@ -239,15 +241,19 @@ static bool next_header(const void *ctx, size_t n, struct slice *name, struct sl
 static bool next_recipient(const void *ctx, size_t n, struct slice *address)
 {
     const struct session *s = ctx;
-    const struct children *ch = s->children;
-    struct mail_cursor cursor = {0};
+    struct children *ch = s->children;
     struct slice esmtp;
     unsigned number;
     if (!ch || !ch->mail)
         return false;
-    while (mail_next_recipient(ch->mail, MAIL_ORIGINAL, &cursor, address, &esmtp, &number))
-        if (!ch->recipients[number].refused && !ch->recipients[number].rejected && n-- == 0)
+    if (n == 0 || n != ch->recipient_at) { /* as with headers: a thousand recipients are not gone through a thousand times */
+        ch->recipient_cursor = (struct mail_cursor){0};
+        ch->recipient_at = 0;
+    }
+    while (mail_next_recipient(ch->mail, MAIL_ORIGINAL, &ch->recipient_cursor, address, &esmtp, &number))
+        if (!ch->recipients[number].refused && !ch->recipients[number].rejected && ch->recipient_at++ == n)
             return true;
+    ch->recipient_at = 0;
     return false;
 }
 
@@ -286,15 +292,27 @@ enum policy_stage children_stage(const struct session *s)
 
 /* ---- conditions ---- */
 
-static enum policy_truth judge(struct session *s, unsigned number, struct slice recipient, enum policy_stage stage,
-                               uint32_t *lists)
+struct policy_memo *children_memo(struct session *s)
+{
+    struct children *ch = s->children;
+    size_t n = policy_memos(s->plan->policy);
+    if (ch && ch->mail && !ch->memo && n > 0)
+        ch->memo = mem_zalloc(n * sizeof(*ch->memo));
+    return ch ? ch->memo : NULL;
+}
+
+/* note: of the recipient; NULL: it has none yet, or there is no recipient. */
+static enum policy_truth judge(struct session *s, unsigned number, struct slice recipient, struct recipient_note *note,
+                               enum policy_stage stage, uint32_t *lists)
 {
     struct policy_facts facts = session_facts(s, stage);
     struct policy_why why;
     uint32_t wanted = 0;
     facts.recipient = recipient;
+    facts.memo = children_memo(s);
+    facts.recipient_memo = note ? &note->memo : NULL;
     enum policy_truth t = policy_filter_when(s->plan->policy, number, &facts, &why, &wanted);
-    session_note_unknown(s);
+    session_note_effort(s);
     *lists |= wanted;
     return t;
 }
@@ -306,7 +324,7 @@ bool children_facts_ready(struct session *s, enum policy_stage stage, void (*the
     if (!ch || s->plan->conf->n_dnsbls == 0)
         return true;
     for (unsigned i = 0; i < policy_filter_count(s->plan->policy); i++)
-        (void)judge(s, i, stage == POLICY_AT_RCPT ? s->recipient : SLICE_NONE, stage, &lists);
+        (void)judge(s, i, stage == POLICY_AT_RCPT ? s->recipient : SLICE_NONE, NULL, stage, &lists);
     bool ready = true;
     for (size_t i = 0; i < s->plan->conf->n_dnsbls; i++) {
         if (!(lists & (1u << i)) || ch->listed[i] != LISTED_NOT_ASKED)
@@ -415,7 +433,7 @@ static void decide_recipients(struct session *s, struct child *c, enum policy_st
         if (note->refused || note->rejected)
             continue;
         if ((note->later & bit) && (stage > POLICY_AT_RCPT || number + 1 == ch->present)) {
-            enum policy_truth t = judge(s, c->number, address, stage, &lists);
+            enum policy_truth t = judge(s, c->number, address, note, stage, &lists);
             if (t != POLICY_LATER)
                 note->later &= ~bit;
             if (t == POLICY_YES) {
@@ -451,7 +469,7 @@ static void decide(struct session *s, struct child *c, enum policy_stage stage)
         return;
     }
     if (c->asked == POLICY_LATER)
-        c->asked = (uint8_t)judge(s, c->number, SLICE_NONE, stage, &lists);
+        c->asked = (uint8_t)judge(s, c->number, SLICE_NONE, NULL, stage, &lists);
     if (c->asked == POLICY_NO) {
         s->children->standing[c->number] = FILTER_NOT_ASKED;
         c->say = SAY_OPEN; /* what it failed at before the message is of no interest in it */

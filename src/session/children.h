@@ -89,6 +89,7 @@ struct child {
 /* What is noted of a recipient, by its number in mail. */
 struct recipient_note {
     struct slice macros;
+    uint64_t memo;               /* facts.recipient_memo */
     uint32_t shown, later, told; /* filters that are asked about it; whose condition is not known yet; that have been told */
     bool refused;                /* by a filter: it is no recipient of the message */
     bool rejected;               /* by the MTA itself (RCPT_REJ): told, and nothing more */
@@ -128,6 +129,9 @@ struct children {
     unsigned present;                 /* number of the recipient whose RCPT is to be answered, plus one; 0: none */
     struct mail_cursor header_cursor; /* next_header()'s */
     size_t header_at;
+    struct mail_cursor recipient_cursor; /* next_recipient()'s */
+    size_t recipient_at;
+    struct policy_memo *memo; /* what conditions have said of it; NULL: nothing yet */
     struct body body;
     uint64_t body_gone; /* bytes that went before what is kept in body: nobody needs them any more */
     uint64_t size_bytes;
@@ -190,6 +194,8 @@ bool child_actions_edit(uint32_t actions); /* SMFIF_*: is there one that those b
 bool child_is_overtaken(const struct child *c);
 bool child_is_settled(const struct child *c);
 struct policy_session_facts children_facts(const struct session *s);
+/* Room for what conditions say of the present message; NULL where there is none. */
+struct policy_memo *children_memo(struct session *s);
 int64_t children_deadline_ms(const struct session *s); /* 0: none */
 void children_check_deadlines(struct session *s);
 

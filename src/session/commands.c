@@ -12,7 +12,7 @@ static bool is_asked(struct session *s, enum policy_stage stage)
     struct policy_facts facts = session_facts(s, stage);
     struct policy_why why;
     enum policy_truth truth = policy_when(s->plan->policy, &facts, &why);
-    session_note_unknown(s);
+    session_note_effort(s);
     if (truth == POLICY_NO) {
         bool there_is_none = s->children && policy_greylist_number(s->plan->policy) >= policy_filter_count(s->plan->policy);
         s->sh->stats.passed++;

@@ -220,8 +220,8 @@ void session_clear_message(struct session *s);
 void session_set_wait(struct session *s, enum wait wait);
 void session_arm_timer(struct session *s);
 struct policy_facts session_facts(struct session *s, enum policy_stage stage);
-/* After policy has been asked: a regex that came to no end is counted, and logged once a message. */
-void session_note_unknown(struct session *s);
+/* After policy has been asked: what regexes did is counted, and one that came to no end logged, once a message. */
+void session_note_effort(struct session *s);
 bool session_may_progress(const struct session *s);
 
 /* ---- commands.c ---- */

@@ -149,6 +149,8 @@ static void judge_recipient(struct session *s, struct child *c, struct recipient
     uint32_t lists = 0, bit = 1u << c->number;
     if (!c->record || !policy_filter_is_per_recipient(s->plan->policy, c->number))
         return;
+    facts.memo = children_memo(s);
+    facts.recipient_memo = &note->memo;
     if (c->asked == POLICY_NO && !c->connection_over)
         c->asked = POLICY_LATER; /* none was its so far */
     switch (policy_filter_when(s->plan->policy, c->number, &facts, &why, &lists)) {
@@ -162,7 +164,7 @@ static void judge_recipient(struct session *s, struct child *c, struct recipient
     case POLICY_UNKNOWN: /* never: asked for it is */
         break;
     }
-    session_note_unknown(s);
+    session_note_effort(s);
 }
 
 void children_keep_rcpt(struct session *s, struct slice body)

@@ -95,7 +95,7 @@ static void evaluate(struct session *s, struct policy_cursor *cursor)
     struct policy_facts facts = session_facts(s, POLICY_AT_RCPT);
     struct policy_verdict verdict;
     enum policy_result r = policy_step(s->plan->policy, cursor, &facts, &verdict);
-    session_note_unknown(s);
+    session_note_effort(s);
     if (r == POLICY_NEED_LOOK) {
         if (!s->cursor) {
             s->cursor = mem_alloc(sizeof(*s->cursor));

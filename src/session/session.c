@@ -288,9 +288,11 @@ bool session_may_progress(const struct session *s)
     return false;
 }
 
-void session_note_unknown(struct session *s)
+void session_note_effort(struct session *s)
 {
     struct regex_effort *effort = &s->sh->effort;
+    s->sh->stats.regex_runs += effort->runs;
+    effort->runs = 0;
     if (effort->unknown == 0)
         return;
     s->sh->stats.regex_limits += effort->unknown;

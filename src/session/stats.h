@@ -13,7 +13,8 @@ struct engine_stats {
     uint64_t accepted, deferred, rejected;                   /* recipients */
     uint64_t gone;                                           /* clients found gone before any hold */
     uint64_t child_failures;                                 /* of children, told in the log each */
-    uint64_t store_failures, protocol_errors, regex_limits;
+    uint64_t store_failures, protocol_errors;
+    uint64_t regex_runs, regex_limits; /* matches begun; and that came to no end, or had no effort left to begin */
 };
 
 #endif

@@ -227,6 +227,7 @@ static void want_stats(struct world *w, const struct script_line *l, unsigned at
                   {"rejected", s.rejected},
                   {"gone", s.gone},
                   {"store_failures", s.store_failures},
+                  {"regex_runs", s.regex_runs},
                   {"regex_limits", s.regex_limits},
                   {"protocol_errors", s.protocol_errors}};
     for (; at < l->n_words; at++) {
