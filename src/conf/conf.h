@@ -52,6 +52,7 @@ struct conf_settings {
     int64_t
         fallback; /* enum conf_fallback: of filters that say none; of sessions beyond sessions_max; when we fail ourselves */
     int64_t client_left; /* enum conf_client_left: a filter is awaited and the client has gone */
+    bool log_passes;     /* log_passes yes|no: a line for whom the greylist filter is not asked about (default yes) */
     bool statistics;     /* statistics yes|no: a line a session and a child (default yes) */
     const char *spool;   /* directory for what memory should not hold; NULL (default): the store's */
 };

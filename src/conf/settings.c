@@ -68,7 +68,10 @@ static const struct setting rows[] = {
     FLAG(extendedregex, "Regular expressions after this line are POSIX extended ones, not basic ones."),
     FLAG(noauth, "Do not let everybody in who has authenticated."),
     FLAG(testmode, "What no line matches is let in instead of greylisted, and legacy rcpt lines greylist."),
-    FLAG(verbose, "Log more."),
+    FLAG(verbose, "Log more: why a line with tarpit did not hold a client that has hung up before."),
+    {.name = "log_passes", .type = SETTING_FLAG, .offset = AT(log_passes), .value = true,
+     .text = "Log a line for each client, message or recipient that the greylist filter is not asked about, with the "
+             "condition that decided it."},
     {.name = "report", .type = SETTING_CHOICE, .offset = AT(report), .value = CONF_REPORT_ALL, .words = report_words,
      .argument = "which",
      .text = "Which messages get an X-Greylist header."},

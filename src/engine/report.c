@@ -11,12 +11,13 @@ static void put_counters(struct shared *sh)
     const struct engine_stats *s = &sh->stats;
     effects_log(sh->out, 0, LOG_LEVEL_NOTICE,
                 "status: generation %u; %" PRIu32 " sessions open, %" PRIu32 " clients held%s; since the start %" PRIu64
-                " sessions; recipients: %" PRIu64 " accepted, %" PRIu64 " deferred, %" PRIu64 " rejected; holds: %" PRIu64
-                ", %" PRIu64 " served, %" PRIu64 " left, %" PRIu64 " cut; %" PRIu64 " clients gone before any hold, %" PRIu64
+                " sessions; passed: %" PRIu64 "; recipients: %" PRIu64 " accepted, %" PRIu64 " deferred, %" PRIu64
+                " rejected; holds: %" PRIu64 ", %" PRIu64 " served, %" PRIu64 " released with another connection, %" PRIu64
+                " left, %" PRIu64 " cut; %" PRIu64 " clients gone before any hold, %" PRIu64
                 " failures of the store, %" PRIu64 " of children, %" PRIu64 " regexes that took too long",
                 sh->plan->generation, s->open, s->held, shared_is_stressed(sh) ? ", the MTA is under stress" : "",
-                s->sessions, s->accepted, s->deferred, s->rejected, s->held_all, s->served, s->left, s->cut, s->gone,
-                s->store_failures, s->child_failures, s->regex_limits);
+                s->sessions, s->passed, s->accepted, s->deferred, s->rejected, s->held_all, s->served, s->siblings, s->left,
+                s->cut, s->gone, s->store_failures, s->child_failures, s->regex_limits);
 }
 
 static unsigned open_connections(const struct shared *sh, const struct child_record *r)

@@ -35,6 +35,7 @@ static enum policy_truth judge_one(const struct judging *j, const struct cond *c
         truth = POLICY_NO;
     if (truth != POLICY_LATER)
         *lists = 0;
+    j->why->holds = truth == POLICY_YES;
     return truth;
 }
 
@@ -49,6 +50,7 @@ static enum policy_truth judge_pair(const struct judging *j, const struct cond *
     if (left == settles)
         return left;
     const char *of_left = j->why->condition;
+    bool left_holds = j->why->holds;
     uint32_t of_right;
     enum policy_truth right = judge(j, cond->right, &of_right);
     bool left_is_open = left == POLICY_LATER || (left == POLICY_UNKNOWN && right != POLICY_LATER);
@@ -57,6 +59,7 @@ static enum policy_truth judge_pair(const struct judging *j, const struct cond *
         return right;
     }
     j->why->condition = of_left;
+    j->why->holds = left_holds;
     *lists |= of_right;
     return left;
 }

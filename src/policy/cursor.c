@@ -180,12 +180,20 @@ static void apply_options(const struct policy_acl *acl, struct policy_verdict *v
     }
 }
 
-static unsigned tarpit_reason(enum policy_tarpit tarpit)
+unsigned policy_auto_reason(enum grey_via via)
+{
+    static const unsigned reasons[] = {
+        [GREY_VIA_TUPLE] = REASON_AUTOWHITE, [GREY_VIA_PAIR] = REASON_AUTOPAIR, [GREY_VIA_CLIENT] = REASON_AUTOCLIENT};
+    return reasons[via];
+}
+
+static unsigned tarpit_reason(enum policy_tarpit tarpit, const struct grey_answer *look)
 {
     switch (tarpit) {
     case TARPIT_AUTO:
-        return REASON_AUTOWHITE;
+        return policy_auto_reason(look->via);
     case TARPIT_PATIENT:
+        return REASON_PATIENT;
     case TARPIT_SERVED:
     case TARPIT_HOLD:
         return REASON_TARPIT;
@@ -196,7 +204,7 @@ static unsigned tarpit_reason(enum policy_tarpit tarpit)
     return 0;
 }
 
-static void decide(const struct policy_acl *acl, struct policy_verdict *v)
+static void decide(const struct policy_acl *acl, const struct policy_facts *f, struct policy_verdict *v)
 {
     v->action = acl->conf->action;
     v->acl = acl->conf;
@@ -207,7 +215,7 @@ static void decide(const struct policy_acl *acl, struct policy_verdict *v)
         v->reasons = 0; /* a domain that is greylisted is no whitelisted domain */
         return;
     }
-    v->reasons |= tarpit_reason(v->tarpit);
+    v->reasons |= tarpit_reason(v->tarpit, f->look);
     if (acl->conf->is_default)
         v->reasons |= REASON_DEFAULT;
     /* As in the peer: a line that is not logged leaves its number in the header. */
@@ -265,7 +273,7 @@ enum policy_result policy_step(const struct policy *p, struct policy_cursor *c, 
         apply_options(acl, &c->v);
         if (acl->conf->action == CONF_CONTINUE)
             continue;
-        decide(acl, &c->v);
+        decide(acl, f, &c->v);
         *out = c->v;
         return POLICY_VERDICT;
     }

@@ -147,6 +147,7 @@ enum policy_truth { POLICY_NO, POLICY_YES, POLICY_LATER, POLICY_UNKNOWN };
 /* What decided, for logs and explain. */
 struct policy_why {
     const char *condition; /* "s25r", "remote", … the one that settled it; NULL: no condition */
+    bool holds;            /* whether that condition is true of the client; it may stand behind a `not` */
     int s25r_rule;         /* 0 to 6; -1: none hit */
     const char *s25r_list; /* "whitelist" or "blacklist" entry that settled it, as written; NULL: none */
     bool unknown;          /* a filter is asked because its condition is POLICY_UNKNOWN */
@@ -229,6 +230,9 @@ struct policy_verdict {
     int64_t left_sec;            /* a tarpit line before did not match because the client left after so long; -1: none */
     struct slice groups[REGEX_GROUPS_MAX]; /* %g: of the matched line; into the facts' text */
 };
+
+/* REASON_AUTO* for a tuple that is AUTO, by what made it so. */
+unsigned policy_auto_reason(enum grey_via via);
 
 /* Where evaluation stands; survives the wait for a fact. Plain: may be copied and kept in a session. */
 struct policy_cursor {

@@ -11,11 +11,15 @@ enum policy_reason {
     REASON_NONIP = 1u << 4,     /* client is no IP host, implicit */
     REASON_STARTTLS = 1u << 5,  /* verified client certificate, implicit */
     REASON_RCPT = 1u << 6,      /* rcpt clause */
-    REASON_AUTOWHITE = 1u << 7, /* the tuple (or its pair, or lazyaw's client) is AUTO */
+    REASON_AUTOWHITE = 1u << 7, /* the tuple is AUTO */
     REASON_DEFAULT = 1u << 8,   /* default line, or nothing matched in testmode */
-    REASON_TARPIT = 1u << 9,    /* waited to the end of a tarpit, now or earlier (patience) */
+    REASON_TARPIT = 1u << 9,    /* waited to the end of a tarpit in this connection, or beside one that did */
     REASON_ACL = 1u << 10,      /* a line matched for none of the reasons above (helo, a negation, …) */
     REASON_UNSTORED = 1u << 11, /* ours: a first sight that could not be stored was let in */
+    /* ours: what the peer calls REASON_AUTOWHITE or REASON_TARPIT, though this tuple has earned nothing by itself */
+    REASON_AUTOPAIR = 1u << 12,   /* another mail of the client and the sender's domain has passed (`hostkey domain`) */
+    REASON_AUTOCLIENT = 1u << 13, /* another mail of the client has passed (`lazyaw`) */
+    REASON_PATIENT = 1u << 14,    /* the client has waited in an earlier connection */
 };
 
 #endif

@@ -49,8 +49,11 @@ static const struct {
     {REASON_STARTTLS, "Sender succeeded STARTTLS authentication"},
     {REASON_RCPT, "Recipient e-mail whitelisted"},
     {REASON_AUTOWHITE, "IP, sender and recipient auto-whitelisted"},
+    {REASON_AUTOPAIR, "Client and sender domain auto-whitelisted"},
+    {REASON_AUTOCLIENT, "Client auto-whitelisted"},
     {REASON_DEFAULT, "Default is to whitelist mail"},
     {REASON_TARPIT, NULL},
+    {REASON_PATIENT, "Client has waited in a tarpit before"},
     {REASON_UNSTORED, "Greylisting could not be stored"},
 };
 

@@ -6,6 +6,19 @@
 
 #include "base/mem.h"
 
+static bool has_child(const struct session *s)
+{
+    return s->children && s->children->any_child;
+}
+
+/* Without a greylist filter each session would say that it passes. */
+static void log_passed(struct session *s, const struct policy_why *why)
+{
+    bool there_is_none = s->children && policy_greylist_number(s->plan->policy) >= policy_filter_count(s->plan->policy);
+    if (!there_is_none)
+        text_log_passed(s, why);
+}
+
 /* Whether the filter is asked about this client, as far as the stage tells; a no is counted and logged. */
 static bool is_asked(struct session *s, enum policy_stage stage)
 {
@@ -14,14 +27,23 @@ static bool is_asked(struct session *s, enum policy_stage stage)
     enum policy_truth truth = policy_when(s->plan->policy, &facts, &why);
     session_note_effort(s);
     if (truth == POLICY_NO) {
-        bool there_is_none = s->children && policy_greylist_number(s->plan->policy) >= policy_filter_count(s->plan->policy);
         s->sh->stats.passed++;
-        if (!there_is_none) /* else each session would say so */
-            text_log_passed(s, &why);
+        if (stage != POLICY_AT_CONNECT || !has_child(s)) /* else log_passed_before(), when the sender is known */
+            log_passed(s, &why);
         return false;
     }
     s->s25r_rule = (uint8_t)(why.s25r_rule + 1);
     return true;
+}
+
+/* A client that passed at CONNECT goes on for the other filters: its line is written at each MAIL. */
+static void log_passed_before(struct session *s)
+{
+    struct policy_facts facts = session_facts(s, POLICY_AT_CONNECT);
+    struct policy_why why;
+    bool still = policy_when(s->plan->policy, &facts, &why) == POLICY_NO; /* stress or the time may say otherwise by now */
+    session_note_effort(s);
+    log_passed(s, still ? &why : NULL);
 }
 
 /* The first facts are in: who is asked about this client? */
@@ -30,7 +52,7 @@ static void connect_go(struct session *s)
     bool asked = is_asked(s, POLICY_AT_CONNECT);
     if (!asked)
         s->flags |= FLAG_PASSED;
-    if (asked || (s->children && s->children->any_child))
+    if (asked || has_child(s))
         holding_first_look(s);
     else
         session_accept_connection(s);
@@ -91,7 +113,9 @@ static void on_helo(struct session *s, const struct milter_command *c, struct sl
 
 static void mail_go(struct session *s)
 {
-    if (!(s->flags & FLAG_PASSED) && is_asked(s, POLICY_AT_MAIL))
+    if (s->flags & FLAG_PASSED)
+        log_passed_before(s);
+    else if (is_asked(s, POLICY_AT_MAIL))
         s->flags |= FLAG_ASKED;
     if ((s->flags & FLAG_ASKED) || s->children) {
         session_continue(s);

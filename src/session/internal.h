@@ -283,6 +283,7 @@ struct slice session_macro(const void *ctx, struct slice name);
 /* A format on the present recipient's facts; control bytes of outside text cannot break a reply or a header. */
 void text_expand(const struct session *s, const struct format *format, struct buf *out);
 void text_refusal(struct session *s, int64_t elapsed_sec, int64_t remaining_sec, bool blacklisted, struct buf *packet);
+/* The filter is not asked about the client, the message or the recipient; whatever of them is known. why NULL: settled earlier. */
 void text_log_passed(struct session *s, const struct policy_why *why);
 void text_log_accepted(struct session *s, unsigned reasons);
 /* Greylisting's delay is over. */
@@ -292,6 +293,8 @@ void text_log_rejected(struct session *s);
 void text_log_held(struct session *s);
 void text_log_hold_end(struct session *s, const char *how, int64_t waited_ms);
 void text_log_not_held(struct session *s, enum policy_no_hold why);
+/* A line with tarpit does not match for the client's left mark. */
+void text_log_left_before(struct session *s, int64_t left_sec);
 void text_log_gone(struct session *s, const char *how);
 void text_log_protocol(struct session *s, const char *what);
 /* The MTA has told a queue id: one line says which connection it belongs to, where lines without it have been written. */

@@ -88,6 +88,8 @@ static void adopt(struct session *s, const struct policy_verdict *v)
     stats->stressed += v->skipped == HOLD_STRESS;
     if (v->skipped != HOLD_POSSIBLE)
         text_log_not_held(s, v->skipped);
+    if (v->left_sec >= 0 && s->plan->set->verbose)
+        text_log_left_before(s, v->left_sec);
 }
 
 static void evaluate(struct session *s, struct policy_cursor *cursor)
@@ -198,6 +200,13 @@ static void defer(struct session *s, const struct grey_answer *a)
     buf_fini(&packet);
 }
 
+/* A later recipient of a connection that has waited owes that to the wait, though the first one's pair is AUTO by then. */
+static unsigned auto_reason(const struct session *s)
+{
+    bool waited = s->waited_ms > 0 && s->known->via != GREY_VIA_TUPLE;
+    return waited ? REASON_TARPIT : policy_auto_reason(s->known->via);
+}
+
 static void act(struct session *s)
 {
     const struct decision *d = &s->decision;
@@ -221,7 +230,7 @@ static void act(struct session *s)
     switch (d->tarpit) {
     case TARPIT_AUTO:
         recipient_ask_store(s, GREY_RENEW, GREY_PASS_PATIENT, 0, false);
-        accept(s, REASON_AUTOWHITE, 0);
+        accept(s, auto_reason(s), 0);
         break;
     case TARPIT_PATIENT:
     case TARPIT_SERVED:
@@ -263,7 +272,8 @@ void recipient_committed(struct session *s, const struct grey_answer *a)
     if (a->failed)
         log_unstored(s);
     if (passes) {
-        accept(s, REASON_TARPIT, 0);
+        bool before = d->tarpit == TARPIT_PATIENT && s->waited_ms == 0; /* in an earlier connection */
+        accept(s, before ? REASON_PATIENT : REASON_TARPIT, 0);
         return;
     }
     if (a->failed) {
@@ -275,7 +285,7 @@ void recipient_committed(struct session *s, const struct grey_answer *a)
         return;
     }
     if (a->state == GREY_AUTO) {
-        accept(s, REASON_AUTOWHITE, 0);
+        accept(s, policy_auto_reason(a->via), 0);
         return;
     }
     text_log_let_in(s, a->elapsed_sec);

@@ -255,11 +255,6 @@ static bool may_progress_now(const struct session *s)
 
 void session_set_wait(struct session *s, enum wait wait)
 {
-    static const char *const names[WAIT_MAX_] = {"nothing",   "first look", "look at store", "the hold",
-                                                 "last look", "store",      "children",      "DNS"};
-    if (s->plan->set->verbose)
-        effects_log(s->sh->out, s->id, LOG_LEVEL_DEBUG, "session %u: waits for %s -> %s", session_id_slot(s->id),
-                    names[s->wait], names[wait]);
     s->wait = wait;
     s->store_request = s->look_request = 0;
     s->deadline.ms = s->next_look.ms = 0;

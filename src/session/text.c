@@ -248,36 +248,49 @@ void text_log_queue_id(struct session *s)
     write_line(s, LOG_LEVEL_INFO, &line);
 }
 
+/* What is true of the client: "not remote", "authenticated" (for unauthenticated is what it is not), "not s25r (no rule hits)". */
 static void put_why(struct buf *line, const struct policy_why *why)
 {
+    if (!why) {
+        buf_put_cstr(line, "decided at CONNECT");
+        return;
+    }
     if (!why->condition) {
         buf_put_cstr(line, "no filter asks about it");
         return;
     }
-    buf_put_cstr(line, why->condition);
-    if (!slice_eq_cstr(SLICE_LIT("s25r"), why->condition))
+    struct slice name = slice_cstr(why->condition);
+    if (!why->holds && slice_eq_cstr(name, "unauthenticated"))
+        name = SLICE_LIT("authenticated");
+    else if (!why->holds)
+        buf_put_cstr(line, "not ");
+    buf_put_visible(line, name);
+    if (!slice_eq_cstr(name, "s25r"))
         return; /* what s25r said is in why as well, but settled nothing */
     if (why->s25r_list)
-        buf_printf(line, ": listed as %s", why->s25r_list);
+        buf_printf(line, " (listed as %s)", why->s25r_list);
     else if (why->s25r_temp)
-        buf_put_cstr(line, ": the reverse look-up failed for now");
+        buf_put_cstr(line, " (the reverse look-up failed for now)");
     else if (why->s25r_rule >= 0)
-        buf_printf(line, ": rule %d", why->s25r_rule);
+        buf_printf(line, " (rule %d)", why->s25r_rule);
     else
-        buf_put_cstr(line, ": no rule hits");
+        buf_put_cstr(line, " (no rule hits)");
 }
 
 void text_log_passed(struct session *s, const struct policy_why *why)
 {
     struct buf line = {0};
+    if (!s->plan->set->log_passes)
+        return;
     put_client(s, &line);
-    if (s->sender.ptr) {
+    if (s->recipient.ptr) {
+        put_envelope(s, &line);
+    } else if (s->sender.ptr) {
         buf_put_cstr(&line, " from ");
         buf_put_visible(&line, s->sender);
     }
-    buf_put_cstr(&line, " passes (");
+    buf_put_cstr(&line, " passes: ");
     put_why(&line, why);
-    buf_put_byte(&line, ')');
     write_line(s, LOG_LEVEL_INFO, &line);
 }
 
@@ -384,6 +397,11 @@ void text_log_not_held(struct session *s, enum policy_no_hold why)
         [HOLD_STRESS] = "not held: the mail server is under stress",
     };
     log_recipient(s, LOG_LEVEL_INFO, texts[why], -1);
+}
+
+void text_log_left_before(struct session *s, int64_t left_sec)
+{
+    log_recipient(s, LOG_LEVEL_INFO, "not held: it has hung up before, after ", left_sec);
 }
 
 void text_log_gone(struct session *s, const char *how)

@@ -39,7 +39,7 @@ def reload_broken(lab, check):
     answer, _ = lab.send(L.pool(5), "new rules")
     check.reply(answer, 250, "a good file afterwards is taken", least_sec=0.8, most_sec=2.6)
     lab.tarsierd.send_signal(signal.SIGUSR1)
-    check.log(lab.wait_log(r"status: generation 2; \d+ sessions open, 0 clients held; since the start \d+ sessions; "
+    check.log(lab.wait_log(r"status: generation 2; \d+ sessions open, 0 clients held; since the start \d+ sessions; passed: \d+; "
                            r"recipients: 2 accepted"), "SIGUSR1 tells what is going on", lab.log())
     check.log(lab.wait_log(r"status: store /\S+ with \d+ records"), "and of the store", lab.log())
 

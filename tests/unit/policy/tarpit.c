@@ -83,7 +83,10 @@ static const struct tarpit_row command_rows[] = {
 
 static unsigned reason_for(enum policy_tarpit tarpit)
 {
-    return tarpit == TARPIT_AUTO ? REASON_AUTOWHITE : tarpit == TARPIT_DUE ? REASON_ACL : REASON_TARPIT;
+    return tarpit == TARPIT_AUTO      ? REASON_AUTOWHITE
+           : tarpit == TARPIT_DUE     ? REASON_ACL
+           : tarpit == TARPIT_PATIENT ? REASON_PATIENT
+                                      : REASON_TARPIT;
 }
 
 static void check_row(const struct tarpit_row *row, const char *options, enum conf_action action, enum policy_tarpit want)

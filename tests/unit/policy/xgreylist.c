@@ -77,6 +77,9 @@ static void gives_reasons_in_their_order(void)
         {REASON_RCPT, NULL, false, "Recipient e-mail whitelisted"},
         {REASON_AUTOWHITE, NULL, false, "IP, sender and recipient auto-whitelisted"},
         {REASON_DEFAULT, NULL, false, "Default is to whitelist mail"},
+        {REASON_AUTOPAIR, NULL, false, "Client and sender domain auto-whitelisted"},
+        {REASON_AUTOCLIENT, NULL, false, "Client auto-whitelisted"},
+        {REASON_PATIENT, NULL, false, "Client has waited in a tarpit before"},
         {REASON_TARPIT, NULL, false, "Message whitelisted by tarpit 125s"},
         {REASON_UNSTORED, NULL, false, "Greylisting could not be stored"},
         {REASON_ACL, "9", false, "ACL 9 matched"},
@@ -96,8 +99,9 @@ static void gives_reasons_in_their_order(void)
          "Sender DNS name whitelisted, Sender IP whitelisted, Sender e-mail whitelisted, "
          "Sender succeeded SMTP AUTH, Message not sent from an IPv4 neither IPv6 address, "
          "Sender succeeded STARTTLS authentication, Recipient e-mail whitelisted, "
-         "IP, sender and recipient auto-whitelisted, Default is to whitelist mail, "
-         "Message whitelisted by tarpit 125s, Greylisting could not be stored, ACL 1 matched"},
+         "IP, sender and recipient auto-whitelisted, Client and sender domain auto-whitelisted, "
+         "Client auto-whitelisted, Default is to whitelist mail, Message whitelisted by tarpit 125s, "
+         "Client has waited in a tarpit before, Greylisting could not be stored, ACL 1 matched"},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct buf out = {0};
