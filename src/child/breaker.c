@@ -13,21 +13,36 @@ static void open_for(struct breaker *b, int64_t pause_ms, const struct breaker_l
 
 static void close_up(struct breaker *b)
 {
-    *b = (struct breaker){.state = BREAKER_CLOSED};
+    *b = (struct breaker){.state = BREAKER_CLOSED, .probe = b->probe};
 }
 
-bool breaker_may_try(struct breaker *b, struct mono now)
+static bool is_probe(const struct breaker *b, uint32_t probe)
 {
+    return b->state == BREAKER_PROBING && probe == b->probe;
+}
+
+bool breaker_may_try(struct breaker *b, struct mono now, uint32_t *probe)
+{
+    *probe = 0;
     if (b->state == BREAKER_CLOSED)
         return true;
     if (now.ms < b->until.ms)
         return false;
     b->state = BREAKER_PROBING;
     b->until.ms = now.ms + PROBE_MS;
+    if (++b->probe == 0)
+        b->probe = 1;
+    *probe = b->probe;
     return true;
 }
 
-bool breaker_succeeded(struct breaker *b)
+void breaker_unproven(struct breaker *b, uint32_t probe, struct mono now)
+{
+    if (is_probe(b, probe))
+        b->until = now;
+}
+
+bool breaker_succeeded(struct breaker *b, uint32_t probe)
 {
     switch (b->state) {
     case BREAKER_CLOSED:
@@ -37,13 +52,15 @@ bool breaker_succeeded(struct breaker *b)
         /* of a connection from before: says nothing about new ones */
         return false;
     case BREAKER_PROBING:
+        if (!is_probe(b, probe))
+            return false;
         close_up(b);
         return true;
     }
     return false;
 }
 
-bool breaker_failed(struct breaker *b, const struct breaker_limits *limits, struct mono now)
+bool breaker_failed(struct breaker *b, uint32_t probe, const struct breaker_limits *limits, struct mono now)
 {
     if (b->failures < UINT32_MAX)
         b->failures++;
@@ -57,6 +74,8 @@ bool breaker_failed(struct breaker *b, const struct breaker_limits *limits, stru
         /* of a session that began before it opened: its cause is known already */
         return false;
     case BREAKER_PROBING:
+        if (!is_probe(b, probe))
+            return false;
         if (limits->failures == 0) /* the setting has changed since */
             close_up(b);
         else

@@ -2,6 +2,9 @@
  * breaker.h - a child that fails again and again is not asked for a while, so that its trouble costs nobody's time. Pure;
  * one a filter's name, which outlives reloads.
  *
+ * Only the probe's own answers are proof: a connection from before says nothing about new ones, nor does a probe that ends with
+ * an answer owed.
+ *
  *   CLOSED ── failures in a row ──► OPEN ── pause over ──► PROBING (one session tries) ── success ──► CLOSED
  *                                     ▲────────────────── failure: the pause doubles ◄──┘
  */
@@ -21,6 +24,7 @@ struct breaker {
     unsigned failures; /* in a row */
     int64_t pause_ms;  /* the present one */
     struct mono until; /* OPEN: its end; PROBING: when the probe is taken for lost */
+    uint32_t probe;    /* number of the last one, from 1 */
 };
 
 /* Settings: how many failures open it (0: never), and the longest pause. */
@@ -29,10 +33,12 @@ struct breaker_limits {
     int64_t pause_max_ms;
 };
 
-/* May a session try this child now? True in PROBING only for the one that becomes the probe by this call. */
-bool breaker_may_try(struct breaker *b, struct mono now);
-/* A session was served to its end, or failed. True: the state has changed, worth a log line. */
-bool breaker_succeeded(struct breaker *b);
-bool breaker_failed(struct breaker *b, const struct breaker_limits *limits, struct mono now);
+/* May a session try this child now? *probe: its number if it becomes the probe by this call, else 0. */
+bool breaker_may_try(struct breaker *b, struct mono now, uint32_t *probe);
+/* A session was served, or failed; probe: as it was told. True: the state has changed, worth a log line. */
+bool breaker_succeeded(struct breaker *b, uint32_t probe);
+bool breaker_failed(struct breaker *b, uint32_t probe, const struct breaker_limits *limits, struct mono now);
+/* The probe has ended (its client left), and nothing is known: the next session probes. */
+void breaker_unproven(struct breaker *b, uint32_t probe, struct mono now);
 
 #endif

@@ -41,7 +41,8 @@ static const struct setting rows[] = {
              "always tried."},
     {.name = "breaker pause", .type = SETTING_TIME, .offset = AT(breaker_pause_sec), .value = 60, .min = 1, .max = DAY_SEC,
      .child_only = true, .argument = "time",
-     .text = "How long that while becomes at most. It grows from one failed attempt to the next."},
+     .text = "How long that while becomes at most. It grows from one failed attempt to the next. When it is over one session "
+             "tries the filter; the others follow once the filter has answered that one."},
     /* clang-format on */
 };
 

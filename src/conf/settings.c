@@ -115,7 +115,8 @@ static const struct setting rows[] = {
      .argument = "when",
      .text = "When the MTA is told during a hold that we are still at work: auto, where it is Postfix itself; always; eom, only "
              "at the end of a message, for an MTA or a manager before it that takes it nowhere else: holds at RCPT must then "
-             "be shorter than its time-out; never."},
+             "be shorter than its time-out; never. Once a filter's new body is on its way to the MTA nothing is told any more: "
+             "Postfix would take it for the body's end."},
     {.name = "progress every", .type = SETTING_TIME, .offset = AT(progress_sec), .value = 10, .min = 1, .max = 3600,
      .argument = "time",
      .text = "How often. It must stay below the MTA's time-out, 30 s in Postfix."},

@@ -550,16 +550,26 @@ bool child_is_overtaken(const struct child *c)
 
 /* ---- ends ---- */
 
+/* The client, or another filter, has ended it. That it has answered all that it was asked is proof; a connection alone is none. */
+static void end_probe(struct child *c)
+{
+    if (!c->probe)
+        return;
+    if (c->link && c->link->state == LINK_IDLE && c->link->late == 0 && c->has_answered)
+        child_served(c);
+    breaker_unproven(&c->record->breaker, c->probe, c->session->sh->now.mono);
+    c->probe = 0;
+}
+
 void child_hang_up(struct child *c)
 {
     struct session *s = c->session;
+    end_probe(c);
     if (!c->id)
         return;
     struct link *l = c->link;
     if (l->state == LINK_IDLE || l->state == LINK_ASKED) {
         struct buf out = {0};
-        if (c->record->breaker.state == BREAKER_PROBING)
-            child_served(c); /* it has answered all that it was asked; the client, or another filter, has ended it */
         child_abort(c);
         link_ask(l, &(struct milter_command){.cmd = SMFIC_QUIT}, SLICE_NONE, s->sh->now.mono, &out);
         effects_child_send(s->sh->out, c->id, buf_slice(&out));
@@ -573,7 +583,7 @@ void child_hang_up(struct child *c)
     c->id = 0;
     c->next = PLACE_CONNECT;
     c->helo_told = 0;
-    c->told_mail = c->paused = c->reading = c->draining = false;
+    c->told_mail = c->paused = c->reading = c->draining = c->has_answered = false;
     c->unanswered_bytes = 0;
 }
 
@@ -591,7 +601,7 @@ static void tell_breaker(struct session *s, const struct child *c)
 
 void child_served(struct child *c)
 {
-    if (breaker_succeeded(&c->record->breaker))
+    if (breaker_succeeded(&c->record->breaker, c->probe))
         tell_breaker(c->session, c);
 }
 
@@ -610,7 +620,7 @@ void child_fail(struct child *c, const char *why)
     text_log(s, LOG_LEVEL_WARNING, "filter \"%s\": %s (at %s); its fallback counts: %s%s", c->conf->name, why,
              place_name(c->last), fallbacks[c->conf->set.fallback],
              c->conf->set.evaluation ? " (evaluation only: not applied)" : "");
-    if (breaker_failed(&c->record->breaker, &limits, s->sh->now.mono))
+    if (breaker_failed(&c->record->breaker, c->probe, &limits, s->sh->now.mono))
         tell_breaker(s, c);
     if (c->link && c->link->state != LINK_FAILED)
         link_lost(c->link, 0); /* nothing more is said to it */

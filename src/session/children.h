@@ -73,6 +73,8 @@ struct child {
     bool counted;                    /* it was asked in this message: a line of statistics is due */
     bool was_quarantined;            /* it wants the message quarantined */
     bool paused;                     /* nothing is read from it */
+    bool has_answered;               /* a command, in this connection */
+    uint32_t probe;                  /* for the breaker: the number of this probe; 0: it is none */
     uint32_t helo_told;              /* number of the HELO it knows; 0: none */
     struct mail_cursor header, rcpt; /* what it has been told of them */
     unsigned rcpt_asked;             /* the number of the one whose answer is awaited */

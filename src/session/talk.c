@@ -77,7 +77,7 @@ void child_resolved(struct child *c, const struct event *event)
 static void child_start(struct child *c)
 {
     struct session *s = c->session;
-    if (!breaker_may_try(&c->record->breaker, now_of(c))) {
+    if (!breaker_may_try(&c->record->breaker, now_of(c), &c->probe)) {
         c->say = SAY_FALLBACK; /* said when it was opened: not once a session */
         c->refusal = SLICE_NONE;
         s->children->standing[c->number] = FILTER_FAILED;
@@ -500,6 +500,7 @@ static void answered(struct child *c, uint8_t cmd, const struct link_answer *a)
     enum verdict v = verdict_of_code(a->code, a->status);
     if (a->code == SMFIR_SKIP)
         note_skip(c, cmd);
+    c->has_answered = true;
     switch (cmd) {
     case SMFIC_CONNECT:
     case SMFIC_HELO:
