@@ -146,7 +146,7 @@ static void put_line(struct buf *lines, struct slice line)
 /* No child of ours gives a text of its own. */
 static bool is_greylists(const struct milter_reply *r)
 {
-    return r->code == SMFIR_REPLYCODE && (slice_has_prefix(r->u.replycode.text, "550 5.7.1 grey") ||
+    return r->code == SMFIR_REPLYCODE && (slice_has_prefix(r->u.replycode.text, "551 5.7.1 grey") ||
                                           slice_has_prefix(r->u.replycode.text, "451 4.7.1 Greylisting"));
 }
 
