@@ -3,6 +3,7 @@
 #include "base/mem.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { BODY_CHUNK_BYTES = 65535, OFFERED_STEPS = 0x1fffff };
@@ -110,11 +111,10 @@ static bool macro_value(const struct dialogue *d, const struct dialogue_settings
 }
 
 /* A packet for the command even when it holds no macro: Postfix sends it so. */
-static void put_macros(const struct dialogue *d, const struct dialogue_settings *s, const struct dialogue_terms *terms,
-                       uint8_t cmd, struct buf *out)
+static void put_macros(const struct dialogue *d, const struct dialogue_settings *s, uint8_t cmd, struct buf *out)
 {
     enum milter_stage stage = milter_stage_of_command(cmd);
-    struct slice list = terms->options.symlist[stage];
+    struct slice list = d->terms->options.symlist[stage];
     if (list.len == 0) /* not named, or empty: Postfix takes its own */
         list = slice_cstr(default_symlist[stage]);
     size_t mark = wire_begin(out, SMFIC_MACRO);
@@ -227,8 +227,7 @@ static enum dialogue_next end(struct dialogue *d, bool in_mail, struct buf *out)
 }
 
 /* Put everything up to the next command that is answered. */
-static enum dialogue_next advance(struct dialogue *d, const struct dialogue_settings *s, const struct dialogue_terms *terms,
-                                  struct buf *out)
+static enum dialogue_next advance(struct dialogue *d, const struct dialogue_settings *s, struct buf *out)
 {
     for (;; d->round++) {
         while (d->step < STEP_QUIT && d->round >= rounds_of(d, s))
@@ -236,12 +235,12 @@ static enum dialogue_next advance(struct dialogue *d, const struct dialogue_sett
         if (d->step >= STEP_QUIT)
             return end(d, true, out); /* no message was sent, or the filter answers none of it */
         const struct step *step = &steps[d->step];
-        bool sent = !(terms->options.steps & step->unsent);
+        bool sent = !(d->terms->options.steps & step->unsent);
         if (sent || step->bare_macros)
-            put_macros(d, s, terms, step->cmd, out);
+            put_macros(d, s, step->cmd, out);
         if (sent)
             put_command(d, s, out);
-        if (sent && !(terms->options.steps & step->unheard))
+        if (sent && !(d->terms->options.steps & step->unheard))
             return DIALOGUE_WAIT;
         if (d->step == STEP_RCPT) { /* nobody objects */
             d->accepted++;
@@ -265,20 +264,43 @@ bool dialogue_at_rcpt(const struct dialogue *d)
 
 /* Replies. */
 
-static enum dialogue_next take_options(struct dialogue *d, const struct dialogue_settings *s, struct dialogue_terms *terms,
+/* The terms of this answer; NULL when it is no answer to our offer. */
+static const struct dialogue_terms *terms_of(struct dialogue_terms **newest, struct slice answer)
+{
+    for (const struct dialogue_terms *t = *newest; t; t = t->next)
+        if (slice_eq(answer, buf_slice(&t->packet)))
+            return t;
+    struct dialogue_terms *t = mem_zalloc(sizeof(*t));
+    buf_put_slice(&t->packet, answer);
+    if (milter_parse_options(buf_slice(&t->packet), &t->options) != ERR_NONE || t->options.version < MILTER_VERSION_MIN ||
+        t->options.version > MILTER_VERSION) {
+        buf_fini(&t->packet);
+        free(t);
+        return NULL;
+    }
+    t->next = *newest;
+    *newest = t;
+    return t;
+}
+
+void dialogue_terms_free(struct dialogue_terms *newest)
+{
+    while (newest) {
+        struct dialogue_terms *t = newest;
+        newest = t->next;
+        buf_fini(&t->packet);
+        free(t);
+    }
+}
+
+static enum dialogue_next take_options(struct dialogue *d, const struct dialogue_settings *s, struct dialogue_terms **terms,
                                        const struct wire_packet *p, struct buf *out)
 {
-    if (p->cmd != SMFIC_OPTNEG)
+    d->terms = p->cmd == SMFIC_OPTNEG ? terms_of(terms, p->body) : NULL;
+    if (!d->terms)
         return DIALOGUE_BAD;
-    if (!slice_eq(p->body, buf_slice(&terms->packet))) {
-        buf_clear(&terms->packet);
-        buf_put_slice(&terms->packet, p->body);
-        if (milter_parse_options(buf_slice(&terms->packet), &terms->options) != ERR_NONE ||
-            terms->options.version < MILTER_VERSION_MIN || terms->options.version > MILTER_VERSION)
-            return DIALOGUE_BAD;
-    }
     next_step(d);
-    return advance(d, s, terms, out);
+    return advance(d, s, out);
 }
 
 static enum dialogue_answer answer_of(const struct milter_reply *r)
@@ -318,7 +340,7 @@ static bool is_edit(uint8_t code)
     }
 }
 
-enum dialogue_next dialogue_take(struct dialogue *d, const struct dialogue_settings *s, struct dialogue_terms *terms,
+enum dialogue_next dialogue_take(struct dialogue *d, const struct dialogue_settings *s, struct dialogue_terms **terms,
                                  struct dialogue_counts *counts, const struct wire_packet *p, struct buf *out)
 {
     if (d->step == STEP_OPTNEG)
@@ -356,5 +378,5 @@ enum dialogue_next dialogue_take(struct dialogue *d, const struct dialogue_setti
         next_step(d);
     else
         d->round++;
-    return advance(d, s, terms, out);
+    return advance(d, s, out);
 }

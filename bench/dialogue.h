@@ -27,11 +27,18 @@ struct dialogue_settings {
     uint32_t clients; /* see tuple_client */
 };
 
-/* What the filter asked for; parsed once, as every session of a filter asks for the same. Zeroed: not known yet. */
+/*
+ * What the filter asked for; parsed once for all sessions of the same answer. Most have the same one; a session beyond
+ * `sessions max`, or one after a reload, is asked for something else.
+ */
 struct dialogue_terms {
+    struct dialogue_terms *next;   /* an older answer */
     struct buf packet;             /* the body of the answer that this was made from */
     struct milter_options options; /* slices into packet */
 };
+
+/* Owner: dialogue_terms_free. NULL is an empty list. */
+void dialogue_terms_free(struct dialogue_terms *newest);
 
 /* Answers to one kind of command. */
 enum dialogue_answer {
@@ -52,6 +59,7 @@ struct dialogue_counts {
 };
 
 struct dialogue {
+    const struct dialogue_terms *terms; /* NULL: not negotiated yet */
     uint64_t tuple;
     uint32_t client;
     uint16_t client_port;
@@ -71,9 +79,9 @@ enum dialogue_next {
 void dialogue_begin(struct dialogue *d, const struct dialogue_settings *s, uint64_t tuple, uint16_t client_port,
                     struct buf *out);
 
-/* One packet of the filter's; puts what Postfix sends next. */
+/* One packet of the filter's; puts what Postfix sends next. *terms: all answers to an offer so far, newest first. */
 MUST_CHECK enum dialogue_next dialogue_take(struct dialogue *d, const struct dialogue_settings *s,
-                                            struct dialogue_terms *terms, struct dialogue_counts *counts,
+                                            struct dialogue_terms **terms, struct dialogue_counts *counts,
                                             const struct wire_packet *p, struct buf *out);
 
 /* Whether the reply awaited is RCPT's. */

@@ -33,7 +33,7 @@ struct bench {
     struct effects effects;
     struct grey_memory *memory;
     struct dialogue_settings settings;
-    struct dialogue_terms terms;
+    struct dialogue_terms *terms; /* newest first */
     struct dialogue_counts counts;
     struct dialogue *dialogues;
     uint32_t holds;
@@ -197,7 +197,7 @@ static void bench_fini(struct bench *b)
     engine_free(b->engine);
     grey_memory_free(b->memory);
     effects_fini(&b->effects);
-    buf_fini(&b->terms.packet);
+    dialogue_terms_free(b->terms);
     for (size_t i = 0; i < b->queue_cap; i++)
         buf_fini(&b->queue[i].bytes);
     free(b->queue);

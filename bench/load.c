@@ -39,7 +39,7 @@ struct load {
     struct client_server server;
     struct slot *slots;
     uint32_t slots_count, *free_slots, free_count, connecting, at_rcpt;
-    struct dialogue_terms terms;
+    struct dialogue_terms *terms; /* newest first */
     struct dialogue_counts counts;
     struct latency rcpt, any; /* replies to RCPT, replies to whatever */
     struct latency whole;     /* sessions, from the connection to their end */
@@ -359,10 +359,12 @@ static void print_report(const struct load *l, double seconds)
 static void print_terms(const struct load *l)
 {
     static const char *const stages[SMFIM_STAGES] = {"connect", "helo", "mail", "rcpt", "data", "eom", "eoh"};
-    printf("version=%u actions=%x steps=%x\n", l->terms.options.version, l->terms.options.actions, l->terms.options.steps);
-    for (unsigned i = 0; i < SMFIM_STAGES; i++)
-        if (l->terms.options.symlist[i].ptr)
-            printf("macros=%s=%.*s\n", stages[i], SLICE_ARG(l->terms.options.symlist[i]));
+    for (const struct dialogue_terms *t = l->terms; t; t = t->next) {
+        printf("version=%u actions=%x steps=%x\n", t->options.version, t->options.actions, t->options.steps);
+        for (unsigned i = 0; i < SMFIM_STAGES; i++)
+            if (t->options.symlist[i].ptr)
+                printf("macros=%s=%.*s\n", stages[i], SLICE_ARG(t->options.symlist[i]));
+    }
 }
 
 /* Bring all sessions to RCPT, at most `concurrent` of them on their way at a time; then watch. */
@@ -426,7 +428,7 @@ static void load_fini(struct load *l)
     if (l->o.real_clients)
         client_server_close(&l->server);
     close(l->epoll);
-    buf_fini(&l->terms.packet);
+    dialogue_terms_free(l->terms);
     buf_fini(&l->scratch);
     free(l->slots);
     free(l->free_slots);
@@ -448,7 +450,7 @@ int main(int argc, char **argv)
     if (l->o.show_terms)
         print_terms(l);
     bool failed = l->errors > 0;
-    if (failed && l->terms.options.version == 0)
+    if (failed && !l->terms)
         fprintf(stderr, "load: no filter answers there: %s\n", strerror(l->last_errno));
     load_fini(l);
     return failed;
