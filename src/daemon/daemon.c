@@ -70,7 +70,7 @@ static void hook_surplus(void *ctx, const struct event *event, struct effects *o
                    "more than %u sessions at once: those beyond are answered with the default (`fallback`)",
                    d->sessions_max);
     }
-    surplus_step(event, (enum surplus_answer)d->plan->set->fallback, out);
+    surplus_step(d->surplus, event, (enum surplus_answer)d->plan->set->fallback, out);
 }
 
 static bool hook_wants_ticks(void *ctx)
@@ -422,6 +422,7 @@ static void finish(struct daemon *d)
     store_close(d->store);
     resolve_close(d);
     io_free(d->io);
+    surplus_free(d->surplus);
     engine_free(d->engine);
     watch_close(d->watch);
     plan_unref(d->plan);
@@ -434,7 +435,8 @@ static void finish(struct daemon *d)
 
 int daemon_run(const struct options *options, const char *conf_file, enum log_target target)
 {
-    struct daemon d = {.options = options, .conf_file = conf_file, .pidfile = {.fd = -1}, .dump_fd = -1};
+    struct daemon d = {
+        .options = options, .conf_file = conf_file, .pidfile = {.fd = -1}, .dump_fd = -1, .surplus = surplus_new()};
     if (log_open(&d.log, target, "tarsierd", LOG_BUFFER_BYTES, true) != ERR_NONE)
         return 1;
     umask(077);

@@ -1,9 +1,24 @@
 /* surplus.c - the least possible milter. */
 #include "daemon/surplus.h"
+#include "base/list.h"
+#include "base/mem.h"
 #include "milter/command.h"
+
+#include <stdlib.h>
 
 enum {
     SURPLUS_STEPS = SMFIP_NOHELO | SMFIP_NORCPT | SMFIP_NOBODY | SMFIP_NOHDRS | SMFIP_NOEOH | SMFIP_NOUNKNOWN | SMFIP_NODATA,
+};
+
+/* The beginning of a frame: less than one frame of the largest size. The loop bounds how many connections there are. */
+struct piece {
+    struct list node;
+    session_id session;
+    struct buf bytes;
+};
+
+struct surplus {
+    struct list pieces; /* few connections have one at any time */
 };
 
 enum answer { ANSWERED, SILENT, HOPELESS };
@@ -50,23 +65,80 @@ static enum answer answer_packet(const struct wire_packet *packet, enum surplus_
     }
 }
 
-void surplus_step(const struct event *event, enum surplus_answer answer, struct effects *out)
+struct surplus *surplus_new(void)
 {
-    if (event->kind == EVENT_EOF)
-        effects_add(out, EFFECT_CLOSE, event->session);
-    if (event->kind != EVENT_BYTES)
+    struct surplus *all = mem_alloc(sizeof(*all));
+    list_init(&all->pieces);
+    return all;
+}
+
+static void piece_free(struct piece *p)
+{
+    if (!p)
         return;
-    struct slice in = event->u.bytes;
+    list_remove(&p->node);
+    buf_fini(&p->bytes);
+    free(p);
+}
+
+void surplus_free(struct surplus *all)
+{
+    while (all && !list_is_empty(&all->pieces))
+        piece_free(CONTAINER_OF(all->pieces.next, struct piece, node));
+    free(all);
+}
+
+static struct piece *piece_find(struct surplus *all, session_id session)
+{
+    for (struct list *at = all->pieces.next; at != &all->pieces; at = at->next) {
+        struct piece *p = CONTAINER_OF(at, struct piece, node);
+        if (p->session == session)
+            return p;
+    }
+    return NULL;
+}
+
+static void piece_keep(struct surplus *all, session_id session, struct slice bytes)
+{
+    struct piece *p = mem_zalloc(sizeof(*p));
+    p->session = session;
+    buf_put_slice(&p->bytes, bytes);
+    list_push_back(&all->pieces, &p->node);
+}
+
+/* Answer the whole frames at the front of *in. False: the connection is over. */
+static bool answer_frames(struct slice *in, enum surplus_answer answer, struct buf *reply)
+{
+    struct wire_packet packet;
+    enum wire_result r;
+    while ((r = wire_next(in, WIRE_PACKET_MAX_BYTES, &packet)) == WIRE_OK)
+        if (answer_packet(&packet, answer, reply) == HOPELESS)
+            return false;
+    return r == WIRE_MORE;
+}
+
+void surplus_step(struct surplus *all, const struct event *event, enum surplus_answer answer, struct effects *out)
+{
+    struct piece *before = piece_find(all, event->session);
+    bool goes_on = true;
     struct buf reply = {0};
-    bool hopeless = false;
-    while (in.len > 0 && !hopeless) {
-        struct wire_packet packet;
-        hopeless =
-            wire_next(&in, WIRE_PACKET_MAX_BYTES, &packet) != WIRE_OK || answer_packet(&packet, answer, &reply) == HOPELESS;
+    if (event->kind == EVENT_BYTES) {
+        struct slice in = event->u.bytes;
+        if (before) {
+            buf_put_slice(&before->bytes, in);
+            in = buf_slice(&before->bytes);
+        }
+        goes_on = answer_frames(&in, answer, &reply);
+        if (goes_on && in.len > 0)
+            piece_keep(all, event->session, in);
+        piece_free(before);
+    } else if (event->kind == EVENT_EOF) {
+        goes_on = false;
+        piece_free(before);
     }
     if (reply.len > 0)
         effects_send(out, event->session, buf_slice(&reply));
-    if (hopeless)
+    if (!goes_on)
         effects_add(out, EFFECT_CLOSE, event->session);
     buf_fini(&reply);
 }

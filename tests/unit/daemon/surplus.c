@@ -4,6 +4,7 @@
 #include "test.h"
 
 static struct effects out;
+static struct surplus *all;
 static enum surplus_answer answer = SURPLUS_ACCEPT;
 
 static void step(enum event_kind kind, struct slice bytes)
@@ -11,7 +12,7 @@ static void step(enum event_kind kind, struct slice bytes)
     effects_clear(&out);
     struct event e = {.kind = kind, .session = 7};
     e.u.bytes = bytes;
-    surplus_step(&e, answer, &out);
+    surplus_step(all, &e, answer, &out);
     for (size_t i = 0; i < out.count; i++)
         CHECK(out.items[i].session == 7);
 }
@@ -85,13 +86,45 @@ static void gives_what_was_offered_only(void)
     buf_fini(&in);
 }
 
+/* As a busy MTA's socket gives them: every cut of the same bytes has the same answers. */
+static void answers_however_frames_are_cut(void)
+{
+    struct buf in = {0};
+    wire_put(&in, SMFIC_MACRO, SLICE_LIT("Cj\0mx.example.org\0"));
+    wire_put(&in, SMFIC_CONNECT, SLICE_LIT("host.example.net\0004\0\031192.0.2.1\0"));
+    for (size_t cut = 1; cut < in.len; cut++) {
+        step(EVENT_BYTES, slice_of(in.ptr, cut));
+        CHECK_INT(out.count, 0);
+        step(EVENT_BYTES, slice_of(in.ptr + cut, in.len - cut));
+        CHECK_INT(out.count, 1);
+        CHECK_INT(out.items[0].kind, EFFECT_SEND);
+        CHECK(slice_eq(out.items[0].u.bytes, SLICE_LIT("\0\0\0\001a")));
+    }
+    /* Another connection's bytes are no end of this one's frame; and what is left of a closed one is no beginning. */
+    step(EVENT_BYTES, slice_of(in.ptr, 5));
+    effects_clear(&out);
+    struct event other = {.kind = EVENT_BYTES, .session = 8};
+    other.u.bytes = buf_slice(&in);
+    surplus_step(all, &other, answer, &out);
+    CHECK_INT(out.count, 1);
+    CHECK_INT(out.items[0].session, 8);
+    step(EVENT_EOF, SLICE_NONE);
+    CHECK_INT(out.count, 1);
+    CHECK_INT(out.items[0].kind, EFFECT_CLOSE);
+    step(EVENT_BYTES, buf_slice(&in));
+    CHECK_INT(out.count, 1);
+    CHECK_INT(out.items[0].kind, EFFECT_SEND);
+    other.u.bytes = slice_of(in.ptr, 5); /* left to surplus_free */
+    surplus_step(all, &other, answer, &out);
+    buf_fini(&in);
+}
+
 static void closes_what_it_cannot_read(void)
 {
     static const struct {
         struct slice bytes;
         size_t effects;
     } cases[] = {
-        {{"\0\0\0", 3}, 1},                                 /* a piece */
         {{"\0\0\0\0", 4}, 1},                               /* length zero */
         {{"\177\377\377\377O", 5}, 1},                      /* too long */
         {{"\0\0\0\015O\0\0\0\001\0\0\0\0\0\0\0\0", 17}, 1}, /* version 1 */
@@ -110,10 +143,13 @@ static void closes_what_it_cannot_read(void)
 int main(void)
 {
     effects_init(&out);
+    all = surplus_new();
     TEST(negotiates_and_accepts);
     TEST(answers_with_the_default);
     TEST(gives_what_was_offered_only);
+    TEST(answers_however_frames_are_cut);
     TEST(closes_what_it_cannot_read);
+    surplus_free(all);
     effects_fini(&out);
     return TEST_END();
 }
