@@ -54,12 +54,10 @@ static void conn_closed(struct io *io, struct stream *s)
     else
         io->sessions--;
     list_push_front(&io->free, &s->node);
-    for (struct list *at = io->listeners.next; at != &io->listeners; at = at->next) {
+    for (struct list *at = io->listeners.next; at != &io->listeners && !io->stopping; at = at->next) {
         struct listener *l = CONTAINER_OF(at, struct listener, node);
-        if (l->waiting && !io->stopping) {
-            l->waiting = false;
+        if (l->waiting)
             conn_accept(l);
-        }
     }
 }
 
@@ -102,6 +100,28 @@ void conn_free_all(struct io *io)
     free(io->chunks);
 }
 
+/* ---- too many ---- */
+
+static void surplus_heard(struct io *io, struct conn *c)
+{
+    list_remove(&c->out.node);
+    list_push_back(&io->surplus_open, &c->out.node);
+    c->out.linger_till_ms = io_now().mono.ms + io->limits.surplus_quiet_ms;
+}
+
+/*
+ * Somebody waits to be answered, and all room is taken: the one that has been quiet for longest goes. It has its answer, or says
+ * nothing. Postfix hangs up by itself once it is answered; other MTAs stay until the client's end, and health checks for ever.
+ */
+void conn_make_room(struct io *io)
+{
+    if (io->surplus < IO_SURPLUS_MAX || list_is_empty(&io->surplus_open))
+        return;
+    struct stream *s = CONTAINER_OF(io->surplus_open.next, struct stream, node);
+    if (io_now().mono.ms >= s->linger_till_ms)
+        conn_eof(io, CONTAINER_OF(s, struct conn, out));
+}
+
 /* ---- reading ---- */
 
 static void read_done(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
@@ -113,6 +133,8 @@ static void read_done(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
             c->out.broken = true;
         conn_eof(io, c);
     } else if (n > 0) {
+        if (c->surplus && c->open)
+            surplus_heard(io, c);
         struct event e = {.kind = EVENT_BYTES, .session = conn_id(c)};
         e.u.bytes = slice_of(buf->base, (size_t)n);
         io_feed(io, &e);
@@ -126,8 +148,12 @@ void conn_accept(struct listener *l)
 {
     struct io *io = l->io;
     bool surplus = io->sessions >= io->limits.sessions_max;
-    if (surplus && io->surplus >= IO_SURPLUS_MAX) {
-        l->waiting = true; /* libuv polls the listener again after the next uv_accept */
+    bool waits = surplus && io->surplus >= IO_SURPLUS_MAX;
+    io->listeners_waiting += (uint32_t)waits - (uint32_t)l->waiting;
+    l->waiting = waits;
+    if (waits) { /* libuv polls the listener again after the next uv_accept */
+        conn_make_room(io);
+        loop_adjust_ticks(io);
         return;
     }
     struct conn *c = conn_new(io);
@@ -136,7 +162,7 @@ void conn_accept(struct listener *l)
         io->surplus++;
     else
         io->sessions++;
-    if (l->is_unix)
+    if (l->path)
         uv_pipe_init(&io->loop, &c->out.uv.pipe, 0);
     else
         uv_tcp_init(&io->loop, &c->out.uv.tcp);
@@ -145,6 +171,8 @@ void conn_accept(struct listener *l)
         return;
     }
     c->open = true;
+    if (surplus)
+        surplus_heard(io, c);
     session_id id = conn_id(c);
     io_feed(io, &(struct event){.kind = EVENT_OPEN, .session = id});
     if (conn_find(io, id) && !c->eof)
@@ -175,5 +203,6 @@ void conn_close(struct io *io, session_id session)
     if (!c)
         return;
     c->open = false;
+    list_remove(&c->out.node); /* off the surplus ones */
     stream_close(&c->out, &io->lingering);
 }

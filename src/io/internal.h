@@ -16,6 +16,8 @@ enum {
     IO_LINGER_MS = 10000,         /* a closing MTA may take this long to read what is left */
     IO_CHILD_LINGER_MS = 2000,    /* a child that is closed, too */
     IO_TICK_MS = 100,
+    IO_SURPLUS_QUIET_MS = 1000,
+    IO_SOCKET_LOOK_MS = 2000,
     CONN_CHUNK = 64,
     CHILD_CHUNK = 64,
     SPOOL_BUCKETS = 256,
@@ -43,7 +45,7 @@ struct stream {
     union io_handle uv;
     const struct stream_kind *kind;
     struct list node;       /* the owner's free list, or what lingers of its kind, or its own */
-    int64_t linger_till_ms; /* closing */
+    int64_t linger_till_ms; /* closing; an open surplus connection: when it may be pushed out */
     bool draining;          /* kind->drained is owed */
     bool closing;           /* what is queued is still sent */
     bool broken;            /* nothing more can be sent */
@@ -79,15 +81,21 @@ struct child {
 };
 
 struct listener {
-    struct list node;
+    struct list node; /* in no list: it is being closed */
     struct io *io;
     union io_handle uv;
-    bool is_unix;
     bool waiting; /* a connection is accepted by libuv, and we have no room for it */
     char *text;   /* for people */
     char *path;   /* unix: with the file's identity as we made it; NULL: not unix */
     dev_t dev;
     ino_t ino;
+    /* unix: how it is made, and made again */
+    mode_t mode;
+    uid_t owner;
+    gid_t group;
+    uv_fs_t look;         /* whether the file is there */
+    bool looking, closed; /* both must be over before its memory goes */
+    int64_t told_ms;      /* when the log last said that it cannot be made again; 0: never */
 };
 
 struct io_signal {
@@ -100,7 +108,7 @@ struct io {
     struct io_hooks hooks;
     struct io_limits limits;
     uint32_t descriptors; /* for sessions and files together */
-    uv_timer_t tick, limit, dns;
+    uv_timer_t tick, limit, dns, socket_look;
     uv_async_t wake;
     struct io_signal *signals;
     struct list listeners;
@@ -109,6 +117,8 @@ struct io {
     struct conn **chunks;
     size_t n_chunks, cap_chunks;
     struct list free, lingering;
+    struct list surplus_open;   /* the one that was heard longest ago first */
+    uint32_t listeners_waiting; /* for room */
     uint64_t queued_bytes;      /* of all streams: handed to libuv, and not written yet */
     uint32_t sessions, surplus; /* open now; a lingering one counts */
 
@@ -161,6 +171,8 @@ void conn_close(struct io *io, session_id session);
 /* NULL when it has gone. */
 struct conn *conn_find(struct io *io, session_id session);
 void conn_free_all(struct io *io);
+/* Push a surplus connection out, if one may go. */
+void conn_make_room(struct io *io);
 
 /* child.c */
 void child_open(struct io *io, const struct effect *e);
@@ -183,6 +195,7 @@ void spool_close_all(struct io *io);
 void poll_end_all(struct io *io);
 
 /* listen.c */
+void listener_look_fired(uv_timer_t *timer);
 void listener_close_all(struct io *io);
 
 /* loop.c */
@@ -190,5 +203,6 @@ void listener_close_all(struct io *io);
 /* Whether one more descriptor may be opened beside the sessions'. */
 bool loop_has_file(const struct io *io);
 void loop_check_stopped(struct io *io);
+void loop_adjust_ticks(struct io *io);
 
 #endif

@@ -40,8 +40,13 @@ struct io_hooks {
  * it) fit into the limit of open files.
  */
 struct io_limits {
-    /* Connections that step sees; up to IO_SURPLUS_MAX more are given to `surplus`, beyond them the kernel's queue waits. */
+    /*
+     * Connections that step sees; up to IO_SURPLUS_MAX more are given to `surplus`. Beyond them one more is taken as soon as one
+     * of those has gone, or has said nothing for surplus_quiet_ms: it is told EOF then.
+     */
     uint32_t sessions_max;
+    int64_t surplus_quiet_ms; /* 0: 1,000 */
+    int64_t socket_look_ms;   /* from one look whether the listening sockets' files are there to the next; 0: 2,000 */
     /* Connections to children and spool files, together. One more is refused: CHILD_LOST, a SPOOL's error, with EMFILE. */
     uint32_t files_max;
     uint64_t queues_max_bytes;   /* sent and not yet with the kernel, of all connections; 0: IO_QUEUES_MAX_BYTES */
@@ -82,8 +87,10 @@ struct io_listen {
 };
 
 /*
- * Make a listening socket; it accepts once the loop runs. A missing directory of a unix socket is made (0750). A socket file
- * that nobody answers at is replaced, one that somebody answers at and anything that is no socket is left alone.
+ * Make a listening socket, of a name one for each of its addresses; it accepts once the loop runs. A missing directory of a unix
+ * socket is made (2750). A socket file that nobody answers at is replaced, one that somebody answers at and anything that is no
+ * socket is left alone. A file that is gone while the loop runs is made again; hooks.log tells. On an error some of a name's
+ * addresses may be listened at all the same.
  * Errors: ERR_SYNTAX (address), ERR_BUSY, ERR_LIMIT (path longer than a socket address holds), ERR_NOT_FOUND (host, group),
  * ERR_IO. *why gets the reason in words.
  */

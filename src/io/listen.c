@@ -3,6 +3,9 @@
  * uv_close would unlink a path that belongs to a successor by now.
  *
  * Names of hosts and groups are looked up here, blocking: before the loop runs.
+ *
+ * A socket whose file is gone (an administrator's rm, a cleaner of /run) has no way in any more, and nothing tells us. So every
+ * two seconds a worker looks whether the file is there and is ours; if not it is made again, with the rights that we have by then.
  */
 #include "io/internal.h"
 
@@ -19,7 +22,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { LISTEN_BACKLOG = 4096 }; /* the kernel cuts it to net.core.somaxconn */
+enum {
+    LISTEN_BACKLOG = 4096,  /* the kernel cuts it to net.core.somaxconn */
+    DIRECTORY_MODE = 02750, /* its group is handed on to a socket that is made again without root's rights */
+    DIRECTORY_MODE_WITHOUT = 0750,
+    COMPLAINT_MS = 60000,
+};
 
 static enum err fail(struct buf *why, enum err e, const char *what, const char *name)
 {
@@ -48,22 +56,30 @@ static enum err group_find(const char *name, gid_t *gid, struct buf *why)
     return ERR_NONE;
 }
 
-/* The last directory of the path, when it is missing; with its owner before anything can stand in it. */
-static enum err directory_make(const char *path, const struct io_listen *spec, gid_t gid, struct buf *why)
+/* Its owner and group, then its mode. A sandbox may forbid the setgid bit (systemd's RestrictSUIDSGID): then without. */
+static bool directory_give(int fd, const struct listener *l)
 {
-    const char *slash = strrchr(path, '/');
-    if (!slash || slash == path)
+    if (fd < 0 || ((l->owner != (uid_t)-1 || l->group != (gid_t)-1) && fchown(fd, l->owner, l->group) < 0))
+        return false;
+    return fchmod(fd, DIRECTORY_MODE) == 0 || (errno == EPERM && fchmod(fd, DIRECTORY_MODE_WITHOUT) == 0);
+}
+
+/* The last directory of the path, when it is missing; with its owner before anything can stand in it. */
+static enum err directory_make(const struct listener *l, struct buf *why)
+{
+    const char *slash = strrchr(l->path, '/');
+    if (!slash || slash == l->path)
         return ERR_NONE;
     struct buf dir = {0};
-    buf_put(&dir, path, (size_t)(slash - path));
+    buf_put(&dir, l->path, (size_t)(slash - l->path));
     const char *name = buf_cstr(&dir);
     enum err e = ERR_NONE;
-    if (mkdir(name, 0750) < 0) {
+    if (mkdir(name, DIRECTORY_MODE_WITHOUT) < 0) {
         if (errno != EEXIST)
             e = fail(why, ERR_IO, "cannot make the directory", name);
     } else {
         int fd = open(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (fd < 0 || fchown(fd, spec->owner, gid) < 0 || fchmod(fd, 0750) < 0)
+        if (!directory_give(fd, l))
             e = fail(why, ERR_IO, "cannot give away the directory", name);
         if (fd >= 0)
             close(fd);
@@ -105,7 +121,7 @@ static enum err stale_remove(const struct sockaddr_un *at, struct buf *why)
  * Remember which file is ours, and give it away. Through a descriptor of the file itself (O_PATH): the directory may belong
  * to the user whom we become, who must not be able to put a link in the way while we are root.
  */
-static enum err socket_claim(struct listener *l, const struct io_listen *spec, gid_t gid, struct buf *why)
+static enum err socket_claim(struct listener *l, struct buf *why)
 {
     int fd = open(l->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     struct stat st;
@@ -118,13 +134,13 @@ static enum err socket_claim(struct listener *l, const struct io_listen *spec, g
     l->dev = st.st_dev;
     l->ino = st.st_ino;
     enum err e = ERR_NONE;
-    if ((gid != (gid_t)-1 || spec->owner != (uid_t)-1) && fchownat(fd, "", spec->owner, gid, AT_EMPTY_PATH) < 0)
+    if ((l->group != (gid_t)-1 || l->owner != (uid_t)-1) && fchownat(fd, "", l->owner, l->group, AT_EMPTY_PATH) < 0)
         e = fail(why, ERR_IO, "cannot give away the socket", l->path);
     close(fd);
     return e;
 }
 
-static enum err unix_bind(struct listener *l, const struct io_listen *spec, int *out, struct buf *why)
+static enum err unix_bind(struct listener *l, int *out, struct buf *why)
 {
     struct sockaddr_un at = {.sun_family = AF_UNIX};
     if (strlen(l->path) >= sizeof(at.sun_path)) {
@@ -133,10 +149,7 @@ static enum err unix_bind(struct listener *l, const struct io_listen *spec, int 
         return ERR_LIMIT;
     }
     memcpy(at.sun_path, l->path, strlen(l->path));
-    gid_t gid;
-    enum err e = group_find(spec->group, &gid, why);
-    if (e == ERR_NONE)
-        e = directory_make(l->path, spec, gid, why);
+    enum err e = directory_make(l, why);
     if (e == ERR_NONE)
         e = stale_remove(&at, why);
     if (e != ERR_NONE)
@@ -145,9 +158,8 @@ static enum err unix_bind(struct listener *l, const struct io_listen *spec, int 
     if (fd < 0)
         return fail(why, ERR_IO, "cannot make a socket for", l->path);
     /* Linux gives the file the socket's own mode: there is no moment in which it has another one. */
-    mode_t mode = spec->mode < 0 ? 0660 : (mode_t)spec->mode & 0777;
     mode_t mask = umask(0);
-    int r = fchmod(fd, mode);
+    int r = fchmod(fd, l->mode);
     if (r == 0)
         r = bind(fd, (struct sockaddr *)&at, sizeof(at));
     int error = errno;
@@ -159,13 +171,13 @@ static enum err unix_bind(struct listener *l, const struct io_listen *spec, int 
         return e;
     }
     *out = fd;
-    return socket_claim(l, spec, gid, why);
+    return socket_claim(l, why);
 }
 
 /* ---- inet ---- */
 
-/* "port[@host]" */
-static enum err inet_bind(const char *text, int family, int *out, struct buf *why)
+/* Owner: freeaddrinfo. */
+static enum err inet_find(const char *text, int family, struct addrinfo **out, struct buf *why)
 {
     struct slice host = slice_cstr(text), port = slice_cut(&host, '@');
     struct buf port_text = {0}, host_text = {0};
@@ -173,34 +185,43 @@ static enum err inet_bind(const char *text, int family, int *out, struct buf *wh
     host = slice_trim(host, "[]");
     buf_put_slice(&host_text, host);
     struct addrinfo hints = {.ai_family = family, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
-    struct addrinfo *found = NULL;
-    int g = getaddrinfo(host.len ? buf_cstr(&host_text) : NULL, buf_cstr(&port_text), &hints, &found);
+    int g = getaddrinfo(host.len ? buf_cstr(&host_text) : NULL, buf_cstr(&port_text), &hints, out);
     buf_fini(&port_text);
     buf_fini(&host_text);
     if (g != 0) {
         buf_printf(why, "%s: %s", text, g == EAI_SYSTEM ? strerror(errno) : gai_strerror(g));
         return ERR_NOT_FOUND;
     }
-    int on = 1, fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    enum err e = ERR_NONE;
-    if (fd < 0) {
-        e = fail(why, ERR_IO, "cannot make a socket for", text);
-    } else {
-        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-        /* Inherited by what is accepted (Linux). An MTA's machine that lost its power must not keep its session for ever. */
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-        setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-        if (family == AF_INET6)
-            setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
-        if (bind(fd, found->ai_addr, found->ai_addrlen) < 0) {
-            e = fail(why, errno == EADDRINUSE ? ERR_BUSY : ERR_IO, "cannot bind", text);
-            close(fd);
-        } else {
-            *out = fd;
-        }
+    return ERR_NONE;
+}
+
+static enum err inet_bind(const char *text, const struct addrinfo *at, int *out, struct buf *why)
+{
+    int on = 1, fd = socket(at->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return fail(why, ERR_IO, "cannot make a socket for", text);
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    /* Inherited by what is accepted (Linux). An MTA's machine that lost its power must not keep its session for ever. */
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    if (at->ai_family == AF_INET6)
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+    if (bind(fd, at->ai_addr, at->ai_addrlen) < 0) {
+        enum err e = fail(why, errno == EADDRINUSE ? ERR_BUSY : ERR_IO, "cannot bind", text);
+        close(fd);
+        return e;
     }
-    freeaddrinfo(found);
-    return e;
+    *out = fd;
+    return ERR_NONE;
+}
+
+/* /etc/hosts and DNS may both know the name. */
+static bool is_repeated(const struct addrinfo *all, const struct addrinfo *at)
+{
+    for (; all != at; all = all->ai_next)
+        if (all->ai_addrlen == at->ai_addrlen && memcmp(all->ai_addr, at->ai_addr, at->ai_addrlen) == 0)
+            return true;
+    return false;
 }
 
 static char *inet_text(int fd)
@@ -219,7 +240,7 @@ static char *inet_text(int fd)
     return text;
 }
 
-/* ---- both ---- */
+/* ---- listeners ---- */
 
 static void accepting(uv_stream_t *server, int status)
 {
@@ -255,54 +276,37 @@ static void listener_free(struct listener *l)
 
 static void listener_closed(uv_handle_t *handle)
 {
-    listener_free(CONTAINER_OF(handle, struct listener, uv.handle));
+    struct listener *l = CONTAINER_OF(handle, struct listener, uv.handle);
+    l->closed = true;
+    if (!l->looking)
+        listener_free(l);
+}
+
+static void listener_close(struct listener *l)
+{
+    if (l->waiting)
+        l->io->listeners_waiting--;
+    list_remove(&l->node);
+    uv_close(&l->uv.handle, listener_closed);
 }
 
 void listener_close_all(struct io *io)
 {
     while (!list_is_empty(&io->listeners)) {
         struct listener *l = CONTAINER_OF(io->listeners.next, struct listener, node);
-        list_remove(&l->node);
         listener_unlink(l);
-        uv_close(&l->uv.handle, listener_closed);
+        listener_close(l);
     }
+    if (!uv_is_closing((uv_handle_t *)&io->socket_look))
+        uv_timer_stop(&io->socket_look);
 }
 
-static enum err address_bind(struct listener *l, const struct io_listen *spec, int *fd, struct buf *why)
+/* Hand the bound socket to the loop. Owner: takes l and fd, also on error. */
+static enum err listener_start(struct listener *l, int fd, struct buf *why)
 {
-    if (strncmp(spec->address, "unix:", 5) == 0) {
-        l->is_unix = true;
-        l->path = mem_strdup(spec->address + 5);
-        l->text = mem_strdup(spec->address);
-        return unix_bind(l, spec, fd, why);
-    }
-    enum err e = ERR_SYNTAX;
-    if (strncmp(spec->address, "inet:", 5) == 0)
-        e = inet_bind(spec->address + 5, AF_INET, fd, why);
-    else if (strncmp(spec->address, "inet6:", 6) == 0)
-        e = inet_bind(spec->address + 6, AF_INET6, fd, why);
-    else
-        buf_printf(why, "%s: want unix:, inet: or inet6: in front", spec->address);
-    if (e == ERR_NONE)
-        l->text = inet_text(*fd);
-    return e;
-}
-
-enum err io_listen(struct io *io, const struct io_listen *spec, struct buf *why)
-{
-    struct listener *l = mem_zalloc(sizeof(*l));
-    int fd = -1;
-    l->io = io;
-    enum err e = address_bind(l, spec, &fd, why);
-    if (e != ERR_NONE) {
-        if (fd >= 0)
-            close(fd);
-        listener_unlink(l);
-        listener_free(l);
-        return e;
-    }
+    struct io *io = l->io;
     int r;
-    if (l->is_unix) {
+    if (l->path) {
         uv_pipe_init(&io->loop, &l->uv.pipe, 0);
         r = uv_pipe_open(&l->uv.pipe, fd);
     } else {
@@ -316,12 +320,150 @@ enum err io_listen(struct io *io, const struct io_listen *spec, struct buf *why)
         r = uv_listen(&l->uv.stream, LISTEN_BACKLOG, accepting);
     if (r < 0) {
         buf_printf(why, "cannot listen on %s: %s", l->text, uv_strerror(r));
-        list_remove(&l->node);
         listener_unlink(l);
-        uv_close(&l->uv.handle, listener_closed);
+        listener_close(l);
         return r == UV_EADDRINUSE ? ERR_BUSY : ERR_IO;
     }
     return ERR_NONE;
+}
+
+/* ---- the file of a unix socket ---- */
+
+/* Owner: takes l, also on error. */
+static enum err unix_start(struct listener *l, struct buf *why)
+{
+    int fd = -1;
+    enum err e = unix_bind(l, &fd, why);
+    if (e == ERR_NONE)
+        return listener_start(l, fd, why);
+    if (fd >= 0)
+        close(fd);
+    listener_unlink(l);
+    listener_free(l);
+    return e;
+}
+
+static struct listener *unix_new(struct io *io, const char *path)
+{
+    struct listener *l = mem_zalloc(sizeof(*l));
+    struct buf text = {0};
+    l->io = io;
+    l->path = mem_strdup(path);
+    buf_printf(&text, "unix:%s", path);
+    l->text = mem_strdup(buf_cstr(&text));
+    buf_fini(&text);
+    return l;
+}
+
+static enum err unix_listen(struct io *io, const struct io_listen *spec, const char *path, struct buf *why)
+{
+    gid_t group;
+    enum err e = group_find(spec->group, &group, why);
+    if (e != ERR_NONE)
+        return e;
+    struct listener *l = unix_new(io, path);
+    l->mode = spec->mode < 0 ? 0660 : (mode_t)spec->mode & 0777;
+    l->owner = spec->owner;
+    l->group = group;
+    uint64_t every_ms = (uint64_t)io->limits.socket_look_ms;
+    e = unix_start(l, why);
+    if (e == ERR_NONE && !uv_is_active((uv_handle_t *)&io->socket_look))
+        uv_timer_start(&io->socket_look, listener_look_fired, every_ms, every_ms);
+    return e;
+}
+
+static void say(const struct listener *l, enum log_level level, const char *what, const char *why)
+{
+    struct buf line = {0};
+    buf_printf(&line, "the socket %s was removed%s%s", l->path, what, why);
+    l->io->hooks.log(l->io->hooks.ctx, level, buf_slice(&line));
+    buf_fini(&line);
+}
+
+/*
+ * On the loop: a handful of system calls, once. Connections that were made to the old file and not accepted yet are lost with it.
+ * Where it cannot be made, the old one stays, so that it is tried again.
+ */
+static void unix_make_again(struct listener *old)
+{
+    struct io *io = old->io;
+    struct listener *l = unix_new(io, old->path);
+    struct buf why = {0};
+    l->mode = old->mode;
+    l->owner = old->owner;
+    l->group = old->group;
+    if (unix_start(l, &why) == ERR_NONE) {
+        say(l, LOG_LEVEL_WARNING, ": it is made again", "");
+        listener_close(old);
+    } else {
+        int64_t now_ms = io_now().mono.ms;
+        if (!old->told_ms || now_ms - old->told_ms >= COMPLAINT_MS) {
+            old->told_ms = now_ms;
+            say(old, LOG_LEVEL_ERROR, ", and it cannot be made again: ", buf_cstr(&why));
+        }
+    }
+    buf_fini(&why);
+}
+
+static void looked(uv_fs_t *look)
+{
+    struct listener *l = CONTAINER_OF(look, struct listener, look);
+    bool is_ours = look->result == 0 && look->statbuf.st_dev == l->dev && look->statbuf.st_ino == l->ino;
+    bool is_known = look->result == 0 || look->result == UV_ENOENT; /* another error tells nothing */
+    uv_fs_req_cleanup(look);
+    l->looking = false;
+    if (l->closed)
+        listener_free(l);
+    else if (!list_is_empty(&l->node) && is_known && !is_ours)
+        unix_make_again(l);
+}
+
+void listener_look_fired(uv_timer_t *timer)
+{
+    struct io *io = timer->loop->data;
+    for (struct list *at = io->listeners.next; at != &io->listeners; at = at->next) {
+        struct listener *l = CONTAINER_OF(at, struct listener, node);
+        if (l->path && !l->looking)
+            l->looking = uv_fs_lstat(&io->loop, &l->look, l->path, looked) == 0;
+    }
+}
+
+/* ---- all ---- */
+
+/* "port[@host]": every address that the name has. */
+static enum err inet_listen(struct io *io, const char *text, int family, struct buf *why)
+{
+    struct addrinfo *found = NULL;
+    enum err e = inet_find(text, family, &found, why);
+    if (e != ERR_NONE)
+        return e;
+    for (const struct addrinfo *at = found; e == ERR_NONE && at; at = at->ai_next) {
+        int fd;
+        if (is_repeated(found, at))
+            continue;
+        e = inet_bind(text, at, &fd, why);
+        if (e != ERR_NONE)
+            break;
+        struct listener *l = mem_zalloc(sizeof(*l));
+        l->io = io;
+        l->text = inet_text(fd);
+        e = listener_start(l, fd, why);
+    }
+    freeaddrinfo(found);
+    return e;
+}
+
+enum err io_listen(struct io *io, const struct io_listen *spec, struct buf *why)
+{
+    const char *address = spec->address;
+    if (strncmp(address, "unix:", 5) == 0)
+        return unix_listen(io, spec, address + 5, why);
+    if (strncmp(address, "inet:", 5) == 0)
+        return inet_listen(io, address + 5, AF_INET, why);
+    if (strncmp(address, "inet6:", 6) == 0)
+        return inet_listen(io, address + 6, AF_INET6, why);
+    buf_printf(why, "%s: want unix:, inet: or inet6: in front", address);
+    return ERR_SYNTAX;
 }
 
 void io_describe_listeners(const struct io *io, struct buf *out)

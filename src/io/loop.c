@@ -172,10 +172,10 @@ static void step_run(struct io *io, const struct event *event)
 static void tick_fired(uv_timer_t *timer);
 
 /* The timer runs only while somebody needs it: an idle daemon sleeps. */
-static void ticks_adjust(struct io *io)
+void loop_adjust_ticks(struct io *io)
 {
     bool want = !list_is_empty(&io->lingering) || !list_is_empty(&io->child_lingering) ||
-                !list_is_empty(&io->child_waiting) || io->hooks.wants_ticks(io->hooks.ctx);
+                !list_is_empty(&io->child_waiting) || io->listeners_waiting > 0 || io->hooks.wants_ticks(io->hooks.ctx);
     if (want == io->ticking || uv_is_closing((uv_handle_t *)&io->tick))
         return;
     io->ticking = want;
@@ -225,7 +225,7 @@ void io_feed(struct io *io, const struct event *event)
         step_run(io, &e);
     }
     io->busy = false;
-    ticks_adjust(io);
+    loop_adjust_ticks(io);
     loop_check_stopped(io);
 }
 
@@ -239,6 +239,9 @@ static void tick_fired(uv_timer_t *timer)
     stream_linger_check(&io->lingering, now_ms);
     stream_linger_check(&io->child_lingering, now_ms);
     child_retry(io);
+    if (io->listeners_waiting > 0)
+        conn_make_room(io);
+    loop_adjust_ticks(io);
 }
 
 static void dns_fired(uv_timer_t *timer)
@@ -357,10 +360,15 @@ enum err io_new(struct io **out, const struct io_hooks *hooks, const struct io_l
     io->loop.data = io;
     io->hooks = *hooks;
     io->limits = *limits;
+    if (io->limits.surplus_quiet_ms == 0)
+        io->limits.surplus_quiet_ms = IO_SURPLUS_QUIET_MS;
+    if (io->limits.socket_look_ms == 0)
+        io->limits.socket_look_ms = IO_SOCKET_LOOK_MS;
     io->descriptors = limits->sessions_max + limits->files_max;
     list_init(&io->listeners);
     list_init(&io->free);
     list_init(&io->lingering);
+    list_init(&io->surplus_open);
     list_init(&io->child_free);
     list_init(&io->child_lingering);
     list_init(&io->child_waiting);
@@ -372,6 +380,7 @@ enum err io_new(struct io **out, const struct io_hooks *hooks, const struct io_l
     uv_timer_init(&io->loop, &io->tick);
     uv_timer_init(&io->loop, &io->limit);
     uv_timer_init(&io->loop, &io->dns);
+    uv_timer_init(&io->loop, &io->socket_look);
     uv_prepare_init(&io->loop, &io->send);
     uv_prepare_start(&io->send, round_over);
     r = uv_async_init(&io->loop, &io->wake, wake_fired);

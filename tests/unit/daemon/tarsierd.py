@@ -61,11 +61,11 @@ def wait_for(what, seconds=PATIENCE_SEC):
 class Daemon:
     """tarsierd in the foreground; `with` ends it."""
 
-    def __init__(self, *arguments, ready=True, environment=None):
+    def __init__(self, *arguments, ready=True, environment=None, before=()):
         open(LOG, "w").close()
         with open(LOG, "a") as out:
             self.process = subprocess.Popen(
-                [PROGRAM, "-f", CONF, "--postfix", DIR, *arguments],
+                [*before, PROGRAM, "-f", CONF, "--postfix", DIR, *arguments],
                 stdin=subprocess.DEVNULL, stderr=out, env={**os.environ, **(environment or {})},
             )
         if ready:
@@ -276,6 +276,64 @@ def lets_the_surplus_go():
         for mta in held:
             mta.close()
         check(wait_for(lambda: Mta().negotiated is not None), "room again")
+        check(d.stop()[0] == 0, "stopped")
+
+
+@case
+def answers_more_than_the_surplus_holds():
+    configure(extra="sessions max 1\nfallback tempfail\n")
+    with Daemon() as d:
+        stay = [Mta() for _ in range(1 + 32 + 8)]
+        for mta in stay[1:]:
+            check(mta.negotiated is not None, "negotiated, though those before stay")
+        command = b"C" + b"host.example.net\0004" + struct.pack("!H", 1) + b"192.0.2.9\0"
+        frame = struct.pack("!I", len(command)) + command
+        for at in range(len(frame)):  # as cut as can be
+            stay[-1].socket.sendall(frame[at:at + 1])
+        stay[-1].expect("t")
+        check(d.stop()[0] == 0, "stopped")
+
+
+@case
+def makes_its_socket_again():
+    configure()
+    with Daemon() as d:
+        mode = os.stat(os.path.dirname(SOCKET)).st_mode & 0o7777
+        check(mode == 0o2750, "the directory hands its group on: %o" % mode)
+        os.unlink(SOCKET)
+        check(wait_for(lambda: os.path.exists(SOCKET)), "made again")
+        check("the socket %s was removed: it is made again" % SOCKET in log(), "and says so")
+        check(Mta().negotiated is not None, "it answers there")
+        mode = os.stat(SOCKET).st_mode & 0o777
+        check(mode == 0o660, "its mode: %o" % mode)
+        check(d.stop()[0] == 0, "stopped")
+        check(not os.path.exists(SOCKET), "and removed at the end")
+
+
+@case
+def listens_at_all_addresses_of_a_name():
+    """A file of hosts of our own needs a mount namespace."""
+    hosts = DIR + "/hosts"
+    with socket.socket() as free:
+        free.bind(("127.0.0.2", 0))
+        port = free.getsockname()[1]
+    with open(hosts, "w") as out:
+        out.write("127.0.0.1 localhost\n127.0.0.2 milter.example\n127.0.0.3 milter.example\n127.0.0.2 milter.example\n")
+    with open(CONF, "w") as out:
+        out.write('listen "inet:%d@milter.example"\nstore "%s/store"\nuser "nobody"\n%s' % (port, DIR, RULES))
+    inside = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--mount", "--map-root-user"]
+    inside += ["sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"', hosts]
+    if subprocess.run(inside + ["true"], stderr=subprocess.DEVNULL).returncode != 0:
+        print("# left out: no mount namespace can be made here")
+        return
+    with Daemon(before=inside) as d:
+        found = re.search(r"listening at ([^;]*);", log())
+        want = ["inet:%d@127.0.0.%d" % (port, last) for last in (2, 3)]
+        check(found and sorted(found.group(1).split(", ")) == want, "both, each once: %s" % (found and found.group(1)))
+        for address in ("127.0.0.2", "127.0.0.3"):
+            with socket.create_connection((address, int(port)), PATIENCE_SEC) as mta:
+                mta.sendall(struct.pack("!I", 13) + b"O" + struct.pack("!III", 6, 0x1FF, 0x1FFFFF))
+                check(mta.recv(1), "answered at " + address)
         check(d.stop()[0] == 0, "stopped")
 
 

@@ -8,6 +8,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -30,6 +31,8 @@ struct stub {
     session_id look_session;
     session_id last;
     unsigned work_ran, work_done;
+    unsigned warnings_logged;
+    _Atomic unsigned errors_logged; /* the client looks */
     pthread_t loop_thread;
 };
 
@@ -188,6 +191,11 @@ static void look_flush(void *ctx)
 static void log_line(void *ctx, enum log_level level, struct slice line)
 {
     struct stub *s = ctx;
+    if (slice_has_prefix(line, "the socket ")) {
+        s->warnings_logged += level == LOG_LEVEL_WARNING;
+        s->errors_logged += level == LOG_LEVEL_ERROR;
+        return;
+    }
     CHECK_INT(level, LOG_LEVEL_INFO);
     CHECK_SLICE(line, "stored");
     trace(s, 'g');
@@ -221,7 +229,9 @@ static struct io_listen spec_unix(void)
     return (struct io_listen){.address = address, .mode = -1, .owner = (uid_t)-1};
 }
 
-static void stub_start(struct stub *s, uint32_t sessions_max)
+enum { NEVER_MS = 3600 * 1000 };
+
+static void stub_start_with(struct stub *s, struct io_limits limits)
 {
     static const struct io_hooks hooks = {.step = step,
                                           .surplus = surplus,
@@ -235,12 +245,19 @@ static void stub_start(struct stub *s, uint32_t sessions_max)
     *s = (struct stub){.loop_thread = pthread_self()};
     struct io_hooks h = hooks;
     h.ctx = s;
-    CHECK_INT(io_new(&s->io, &h, &(struct io_limits){.sessions_max = sessions_max}), ERR_NONE);
+    CHECK_INT(io_new(&s->io, &h, &limits), ERR_NONE);
     struct buf why = {0};
     struct io_listen spec = spec_unix();
     if (!CHECK_INT(io_listen(s->io, &spec, &why), ERR_NONE))
         printf("# %s\n", buf_cstr(&why));
     buf_fini(&why);
+}
+
+/* Nothing happens by time alone. */
+static void stub_start(struct stub *s, uint32_t sessions_max)
+{
+    stub_start_with(
+        s, (struct io_limits){.sessions_max = sessions_max, .surplus_quiet_ms = NEVER_MS, .socket_look_ms = NEVER_MS});
 }
 
 struct client {
@@ -455,6 +472,74 @@ static void gives_the_surplus_to_its_hook_and_never_runs_dry(void)
     CHECK_INT(s.opened, 3);
 }
 
+/* All surplus connections are taken, by MTAs that do not hang up: each further one is answered all the same. */
+static void crowd_client(struct client *c)
+{
+    int fds[1 + 3 * IO_SURPLUS_MAX];
+    for (size_t i = 0; i < COUNT_OF(fds); i++) {
+        fds[i] = dial();
+        EXPECT(c, fds[i] >= 0 && say(fds[i], "e") && hear(fds[i], i == 0 ? "e" : "full"));
+    }
+    EXPECT(c, hear_end(fds[1]) == 0); /* the quiet ones have gone, oldest first; the session has not */
+    EXPECT(c, say(fds[0], "e") && hear(fds[0], "e"));
+    for (size_t i = 0; i < COUNT_OF(fds); i++)
+        close(fds[i]);
+}
+
+static void answers_each_of_a_crowd(void)
+{
+    struct stub s;
+    stub_start_with(&s, (struct io_limits){.sessions_max = 1, .surplus_quiet_ms = 1, .socket_look_ms = NEVER_MS});
+    run_with(&s, crowd_client);
+    CHECK_INT(s.opened, 1);
+}
+
+static int dial_patiently(void)
+{
+    int fd = -1;
+    for (int i = 0; i < 1000 && fd < 0; i++) {
+        fd = dial();
+        if (fd < 0)
+            usleep(10000);
+    }
+    return fd;
+}
+
+static void removed_client(struct client *c)
+{
+    int before = dial();
+    EXPECT(c, say(before, "e") && hear(before, "e"));
+    EXPECT(c, unlink(path) == 0);
+    int fd = dial_patiently();
+    EXPECT(c, fd >= 0 && say(fd, "e") && hear(fd, "e"));
+    EXPECT(c, say(before, "e") && hear(before, "e"));
+    close(fd);
+    /* Somebody else's file in its place is left alone; when it has gone, ours comes back. */
+    EXPECT(c, unlink(path) == 0);
+    int file = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    for (int i = 0; i < 1000 && file >= 0 && c->s->errors_logged == 0; i++)
+        usleep(10000);
+    if (file >= 0) { /* else a look has been quicker than we */
+        struct stat st;
+        EXPECT(c, c->s->errors_logged == 1);
+        EXPECT(c, lstat(path, &st) == 0 && S_ISREG(st.st_mode) && unlink(path) == 0);
+        close(file);
+    }
+    fd = dial_patiently();
+    EXPECT(c, fd >= 0 && say(fd, "e") && hear(fd, "e"));
+    close(fd);
+    close(before);
+}
+
+static void makes_a_removed_socket_again(void)
+{
+    struct stub s;
+    stub_start_with(&s, (struct io_limits){.sessions_max = 5, .surplus_quiet_ms = NEVER_MS, .socket_look_ms = 20});
+    run_with(&s, removed_client);
+    CHECK(s.warnings_logged >= 2);
+    CHECK(s.errors_logged <= 1); /* once a minute */
+}
+
 static void tick_client(struct client *c)
 {
     int fd = dial();
@@ -578,7 +663,7 @@ static void makes_and_guards_unix_sockets(void)
     CHECK_INT(try_listen(s.io, spec, NULL), ERR_NONE);
     CHECK_INT(mode_of(in_new + 5), 0622);
     strrchr(in_new, '/')[0] = '\0';
-    CHECK_INT(mode_of(in_new + 5), 0750);
+    CHECK_INT(mode_of(in_new + 5), 02750);
 
     spec.group = "no-such-group-here";
     CHECK_INT(try_listen(s.io, spec, "no such group"), ERR_NOT_FOUND);
@@ -683,6 +768,8 @@ int main(void)
     TEST(survives_an_mta_that_is_gone);
     TEST(gives_every_connection_a_new_name);
     TEST(gives_the_surplus_to_its_hook_and_never_runs_dry);
+    TEST(answers_each_of_a_crowd);
+    TEST(makes_a_removed_socket_again);
     TEST(ticks_while_they_are_wanted);
     TEST(answers_everybody_when_it_stops);
     TEST(stops_at_its_limit_though_the_engine_does_not);
