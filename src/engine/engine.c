@@ -194,7 +194,7 @@ void engine_step(struct engine *e, const struct event *event, struct effects *ou
     case EVENT_LIMITS:
         sh->mta_sessions = event->u.limits.mta_sessions;
         if (event->u.limits.memory_bytes)
-            sh->keeps.max_bytes = event->u.limits.memory_bytes;
+            sh->keeps.max_bytes = sh->headers.max_bytes = event->u.limits.memory_bytes;
         break;
     case EVENT_INQUIRE:
         if (!sh->stopping)
@@ -225,7 +225,7 @@ uint64_t engine_memory_bytes(const struct engine *e)
 {
     enum { SESSION_BYTES = 2048 }; /* as docs/performance.md has it measured */
     const struct shared *sh = &e->shared;
-    return (uint64_t)sh->stats.open * SESSION_BYTES + sh->keeps.used_bytes + sh->bodies.used_bytes;
+    return (uint64_t)sh->stats.open * SESSION_BYTES + sh->keeps.used_bytes + sh->headers.used_bytes + sh->bodies.used_bytes;
 }
 
 struct engine_stats engine_stats(const struct engine *e)

@@ -56,6 +56,11 @@ enum err mail_add_header(struct mail *m, struct slice name, struct slice value)
     return ERR_NONE;
 }
 
+size_t mail_header_bytes(const struct mail *m)
+{
+    return m->header_bytes;
+}
+
 void mail_end_headers(struct mail *m)
 {
     m->headers_ended = true;

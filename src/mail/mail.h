@@ -15,7 +15,7 @@
 struct body;
 struct mail;
 
-enum { MAIL_FILTERS_MAX = 32, MAIL_HEADERS_MAX_BYTES = 1024 * 1024, MAIL_RECIPIENTS_MAX_BYTES = 4 * 1024 * 1024 };
+enum { MAIL_FILTERS_MAX = 32, MAIL_HEADERS_MAX_BYTES = 4 * 1024 * 1024, MAIL_RECIPIENTS_MAX_BYTES = 4 * 1024 * 1024 };
 
 typedef unsigned mail_view;
 #define MAIL_ORIGINAL ((mail_view)0)
@@ -33,6 +33,8 @@ MUST_CHECK enum err mail_add_recipient(struct mail *m, struct slice address, str
 /* The last one that was added is none after all: the MTA was told so. It is in no view, as if it had never been named. */
 void mail_lose_recipient(struct mail *m, unsigned number);
 MUST_CHECK enum err mail_add_header(struct mail *m, struct slice name, struct slice value);
+/* What the MTA's headers take here, lists included; at most MAIL_HEADERS_MAX_BYTES. */
+size_t mail_header_bytes(const struct mail *m);
 /* There are no more headers (EOH). Until it is said, what an early filter has put behind them is shown in no view. */
 void mail_end_headers(struct mail *m);
 

@@ -58,6 +58,8 @@ struct children *children_new(struct session *s)
 
 static void free_message_of(struct session *s, struct children *ch)
 {
+    shared_headers_less(s->sh, ch->headers_bytes, 0);
+    ch->headers_bytes = 0;
     mail_free(ch->mail);
     ch->mail = NULL;
     free(ch->recipients);
@@ -175,7 +177,8 @@ void children_clear_message(struct session *s)
     ch->rcpt = ch->rcpt_macros = ch->header_macros = ch->body_macros = SLICE_NONE;
     ch->body_gone = ch->size_bytes = ch->sent_body = 0;
     ch->sent_changes = 0;
-    ch->failed = ch->answering = false;
+    ch->trouble = TROUBLE_NONE;
+    ch->answering = ch->headers_over = false;
     ch->spool_writes = 0;
     ch->drain_request = 0;
     ch->send_deadline.ms = 0;

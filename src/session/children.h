@@ -40,6 +40,15 @@ enum say {
     SAY_FALLBACK, /* it has failed: what its filter's fallback says */
 };
 
+/* Why a message cannot be given to all who must see it: ours (spool, memory) or its own fault, never a filter's. */
+enum trouble {
+    TROUBLE_NONE,
+    TROUBLE_ROOM,    /* no room for its body */
+    TROUBLE_BUDGET,  /* no room for its headers, in what all sessions may have together */
+    TROUBLE_HEADERS, /* its headers are larger than is ever kept */
+    TROUBLE_MAX_
+};
+
 struct child {
     struct session *session;
     struct child_record *record; /* what outlives the session: cache, breaker */
@@ -137,10 +146,12 @@ struct children {
     struct body body;
     uint64_t body_gone; /* bytes that went before what is kept in body: nobody needs them any more */
     uint64_t size_bytes;
-    struct slice chunk; /* of the body, that has just come: borrowed, for this step only */
-    bool failed;        /* of ourselves (spool): the message cannot be given to all who must see it */
-    bool answering;     /* the verdict is found: edits are on their way to the MTA */
-    struct buf changes; /* answering: all edits but the body's, as packets */
+    struct slice chunk;     /* of the body, that has just come: borrowed, for this step only */
+    uint8_t trouble;        /* enum trouble */
+    bool headers_over;      /* no more of them are kept: nobody sees the message any more */
+    uint64_t headers_bytes; /* counted in the budget of all sessions */
+    bool answering;         /* the verdict is found: edits are on their way to the MTA */
+    struct buf changes;     /* answering: all edits but the body's, as packets */
     size_t sent_changes;
     uint64_t sent_body;
     uint32_t messages;
@@ -209,11 +220,10 @@ void children_note_connect(struct session *s, struct slice body);
 void children_note_helo(struct session *s, struct slice body);
 void children_note_mail(struct session *s, struct slice body);
 void children_keep_rcpt(struct session *s, struct slice body); /* until it is let through */
-void children_note_rcpt(struct session *s);
+/* False: there are too many; this one is refused. */
+MUST_CHECK bool children_note_rcpt(struct session *s);
 /* The MTA has refused the recipient that follows by itself, and tells only those who want to know. */
 bool children_is_rejected_rcpt(const struct session *s);
-/* Who still needs the message is failed. */
-void children_beyond(struct session *s, const char *why);
 void children_note_data(struct session *s);
 void children_note_header(struct session *s, struct slice name, struct slice value);
 void children_note_eoh(struct session *s);
@@ -266,6 +276,10 @@ void children_settle(struct session *s);
 /* Edits of those who are through, in order. */
 void children_apply(struct session *s);
 void children_client_gone(struct session *s);
+/* Who is in the message hears that it is over, and has no more to say about it. */
+void children_stop(struct session *s);
+/* 452 to the recipient that is to be answered. */
+void children_refuse_rcpt(struct session *s);
 /* A part of a new body is on its way to the MTA, and more of it is to come. */
 bool children_body_has_begun(const struct session *s);
 void children_check_sending(struct session *s); /* its deadline */

@@ -179,7 +179,7 @@ void children_keep_rcpt(struct session *s, struct slice body)
     }
 }
 
-void children_note_rcpt(struct session *s)
+bool children_note_rcpt(struct session *s)
 {
     struct children *ch = s->children;
     struct slice rest = ch->rcpt, address;
@@ -196,8 +196,8 @@ void children_note_rcpt(struct session *s)
         }
     }
     if (mail_add_recipient(ch->mail, address, rest) != ERR_NONE) {
-        children_beyond(s, "the message has more recipients than can be kept");
-        return;
+        text_log(s, LOG_LEVEL_NOTICE, "refused with 452: the message has more recipients than are kept");
+        return false;
     }
     struct recipient_note *note = children_note_of(s, (unsigned)ch->n_recipients);
     *note = (struct recipient_note){.rejected = children_is_rejected_rcpt(s), .macros = ch->rcpt_macros};
@@ -205,6 +205,7 @@ void children_note_rcpt(struct session *s)
     ch->present = (unsigned)ch->n_recipients;
     for (unsigned i = 0; i < ch->count && !note->rejected; i++)
         judge_recipient(s, &ch->child[i], note);
+    return true;
 }
 
 void children_note_data(struct session *s)
@@ -215,12 +216,44 @@ void children_note_data(struct session *s)
 
 /* ---- the message ---- */
 
-/* More than is ever kept of a message: who still needs it is failed, and its fallback counts. */
-void children_beyond(struct session *s, const char *why)
+/*
+ * No more headers are kept. What a sender does wrong is no filter's failure: no fallback may let such a message pass, and no
+ * breaker may move. It is refused where a filter needs it, or may still; those that are only evaluated have no claim to it.
+ */
+static void headers_over(struct session *s, enum trouble trouble)
 {
-    for (unsigned i = 0; i < s->children->count; i++)
-        if (!child_is_settled(&s->children->child[i]))
-            child_fail(&s->children->child[i], why);
+    struct children *ch = s->children;
+    bool needed = false, watched = false;
+    for (unsigned i = 0; i < ch->count; i++) {
+        bool settled = child_is_settled(&ch->child[i]), evaluated = ch->child[i].conf->set.evaluation;
+        needed |= !settled && !evaluated;
+        watched |= !settled && evaluated;
+    }
+    ch->headers_over = true;
+    children_stop(s);
+    const char *why = trouble == TROUBLE_HEADERS ? "take more than 4096 KiB" : "find no room";
+    if (needed) {
+        ch->trouble = (uint8_t)trouble;
+        text_log(s, LOG_LEVEL_NOTICE, "from %.*s: message refused with %s: its headers %s", SLICE_ARG(s->sender),
+                 trouble == TROUBLE_HEADERS ? "552" : "452", why);
+    } else if (watched) {
+        text_log(s, LOG_LEVEL_NOTICE, "headers %s: filters that are only evaluated do not see the message", why);
+    }
+}
+
+/* value: in canonical form. */
+static void keep_header(struct session *s, struct slice name, struct slice value)
+{
+    struct children *ch = s->children;
+    enum err e = mail_add_header(ch->mail, name, value);
+    uint64_t bytes = mail_header_bytes(ch->mail);
+    if (e != ERR_NONE) {
+        headers_over(s, TROUBLE_HEADERS);
+    } else if (!shared_headers_more(s->sh, ch->headers_bytes, bytes)) {
+        headers_over(s, TROUBLE_BUDGET);
+    } else {
+        ch->headers_bytes = bytes;
+    }
 }
 
 void children_note_header(struct session *s, struct slice name, struct slice value)
@@ -231,19 +264,17 @@ void children_note_header(struct session *s, struct slice name, struct slice val
         children_apply(s);
     }
     ch->size_bytes += name.len + value.len + 3;
+    if (ch->headers_over)
+        return;
     if (ch->granted.steps & SMFIP_HDR_LEADSPC) {
-        if (mail_add_header(ch->mail, name, value) == ERR_NONE)
-            return;
+        keep_header(s, name, value);
     } else { /* the MTA has left out the blank that stands behind the colon of nearly every header */
         struct buf canonical = {0};
         buf_put_byte(&canonical, ' ');
         buf_put_slice(&canonical, value);
-        enum err e = mail_add_header(ch->mail, name, buf_slice(&canonical));
+        keep_header(s, name, buf_slice(&canonical));
         buf_fini(&canonical);
-        if (e == ERR_NONE)
-            return;
     }
-    children_beyond(s, "the message's headers are larger than can be kept");
 }
 
 void children_note_eoh(struct session *s)
@@ -261,7 +292,7 @@ static void peek_at(struct session *s, struct slice piece)
     if (shared_keep_more(s->sh, ch->peek.len, ch->peek.len + piece.len))
         buf_put_slice(&ch->peek, piece);
     else
-        ch->failed = true;
+        ch->trouble = TROUBLE_ROOM;
 }
 
 static void take_chunk(struct session *s, struct slice chunk)

@@ -105,9 +105,11 @@ void session_continue(struct session *s)
     }
     if (s->wait != WAIT_NOTHING)
         session_set_wait(s, WAIT_NOTHING);
-    if (s->owed == SMFIC_RCPT)
-        children_note_rcpt(s);
-    else if (s->owed == SMFIC_DATA)
+    if (s->owed == SMFIC_RCPT && !children_note_rcpt(s)) {
+        children_refuse_rcpt(s);
+        return;
+    }
+    if (s->owed == SMFIC_DATA)
         children_note_data(s);
     children_decide(s);
     children_settle(s);

@@ -34,7 +34,16 @@ void shared_init(struct shared *sh, struct plan *plan, struct siphash_key key, s
     timer_wheel_init(&sh->wheel, now.mono);
     sh->temp = mem_zalloc(sizeof(*sh->temp));
     sh->bodies.max_bytes = BODY_BUDGET_MAX_BYTES;
-    sh->keeps.max_bytes = KEEP_BUDGET_MAX_BYTES;
+    sh->keeps = (struct keep_budget){
+        .what = "names, macros, recipients and replies",
+        .free_bytes = KEEP_FREE_BYTES,
+        .max_bytes = KEEP_BUDGET_MAX_BYTES,
+    };
+    sh->headers = (struct keep_budget){
+        .what = "message headers",
+        .free_bytes = HEADERS_FREE_BYTES,
+        .max_bytes = HEADERS_BUDGET_MAX_BYTES,
+    };
     timer_init(&sh->inquiry_timer);
 }
 
@@ -170,51 +179,63 @@ void shared_child_forget(struct shared *sh, child_id id)
 /* ---- memory ---- */
 
 /* What an item of so many bytes takes of the budget. */
-static uint64_t counted(uint64_t bytes)
+static uint64_t counted(const struct keep_budget *b, uint64_t bytes)
 {
-    return bytes > KEEP_FREE_BYTES ? bytes - KEEP_FREE_BYTES : 0;
+    return bytes > b->free_bytes ? bytes - b->free_bytes : 0;
 }
 
-static void keep_refused(struct shared *sh)
+static void keep_refused(struct shared *sh, struct keep_budget *b)
 {
-    struct keep_budget *b = &sh->keeps;
     b->refused++;
     if (b->told.ms != 0 && sh->now.mono.ms - b->told.ms < KEEP_TELL_MS)
         return;
-    effects_log(
-        sh->out, 0, LOG_LEVEL_WARNING,
-        "memory: all sessions together keep %llu KiB of names, macros, recipients and replies, and may not keep more: "
-        "who asked for more was told to come back (%llu times since the last line about it)",
-        (unsigned long long)(b->used_bytes >> 10), (unsigned long long)b->refused);
+    effects_log(sh->out, 0, LOG_LEVEL_WARNING,
+                "memory: all sessions together keep %llu KiB of %s, and may not keep more: "
+                "who asked for more was told to come back (%llu times since the last line about it)",
+                (unsigned long long)(b->used_bytes >> 10), b->what, (unsigned long long)b->refused);
     b->told = sh->now.mono;
     b->refused = 0;
 }
 
-static bool keep(struct shared *sh, uint64_t old_bytes, uint64_t new_bytes, uint64_t max_bytes)
+static bool keep(struct shared *sh, struct keep_budget *b, uint64_t old_bytes, uint64_t new_bytes, uint64_t max_bytes)
 {
-    struct keep_budget *b = &sh->keeps;
-    uint64_t more = counted(new_bytes) - counted(old_bytes);
+    uint64_t more = counted(b, new_bytes) - counted(b, old_bytes);
     if (more > 0 && b->used_bytes + more > max_bytes) {
-        keep_refused(sh);
+        keep_refused(sh, b);
         return false;
     }
     b->used_bytes += more;
     return true;
 }
 
+static void keep_less(struct keep_budget *b, uint64_t old_bytes, uint64_t new_bytes)
+{
+    b->used_bytes -= counted(b, old_bytes) - counted(b, new_bytes);
+}
+
 bool shared_keep_more(struct shared *sh, uint64_t old_bytes, uint64_t new_bytes)
 {
-    return keep(sh, old_bytes, new_bytes, sh->keeps.max_bytes / 4 * 3);
+    return keep(sh, &sh->keeps, old_bytes, new_bytes, sh->keeps.max_bytes / 4 * 3);
 }
 
 bool shared_keep_input(struct shared *sh, uint64_t old_bytes, uint64_t new_bytes)
 {
-    return keep(sh, old_bytes, new_bytes, sh->keeps.max_bytes);
+    return keep(sh, &sh->keeps, old_bytes, new_bytes, sh->keeps.max_bytes);
 }
 
 void shared_keep_less(struct shared *sh, uint64_t old_bytes, uint64_t new_bytes)
 {
-    sh->keeps.used_bytes -= counted(old_bytes) - counted(new_bytes);
+    keep_less(&sh->keeps, old_bytes, new_bytes);
+}
+
+bool shared_headers_more(struct shared *sh, uint64_t old_bytes, uint64_t new_bytes)
+{
+    return keep(sh, &sh->headers, old_bytes, new_bytes, sh->headers.max_bytes);
+}
+
+void shared_headers_less(struct shared *sh, uint64_t old_bytes, uint64_t new_bytes)
+{
+    keep_less(&sh->headers, old_bytes, new_bytes);
 }
 
 /* ---- bounds ---- */

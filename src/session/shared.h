@@ -72,18 +72,23 @@ struct wish_memory {
 };
 
 /*
- * What all sessions together keep of what MTAs have said (names, macros, recipients, input that is not handled yet) and of what is
- * to be said to them. Bodies have a budget of their own. Each item of a session's, such as the macros of one stage, may have its
- * first KEEP_FREE_BYTES whatever the others have, and these are not counted: so a flood from one connection does no harm to
+ * What all sessions together keep of one sort. Each item of a session's, such as the macros of one stage, may have its
+ * first free_bytes whatever the others have, and these are not counted: so a flood from one connection does no harm to
  * an ordinary one (ADR 0017).
  */
 struct keep_budget {
-    uint64_t used_bytes, max_bytes;
+    const char *what; /* for the log */
+    uint64_t used_bytes, max_bytes, free_bytes;
     uint64_t refused; /* how often it did not give what was asked for, since the last line of the log about it */
     struct mono told; /* that line; ms 0: none yet */
 };
 
-enum { KEEP_FREE_BYTES = 1024, KEEP_BUDGET_MAX_BYTES = 64 * 1024 * 1024 };
+enum {
+    KEEP_FREE_BYTES = 1024,
+    KEEP_BUDGET_MAX_BYTES = 64 * 1024 * 1024,
+    HEADERS_FREE_BYTES = 32 * 1024, /* more than nearly every message has */
+    HEADERS_BUDGET_MAX_BYTES = 64 * 1024 * 1024,
+};
 
 struct shared {
     struct plan *plan;
@@ -103,7 +108,11 @@ struct shared {
     size_t n_child_slots, cap_child_slots;
     uint32_t free_child_slot; /* index + 1; 0: none */
     struct body_budget bodies;
-    struct keep_budget keeps;
+    /*
+     * What MTAs have said (names, macros, recipients, input that is not handled yet) and what is to be said to them; and the
+     * headers of messages that are under way. Bodies have a budget of their own.
+     */
+    struct keep_budget keeps, headers;
     struct macro_lists *lists; /* the newest; a reference of our own; NULL: none yet */
     struct wish_memory wishes;
     struct inquiry *inquiries;
@@ -144,6 +153,9 @@ void shared_child_forget(struct shared *sh, child_id id);
 MUST_CHECK bool shared_keep_more(struct shared *sh, uint64_t old_bytes, uint64_t new_bytes);
 MUST_CHECK bool shared_keep_input(struct shared *sh, uint64_t old_bytes, uint64_t new_bytes);
 void shared_keep_less(struct shared *sh, uint64_t old_bytes, uint64_t new_bytes);
+/* The same for the headers of a message. */
+MUST_CHECK bool shared_headers_more(struct shared *sh, uint64_t old_bytes, uint64_t new_bytes);
+void shared_headers_less(struct shared *sh, uint64_t old_bytes, uint64_t new_bytes);
 
 /* How many clients may be held at once (DESIGN 3, "Bounds"). */
 unsigned shared_holds_max(const struct shared *sh);

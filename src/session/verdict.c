@@ -243,8 +243,7 @@ static void put_refusal(const struct session *s, struct merged m, struct buf *ou
                                                             : SMFIR_TEMPFAIL);
 }
 
-/* Those who are in a message that is refused have no more to say about it. */
-static void stop_all(struct session *s)
+void children_stop(struct session *s)
 {
     struct children *ch = s->children;
     for (unsigned i = 0; i < ch->count; i++) {
@@ -381,6 +380,7 @@ static void send_edits(struct session *s)
     mail_put_changes(ch->mail, ch->granted.steps & SMFIP_HDR_LEADSPC, &ch->changes);
     if (!shared_keep_more(s->sh, 0, ch->changes.len)) {
         buf_fini(&ch->changes);
+        ch->trouble = TROUBLE_ROOM;
         reply_failed(s);
         return;
     }
@@ -441,6 +441,14 @@ static void reply_continue(struct session *s)
     session_reply_code(s, ch->goal == PLACE_BODY && all_skip(s) ? SMFIR_SKIP : SMFIR_CONTINUE);
 }
 
+/* The greylist filter has let it through. */
+static void uncount_present(struct session *s)
+{
+    if (s->flags & FLAG_COUNTED)
+        s->accepted--;
+    s->flags &= ~(uint32_t)FLAG_COUNTED;
+}
+
 /* The present recipient is none: whoever else has taken it, and the greylist filter that let it through, must not count it. */
 static void lose_present(struct session *s)
 {
@@ -453,9 +461,7 @@ static void lose_present(struct session *s)
         if ((note->told & (1u << i)) && c->rcpt_verdict == VERDICT_CONTINUE && c->rcpt_good > 0)
             c->rcpt_good--;
     }
-    if (s->flags & FLAG_COUNTED)
-        s->accepted--;
-    s->flags &= ~(uint32_t)FLAG_COUNTED;
+    uncount_present(s);
 }
 
 static void reply_refusal(struct session *s, struct merged m)
@@ -473,25 +479,43 @@ static void reply_refusal(struct session *s, struct merged m)
         reply_last(s, buf_slice(&out));
     } else {
         if (ch->mail)
-            stop_all(s);
+            children_stop(s);
         session_reply(s, buf_slice(&out));
     }
     buf_fini(&out);
 }
 
-/* Our own trouble (a full disk): the mail is not lost, and nobody has seen less of it than the configuration says. */
+/* No filter's verdict: the mail is not lost, and nobody has seen less of it than the configuration says. */
 static void reply_failed(struct session *s)
 {
+    static const struct {
+        const char *status, *enhanced, *text;
+        enum verdict verdict;
+    } replies[TROUBLE_MAX_] = {
+        [TROUBLE_ROOM] = {"451", "4.3.1", "Out of room for this message, try again later", VERDICT_TEMPFAIL},
+        [TROUBLE_BUDGET] = {"452", "4.3.1", "Out of memory for message headers, try again later", VERDICT_TEMPFAIL},
+        [TROUBLE_HEADERS] = {"552", "5.3.4", "Message headers are too large", VERDICT_REJECT},
+    };
+    struct children *ch = s->children;
     struct buf out = {0};
-    note_status(s, VERDICT_TEMPFAIL);
-    milter_put_replycode(&out, SLICE_LIT("451"), SLICE_LIT("4.3.1"),
-                         SLICE_LIT("Out of room for this message, try again later"));
-    if (s->children->goal == PLACE_EOM) {
+    note_status(s, replies[ch->trouble].verdict);
+    milter_put_replycode(&out, slice_cstr(replies[ch->trouble].status), slice_cstr(replies[ch->trouble].enhanced),
+                         slice_cstr(replies[ch->trouble].text));
+    if (ch->goal == PLACE_EOM) {
         reply_last(s, buf_slice(&out));
     } else {
-        stop_all(s);
+        children_stop(s);
         session_reply(s, buf_slice(&out));
     }
+    buf_fini(&out);
+}
+
+void children_refuse_rcpt(struct session *s)
+{
+    struct buf out = {0};
+    milter_put_replycode(&out, SLICE_LIT("452"), SLICE_LIT("4.5.3"), SLICE_LIT("Too many recipients"));
+    uncount_present(s);
+    session_reply(s, buf_slice(&out));
     buf_fini(&out);
 }
 
@@ -501,7 +525,7 @@ void children_settle(struct session *s)
     if (!ch || s->phase == PHASE_OVER || s->owed == 0 || ch->answering ||
         (s->wait != WAIT_NOTHING && s->wait != WAIT_CHILDREN))
         return;
-    if (ch->failed && ch->mail) {
+    if (ch->trouble && ch->mail) {
         reply_failed(s);
         return;
     }
@@ -533,7 +557,7 @@ void children_settle(struct session *s)
 static void spool_failed(struct session *s, int error)
 {
     text_log(s, LOG_LEVEL_ERROR, "spool: %s; the message is put off with 451", strerror(error));
-    s->children->failed = true;
+    s->children->trouble = TROUBLE_ROOM;
     s->children->answering = false;
     s->children->send_deadline.ms = 0;
 }

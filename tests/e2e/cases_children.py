@@ -137,6 +137,18 @@ def failing(lab, check, kind, *words, start=True, stopped=False, most_sec=3, set
             child.kill()
 
 
+@case("(d) a message of 50,000 headers is refused, not passed on by the fallback; 7,000 are judged", weight_sec=8, expects=REJECTS)
+def fail_headers(lab, check):
+    child = M.Child(lab, "child", "at=eom:add:X-Child:seen")
+    M.postfix(lab)
+    lab.tarsier(M.conf(child.filter("breaker failures 1", "when msgsize > 100")))
+    check.reply(M.send(lab, M.mail("too many", headers="X-Filler: a\r\n" * 50000))[-1], 552, "50,000", "5.3.4 Message headers are too large")
+    check.reply(M.send(lab, M.mail("many", headers="X-Filler: a\r\n" * 7000))[-1], 250, "7,000")
+    check.that("X-Child: seen" in (lab.delivered("many") or ""), "… which the filter has judged")
+    check.that(lab.not_delivered("too many"), "the others are not delivered")
+    check.that("fallback" not in lab.log(), "no filter has failed", lab.log())
+
+
 @case("(d) a missing socket costs no time, and each fallback what it says", weight_sec=6, expects=REJECTS)
 def fail_missing(lab, check):
     M.postfix(lab)

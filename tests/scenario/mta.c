@@ -258,7 +258,7 @@ static struct slice esmtp_of(struct world *w, const struct mta_step *s, unsigned
     struct buf b = {0};
     for (unsigned i = from; i < s->n_args; i++)
         if (strncmp(s->args[i], "auth=", 5) != 0 && strcmp(s->args[i], "refused") != 0)
-            wire_put_string(&b, slice_cstr(s->args[i]));
+            wire_put_string(&b, slice_cstr(script_repeat(&w->arena, s->args[i])));
     struct slice kept = arena_slice(&w->arena, buf_slice(&b));
     buf_fini(&b);
     return kept;

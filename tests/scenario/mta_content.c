@@ -84,14 +84,14 @@ void mta_message(struct world *w, struct conn *c, const struct mta_step *s)
     put_in_front(w, c, steps, n);
 }
 
-/* header NAME VALUE… */
+/* header NAME VALUE…; x{9} in it is nine x. */
 void mta_header(struct world *w, struct conn *c, const struct mta_step *s)
 {
     const char *name = s->n_args ? s->args[0] : "Subject", *value = " a test";
     if (s->as_is)
         value = s->args[1];
     else if (s->n_args)
-        value = arena_printf(&w->arena, " %s", script_join(&w->arena, s->args, 1, s->n_args));
+        value = arena_printf(&w->arena, " %s", script_repeat(&w->arena, script_join(&w->arena, s->args, 1, s->n_args)));
     if (c->mail)
         message_add_header(c->mail, slice_cstr(name), slice_cstr(value));
     struct milter_command m = {.cmd = SMFIC_HEADER};

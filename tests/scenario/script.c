@@ -240,6 +240,22 @@ const char *script_join(struct arena *arena, char *const *words, unsigned from, 
     return s;
 }
 
+const char *script_repeat(struct arena *arena, const char *text)
+{
+    struct buf b = {0};
+    while (*text) {
+        char *end = NULL;
+        unsigned long n = text[1] == '{' && ascii_is_digit(text[2]) ? strtoul(text + 2, &end, 10) : 1;
+        bool counted = end && *end == '}';
+        for (unsigned long i = 0; i < (counted ? n : 1); i++)
+            buf_put_byte(&b, text[0]);
+        text = counted ? end + 1 : text + 1;
+    }
+    const char *s = arena_cstr(arena, buf_slice(&b));
+    buf_fini(&b);
+    return s;
+}
+
 void script_bytes(const char *word, struct buf *out)
 {
     if (word[0] == '*') {

@@ -48,5 +48,7 @@ bool script_glob(const char *pattern, const char *text);
 const char *script_join(struct arena *arena, char *const *words, unsigned from, unsigned to);
 /* Bytes that a word stands for: hex digits, 'text, or *N: N times the letter x. */
 void script_bytes(const char *word, struct buf *out);
+/* "ab{3}c" is "abbbc"; other braces stay. */
+const char *script_repeat(struct arena *arena, const char *text);
 
 #endif
