@@ -89,6 +89,36 @@ struct slice domain_base(const struct domain_list *list, struct slice name)
     return slice_from(name, (size_t)(base - text));
 }
 
+/* No rule of the list has more labels, wildcards included. */
+enum { SUFFIX_MAX_LABELS = 6 };
+
+struct slice domain_base_icann(const struct domain_list *list, struct slice name)
+{
+    /* The last labels as libpsl wants them: small letters, ASCII (for other bytes it would convert, and allocate). */
+    char text[NAME_MAX_BYTES + 1];
+    size_t skipped = name.len > NAME_MAX_BYTES ? name.len - NAME_MAX_BYTES : 0;
+    for (size_t i = skipped; i < name.len; i++) {
+        char c = ascii_lower(name.ptr[i]);
+        text[i - skipped] = c != '\0' && (unsigned char)c < 128 ? c : '?';
+    }
+    text[name.len - skipped] = '\0';
+
+    /* From the right: each label more, as long as there are rules so long. `at` is where the labels begin. */
+    size_t base = name.len, at = name.len;
+    bool is_suffix = true; /* of what stands behind `at`: nothing yet */
+    for (unsigned labels = 0; labels <= SUFFIX_MAX_LABELS && at > skipped; labels++) {
+        at -= labels > 0; /* the dot */
+        while (at > skipped && text[at - skipped - 1] != '.')
+            at--;
+        if (at == skipped && skipped > 0)
+            break; /* a label that would be cut in two */
+        if (is_suffix)
+            base = at;
+        is_suffix = psl_is_public_suffix2(list->psl, text + (at - skipped), PSL_TYPE_ICANN);
+    }
+    return base == name.len || (at == 0 && is_suffix) ? SLICE_NONE : slice_from(name, base);
+}
+
 bool domain_matches(struct slice name, struct slice suffix, bool exact)
 {
     if (!slice_has_suffix_nocase(name, suffix))

@@ -16,6 +16,12 @@ void domain_list_free(struct domain_list *list);
  */
 struct slice domain_base(const struct domain_list *list, struct slice name);
 
+/*
+ * The same by the list's ICANN section alone, where a hoster's own suffixes are no suffixes ("amazonaws.com" is a base domain),
+ * for any bytes of any length. An unknown top level counts as a suffix. SLICE_NONE when name is itself a suffix.
+ */
+struct slice domain_base_icann(const struct domain_list *list, struct slice name);
+
 /* milter-greylist's `domain X`: case-insensitive suffix of the name; exact: only on a label's boundary. */
 bool domain_matches(struct slice name, struct slice suffix, bool exact);
 
