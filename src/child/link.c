@@ -9,43 +9,12 @@
 
 /* ---- the tables ---- */
 
+/* The stages at which a reply may come, as bits; STAGE_END stands for UNKNOWN. */
 enum {
-    AT_CONNECT = 1 << 0,
-    AT_HELO = 1 << 1,
-    AT_MAIL = 1 << 2,
-    AT_RCPT = 1 << 3,
-    AT_DATA = 1 << 4,
-    AT_HEADER = 1 << 5,
-    AT_EOH = 1 << 6,
-    AT_BODY = 1 << 7,
-    AT_EOM = 1 << 8,
-    AT_UNKNOWN = 1 << 9,
-    AT_MESSAGE = AT_MAIL | AT_RCPT | AT_DATA | AT_HEADER | AT_EOH | AT_BODY | AT_EOM,
-    AT_ALL = AT_MESSAGE | AT_CONNECT | AT_HELO | AT_UNKNOWN,
-};
-
-enum clock { CLOCK_NONE, CLOCK_COMMAND, CLOCK_MESSAGE, CLOCK_EOM };
-
-static const struct command_rule {
-    uint8_t cmd;
-    uint8_t clock;       /* enum clock; CLOCK_NONE: it has no answer */
-    uint8_t min_version; /* an older child does not know it */
-    bool macros_anyway;  /* its macros are told to a child that does not want the command */
-    uint16_t at;
-    uint32_t no_step, nr_step;
-} command_rules[] = {
-    {SMFIC_CONNECT, CLOCK_COMMAND, 2, true, AT_CONNECT, SMFIP_NOCONNECT, SMFIP_NR_CONN},
-    {SMFIC_HELO, CLOCK_COMMAND, 2, true, AT_HELO, SMFIP_NOHELO, SMFIP_NR_HELO},
-    {SMFIC_MAIL, CLOCK_COMMAND, 2, true, AT_MAIL, SMFIP_NOMAIL, SMFIP_NR_MAIL},
-    {SMFIC_RCPT, CLOCK_COMMAND, 2, true, AT_RCPT, SMFIP_NORCPT, SMFIP_NR_RCPT},
-    {SMFIC_DATA, CLOCK_COMMAND, 4, true, AT_DATA, SMFIP_NODATA, SMFIP_NR_DATA},
-    {SMFIC_UNKNOWN, CLOCK_COMMAND, 3, false, AT_UNKNOWN, SMFIP_NOUNKNOWN, SMFIP_NR_UNKN},
-    {SMFIC_HEADER, CLOCK_MESSAGE, 2, false, AT_HEADER, SMFIP_NOHDRS, SMFIP_NR_HDR},
-    {SMFIC_EOH, CLOCK_MESSAGE, 2, true, AT_EOH, SMFIP_NOEOH, SMFIP_NR_EOH},
-    {SMFIC_BODY, CLOCK_MESSAGE, 2, false, AT_BODY, SMFIP_NOBODY, SMFIP_NR_BODY},
-    {SMFIC_BODYEOB, CLOCK_EOM, 2, false, AT_EOM, 0, 0},
-    {SMFIC_ABORT, CLOCK_NONE, 2, false, 0, 0, 0},
-    {SMFIC_QUIT, CLOCK_NONE, 2, false, 0, 0, 0},
+    AT_CONNECT = STAGE_BIT(STAGE_CONNECT),
+    AT_EOM = STAGE_BIT(STAGE_EOM),
+    AT_ALL = STAGE_BIT(STAGE_END + 1) - 1,
+    AT_MESSAGE = AT_ALL & ~(AT_CONNECT | STAGE_BIT(STAGE_HELO) | STAGE_BIT(STAGE_END)),
 };
 
 /*
@@ -82,12 +51,12 @@ static const struct reply_rule {
     {SMFIR_REPLBODY, false, AT_EOM, SMFIF_CHGBODY, 0},
 };
 
-static const struct command_rule *command_rule(uint8_t cmd)
+static const struct milter_command_kind *kind_of(uint8_t cmd)
 {
-    for (size_t i = 0; i < COUNT_OF(command_rules); i++)
-        if (command_rules[i].cmd == cmd)
-            return &command_rules[i];
-    PANIC("not a command for a child");
+    const struct milter_command_kind *k = milter_command_kind(cmd);
+    if (!k || cmd == SMFIC_MACRO)
+        PANIC("not a command for a child");
+    return k;
 }
 
 static const struct reply_rule *reply_rule(uint8_t code)
@@ -136,13 +105,14 @@ static int64_t limit_ms(const struct link *l)
 {
     if (l->state == LINK_CONNECTING || l->state == LINK_NEGOTIATING)
         return l->limits->connect_ms; /* for both together */
-    switch ((enum clock)command_rule(l->asked)->clock) {
-    case CLOCK_MESSAGE:
+    switch (kind_of(l->asked)->stage) {
+    case STAGE_HEADER:
+    case STAGE_EOH:
+    case STAGE_BODY:
         return l->limits->message_ms;
-    case CLOCK_EOM:
+    case STAGE_EOM:
         return l->limits->eom_ms;
-    case CLOCK_NONE:
-    case CLOCK_COMMAND:
+    default:
         break;
     }
     return l->limits->command_ms;
@@ -233,21 +203,21 @@ void link_connected(struct link *l, const struct milter_options *offer, struct m
         start_clock(l, now);
 }
 
-static bool knows(const struct link *l, const struct command_rule *r)
+static bool knows(const struct link *l, const struct milter_command_kind *k)
 {
-    return l->got.version >= r->min_version;
+    return l->got.version >= k->since_version;
 }
 
 bool link_wants(const struct link *l, uint8_t cmd)
 {
-    const struct command_rule *r = command_rule(cmd);
-    return knows(l, r) && !(l->got.steps & r->no_step);
+    const struct milter_command_kind *k = kind_of(cmd);
+    return knows(l, k) && !(l->got.steps & k->no_step);
 }
 
 bool link_answers(const struct link *l, uint8_t cmd)
 {
-    const struct command_rule *r = command_rule(cmd);
-    return r->clock != CLOCK_NONE && !(l->got.steps & r->nr_step);
+    const struct milter_command_kind *k = kind_of(cmd);
+    return k->is_answered && !(l->got.steps & k->nr_step);
 }
 
 static void put_macros(struct buf *out, uint8_t cmd, struct slice pairs)
@@ -283,15 +253,15 @@ static void tell(struct link *l, const struct milter_command *c, struct buf *out
 
 void link_ask(struct link *l, const struct milter_command *c, struct slice macros, struct mono now, struct buf *out)
 {
-    const struct command_rule *r = command_rule(c->cmd);
-    if (r->clock == CLOCK_NONE) {
+    const struct milter_command_kind *k = kind_of(c->cmd);
+    if (!k->is_answered) {
         tell(l, c, out);
         return;
     }
     if (l->state != LINK_IDLE || l->quit)
         PANIC("a child is asked that cannot be asked now");
     bool wants = link_wants(l, c->cmd);
-    if (wants || (r->macros_anyway && knows(l, r)))
+    if (wants || (k->has_macros_anyway && knows(l, k)))
         put_macros(out, c->cmd, macros);
     if (!wants)
         return;
@@ -420,7 +390,7 @@ static enum link_news take_packet(struct link *l, const struct wire_packet *p, s
     }
     if (!owed)
         return fail(l, r.code == SMFIR_SHUTDOWN ? "it shuts down" : "it speaks without being asked");
-    if (!(rule->at & command_rule(l->asked)->at))
+    if (!(rule->at & STAGE_BIT(kind_of(l->asked)->stage)))
         return fail(l, "a reply that this command cannot have");
     if (rule->action & ~l->offer.actions)
         return fail(l, "a change that the MTA does not offer");

@@ -58,16 +58,6 @@ void merge_filter_macros(struct slice pairs, struct slice names, struct buf *out
 /* ---- negotiation ---- */
 
 static const struct {
-    uint32_t step;
-    uint32_t min_version; /* an older child cannot be told this at all */
-    const char *what;
-} no_steps[] = {
-    {SMFIP_NOCONNECT, 2, "CONNECT"}, {SMFIP_NOHELO, 2, "HELO"},     {SMFIP_NOMAIL, 2, "MAIL"},
-    {SMFIP_NORCPT, 2, "RCPT"},       {SMFIP_NODATA, 4, "DATA"},     {SMFIP_NOHDRS, 2, "the headers"},
-    {SMFIP_NOEOH, 2, "EOH"},         {SMFIP_NOBODY, 2, "the body"}, {SMFIP_NOUNKNOWN, 3, "unknown commands"},
-};
-
-static const struct {
     uint32_t action;
     const char *what;
 } edits[] = {
@@ -81,9 +71,12 @@ static const struct {
 static uint32_t unwanted_steps(const struct milter_options *o)
 {
     uint32_t steps = 0;
-    for (size_t i = 0; i < COUNT_OF(no_steps); i++)
-        if ((o->steps & no_steps[i].step) || o->version < no_steps[i].min_version)
-            steps |= no_steps[i].step;
+    size_t n;
+    const struct milter_command_kind *kinds = milter_command_kinds(&n);
+    for (size_t i = 0; i < n; i++)
+        if ((o->steps & kinds[i].no_step) ||
+            o->version < kinds[i].since_version) /* an older child cannot be told it at all */
+            steps |= kinds[i].no_step;
     return steps;
 }
 
@@ -154,9 +147,11 @@ const char *merge_action_name(uint32_t actions)
 const char *merge_wants_more(const struct milter_options *granted, const struct milter_options *chosen)
 {
     uint32_t missing = unwanted_steps(granted) & ~unwanted_steps(chosen);
-    for (size_t i = 0; i < COUNT_OF(no_steps); i++)
-        if (missing & no_steps[i].step)
-            return no_steps[i].what;
+    size_t n;
+    const struct milter_command_kind *kinds = milter_command_kinds(&n);
+    for (size_t i = 0; i < n; i++)
+        if (missing & kinds[i].no_step)
+            return kinds[i].what;
     for (size_t i = 0; i < COUNT_OF(edits); i++)
         if (chosen->actions & ~granted->actions & edits[i].action)
             return edits[i].what;

@@ -15,31 +15,33 @@ enum form {
     FORM_BYTES,
 };
 
-struct command_kind {
-    uint8_t cmd;
-    uint8_t form;  /* enum form */
-    uint8_t stage; /* enum milter_stage */
-    const char *name;
+/* clang-format off */
+static const struct milter_command_kind kinds[] = {
+    /*                                                      version  answered  macros anyway */
+    {SMFIC_CONNECT, FORM_CONNECT,  STAGE_CONNECT, SMFIM_CONNECT, 2, true,  true,  SMFIP_NOCONNECT, SMFIP_NR_CONN, "CONNECT", "CONNECT"},
+    {SMFIC_HELO,    FORM_STRING,   STAGE_HELO,    SMFIM_HELO,    2, true,  true,  SMFIP_NOHELO,    SMFIP_NR_HELO, "HELO",    "HELO"},
+    {SMFIC_MAIL,    FORM_ENVELOPE, STAGE_MAIL,    SMFIM_ENVFROM, 2, true,  true,  SMFIP_NOMAIL,    SMFIP_NR_MAIL, "MAIL",    "MAIL"},
+    {SMFIC_RCPT,    FORM_ENVELOPE, STAGE_RCPT,    SMFIM_ENVRCPT, 2, true,  true,  SMFIP_NORCPT,    SMFIP_NR_RCPT, "RCPT",    "RCPT"},
+    {SMFIC_DATA,    FORM_NONE,     STAGE_DATA,    SMFIM_DATA,    4, true,  true,  SMFIP_NODATA,    SMFIP_NR_DATA, "DATA",    "DATA"},
+    {SMFIC_HEADER,  FORM_HEADER,   STAGE_HEADER,  SMFIM_EOH,     2, true,  false, SMFIP_NOHDRS,    SMFIP_NR_HDR,  "HEADER",  "the headers"},
+    {SMFIC_EOH,     FORM_NONE,     STAGE_EOH,     SMFIM_EOH,     2, true,  true,  SMFIP_NOEOH,     SMFIP_NR_EOH,  "EOH",     "EOH"},
+    {SMFIC_BODY,    FORM_BYTES,    STAGE_BODY,    SMFIM_EOM,     2, true,  false, SMFIP_NOBODY,    SMFIP_NR_BODY, "BODY",    "the body"},
+    {SMFIC_BODYEOB, FORM_BYTES,    STAGE_EOM,     SMFIM_EOM,     2, true,  false, 0,               0,             "EOM",     "EOM"},
+    {SMFIC_UNKNOWN, FORM_STRING,   STAGE_END,     SMFIM_STAGES,  3, true,  false, SMFIP_NOUNKNOWN, SMFIP_NR_UNKN, "UNKNOWN", "unknown commands"},
+    {SMFIC_MACRO,   FORM_MACRO,    STAGE_END,     SMFIM_STAGES,  2, false, false, 0,               0,             "MACRO",   "MACRO"},
+    {SMFIC_ABORT,   FORM_NONE,     STAGE_END,     SMFIM_STAGES,  2, false, false, 0,               0,             "ABORT",   "ABORT"},
+    {SMFIC_QUIT,    FORM_NONE,     STAGE_END,     SMFIM_STAGES,  2, false, false, 0,               0,             "QUIT",    "QUIT"},
+    {SMFIC_QUIT_NC, FORM_NONE,     STAGE_END,     SMFIM_STAGES,  6, false, false, 0,               0,             "QUIT_NC", "QUIT_NC"},
 };
+/* clang-format on */
 
-static const struct command_kind kinds[] = {
-    {SMFIC_CONNECT, FORM_CONNECT, SMFIM_CONNECT, "CONNECT"},
-    {SMFIC_HELO, FORM_STRING, SMFIM_HELO, "HELO"},
-    {SMFIC_MAIL, FORM_ENVELOPE, SMFIM_ENVFROM, "MAIL"},
-    {SMFIC_RCPT, FORM_ENVELOPE, SMFIM_ENVRCPT, "RCPT"},
-    {SMFIC_DATA, FORM_NONE, SMFIM_DATA, "DATA"},
-    {SMFIC_HEADER, FORM_HEADER, SMFIM_EOH, "HEADER"},
-    {SMFIC_EOH, FORM_NONE, SMFIM_EOH, "EOH"},
-    {SMFIC_BODY, FORM_BYTES, SMFIM_EOM, "BODY"},
-    {SMFIC_BODYEOB, FORM_BYTES, SMFIM_EOM, "EOM"},
-    {SMFIC_MACRO, FORM_MACRO, SMFIM_STAGES, "MACRO"},
-    {SMFIC_ABORT, FORM_NONE, SMFIM_STAGES, "ABORT"},
-    {SMFIC_QUIT, FORM_NONE, SMFIM_STAGES, "QUIT"},
-    {SMFIC_QUIT_NC, FORM_NONE, SMFIM_STAGES, "QUIT_NC"},
-    {SMFIC_UNKNOWN, FORM_STRING, SMFIM_STAGES, "UNKNOWN"},
-};
+const struct milter_command_kind *milter_command_kinds(size_t *count)
+{
+    *count = COUNT_OF(kinds);
+    return kinds;
+}
 
-static const struct command_kind *find_kind(uint8_t cmd)
+const struct milter_command_kind *milter_command_kind(uint8_t cmd)
 {
     for (size_t i = 0; i < COUNT_OF(kinds); i++)
         if (kinds[i].cmd == cmd)
@@ -47,18 +49,26 @@ static const struct command_kind *find_kind(uint8_t cmd)
     return NULL;
 }
 
+uint32_t milter_no_steps(void)
+{
+    uint32_t steps = 0;
+    for (size_t i = 0; i < COUNT_OF(kinds); i++)
+        steps |= kinds[i].no_step;
+    return steps;
+}
+
 const char *milter_command_name(uint8_t cmd)
 {
     if (cmd == SMFIC_OPTNEG)
         return "OPTNEG";
-    const struct command_kind *k = find_kind(cmd);
+    const struct milter_command_kind *k = milter_command_kind(cmd);
     return k ? k->name : "unknown command";
 }
 
 enum milter_stage milter_stage_of_command(uint8_t cmd)
 {
-    const struct command_kind *k = find_kind(cmd);
-    return k ? (enum milter_stage)k->stage : SMFIM_STAGES;
+    const struct milter_command_kind *k = milter_command_kind(cmd);
+    return k ? (enum milter_stage)k->macro_stage : SMFIM_STAGES;
 }
 
 /* Strings and pairs. */
@@ -176,7 +186,7 @@ static enum err parse_header(struct slice body, struct milter_command *out)
 enum err milter_parse_command(const struct wire_packet *p, struct milter_command *out)
 {
     *out = (struct milter_command){.cmd = p->cmd};
-    const struct command_kind *k = find_kind(p->cmd);
+    const struct milter_command_kind *k = milter_command_kind(p->cmd);
     if (!k)
         return ERR_UNSUPPORTED;
     struct slice body = p->body;
@@ -212,7 +222,7 @@ static void put_connect(struct buf *out, const struct milter_command *c)
 
 void milter_put_command(struct buf *out, const struct milter_command *c)
 {
-    const struct command_kind *k = find_kind(c->cmd);
+    const struct milter_command_kind *k = milter_command_kind(c->cmd);
     if (!k)
         PANIC("not a command of the MTA's");
     size_t mark = wire_begin(out, c->cmd);

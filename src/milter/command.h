@@ -5,6 +5,7 @@
 #ifndef TARSIER_MILTER_COMMAND_H
 #define TARSIER_MILTER_COMMAND_H
 
+#include "base/stage.h"
 #include "milter/protocol.h"
 #include "milter/wire.h"
 
@@ -70,7 +71,29 @@ bool milter_next_string(struct slice *rest, struct slice *out);
 /* Next pair; the braces of a long name are kept ("{client_addr}", "i"). False at the end or when the form breaks. */
 bool milter_next_macro(struct slice *rest, struct slice *name, struct slice *value);
 
-/* For log lines: "CONNECT", "RCPT", "EOM", …; "unknown command" for a byte that is not the MTA's. Never NULL. */
+/* What the protocol says of a command of the MTA's. One table has it (command.c); nobody else keeps another one. */
+struct milter_command_kind {
+    uint8_t cmd;
+    uint8_t form;              /* of its body; command.c's own */
+    uint8_t stage;             /* enum stage; STAGE_END: it stands outside of them */
+    uint8_t macro_stage;       /* enum milter_stage, see below */
+    uint8_t since_version;     /* of the protocol */
+    bool is_answered;          /* unless nr_step is negotiated */
+    bool has_macros_anyway;    /* they are told also to a filter that does not want the command */
+    uint32_t no_step, nr_step; /* SMFIP_*: "do not send it", "I do not answer it"; 0: there is none */
+    const char *name;          /* for log lines: "CONNECT", "EOM" */
+    const char *what;          /* what a filter that wants it wants: "the headers" */
+};
+
+/* The rows, in the order of the stages. */
+const struct milter_command_kind *milter_command_kinds(size_t *count);
+/* NULL: a byte that is no command of the MTA's. */
+const struct milter_command_kind *milter_command_kind(uint8_t cmd);
+
+/* All SMFIP_NO* bits: each says that one command need not be sent. */
+uint32_t milter_no_steps(void);
+
+/* For log lines; "OPTNEG" too, and "unknown command" for a byte that is not the MTA's. Never NULL. */
 const char *milter_command_name(uint8_t cmd);
 
 /*

@@ -131,13 +131,11 @@ enum err session_negotiate(struct session *s, struct slice body)
 /* Whether the plan asks for no step, action and macro beyond what was granted. */
 static bool is_granted(struct session *s, const struct plan *p)
 {
-    static const uint32_t no_steps = SMFIP_NOCONNECT | SMFIP_NOHELO | SMFIP_NOMAIL | SMFIP_NORCPT | SMFIP_NOBODY |
-                                     SMFIP_NOHDRS | SMFIP_NOEOH | SMFIP_NOUNKNOWN | SMFIP_NODATA;
     const struct children *ch = s->children;
     const struct milter_options offer = {
         .version = ch->granted.version, .actions = ch->offered_actions, .steps = ch->offered_steps};
     struct milter_options wish = wish_of(s, p, &offer);
-    bool fits = !(wish.actions & ~ch->granted.actions) && !(ch->granted.steps & no_steps & ~wish.steps) &&
+    bool fits = !(wish.actions & ~ch->granted.actions) && !(ch->granted.steps & milter_no_steps() & ~wish.steps) &&
                 !(wish.steps & SMFIP_RCPT_REJ & ~ch->granted.steps);
     for (int stage = 0; stage < SMFIM_STAGES; stage++)
         for (struct slice rest = wish.symlist[stage]; rest.ptr && fits;) {
