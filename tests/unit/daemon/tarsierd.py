@@ -302,7 +302,7 @@ def makes_its_socket_again():
         check(mode == 0o2750, "the directory hands its group on: %o" % mode)
         os.unlink(SOCKET)
         check(wait_for(lambda: os.path.exists(SOCKET)), "made again")
-        check("the socket %s was removed: it is made again" % SOCKET in log(), "and says so")
+        check(wait_for(lambda: "the socket %s was removed: it is made again" % SOCKET in log()), "and says so")
         check(Mta().negotiated is not None, "it answers there")
         mode = os.stat(SOCKET).st_mode & 0o777
         check(mode == 0o660, "its mode: %o" % mode)
