@@ -87,9 +87,43 @@ static void inherit_fallback(struct conf *c)
     }
 }
 
+/* The setting of the whole says what any file says: a domain that is printed without `*` is compared so. */
+static void join_domainexact(struct conf *c)
+{
+    struct conf_where *origin = &c->origin[settings_find(settings_global(), SLICE_LIT("domainexact"), SLICE_NONE)];
+    c->set.domainexact = false;
+    for (const struct conf_file *f = c->statement_files; f; f = f->next) {
+        if (f->domainexact_where.file && (!origin->file || (f->domainexact && !c->set.domainexact)))
+            *origin = f->domainexact_where;
+        c->set.domainexact |= f->domainexact;
+    }
+    for (struct conf_file *f = c->statement_files; f; f = f->next)
+        f->differs = c->set.domainexact && !f->domainexact;
+}
+
+/* Who writes `domainexact no` has said that it is meant. */
+static void check_domains(const struct conf *c, struct diags *diags)
+{
+    for (const struct conf_file *f = c->statement_files; f; f = f->next) {
+        if (!f->end.ptr || f->domainexact_where.file)
+            continue;
+        struct slice shown = slice_upto(f->end, 60);
+        struct buf hint = {0};
+        buf_printf(&hint,
+                   "write `domainexact` into this file: then it matches %.*s and the names below it\n"
+                   "or `.%.*s` for the names below it alone, or `domainexact no` if all names that end so are meant",
+                   SLICE_ARG(shown), SLICE_ARG(shown));
+        diags_add(diags, DIAG_WARNING, f->end_where, buf_cstr(&hint),
+                  "a domain is the end of a name here: %.*s matches not-%.*s too", SLICE_ARG(shown), SLICE_ARG(shown));
+        buf_fini(&hint);
+    }
+}
+
 void conf_check(struct conf *c, struct diags *diags)
 {
     inherit_fallback(c);
+    join_domainexact(c);
+    check_domains(c, diags);
     check_listens(c, diags);
     check_filters(c, diags);
     check_unreachable(c, diags);

@@ -29,7 +29,8 @@ struct conf_settings {
     int64_t timeout_sec;   /* timeout 5d */
     int64_t subnetmatch;   /* bits, 32 */
     int64_t subnetmatch6;  /* bits, 128 */
-    bool quiet, lazyaw, delayedreject, domainexact, verbose, testmode, noauth;
+    bool quiet, lazyaw, delayedreject, verbose, testmode, noauth;
+    bool domainexact;     /* any file sets it; which domains are meant: conf_item_is_exact */
     bool extendedregex;   /* position matters: each regex carries its own flag; this is the last value */
     int64_t report;       /* enum conf_report */
     int64_t tarpit_scope; /* enum conf_scope */
@@ -69,7 +70,7 @@ struct conf_regex {
 
 enum conf_clause_kind {
     CONF_CLAUSE_ADDR,   /* addr 192.0.2.0/24 */
-    CONF_CLAUSE_DOMAIN, /* domain example.org | domain /re/ */
+    CONF_CLAUSE_DOMAIN, /* domain example.org | domain *example.org | domain /re/ */
     CONF_CLAUSE_FROM,
     CONF_CLAUSE_RCPT,
     CONF_CLAUSE_HELO,
@@ -78,14 +79,30 @@ enum conf_clause_kind {
     CONF_CLAUSE_MAX_
 };
 
+/*
+ * A file of statements, and what its lines mean because they stand in it: domainexact counts for the domains of the file that
+ * sets it, so that an included greylist.conf means what it meant alone. A file that is read twice has one record.
+ */
+struct conf_file {
+    const char *path; /* without "." and "name/.." parts */
+    bool domainexact; /* the last one of the file */
+    bool differs;     /* another file sets domainexact, this one does not: what is printed must say which domains are ends */
+    struct conf_where domainexact_where; /* file NULL: not set here */
+    struct slice end;                    /* the first domain without a dot or a `*` at its beginning; NONE: there is none */
+    struct conf_where end_where;
+    struct conf_file *next; /* in the order in which they were begun */
+};
+
 /* One item: a clause's argument, or one of a list's. */
 struct conf_item {
     struct conf_where where;
     bool is_regex;
-    struct slice text;       /* domain, from, rcpt, helo as written, without quotes */
-    struct conf_regex regex; /* is_regex */
-    struct ip net;           /* addr */
-    unsigned bits;           /* addr */
+    bool is_end;                  /* domain *example.org: the end of a name, whatever the file says */
+    const struct conf_file *file; /* of a domain; NULL: one of `trust` */
+    struct slice text;            /* domain, from, rcpt, helo as written, without quotes */
+    struct conf_regex regex;      /* is_regex */
+    struct ip net;                /* addr */
+    unsigned bits;                /* addr */
 };
 
 struct conf_list {
@@ -292,7 +309,8 @@ struct conf {
     struct conf_item *trust; /* trust { … }, trust file "path": domain items; defaults until a statement replaces them */
     size_t n_trust;
     struct conf_where trust_where;
-    const char **files; /* read, includes too: the first is the one that was named */
+    struct conf_file *statement_files;
+    const char **files; /* read, includes too, and those of `trust`: the first is the one that was named */
     size_t n_files;
 };
 
@@ -316,5 +334,11 @@ struct conf_source conf_source_text(const struct slice *text);
  */
 struct conf *conf_load(const struct conf_source *source, const char *path, struct diags *diags);
 void conf_free(struct conf *c);
+
+/* Whether a domain is compared by whole labels; else it is the end of a name. */
+static inline bool conf_item_is_exact(const struct conf_item *item)
+{
+    return item->file && item->file->domainexact && !item->is_end;
+}
 
 #endif

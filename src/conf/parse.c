@@ -255,6 +255,10 @@ bool parse_setting(struct parser *p, const struct token *word)
     const struct setting *row = parse_row(p, settings_global(), &p->c->set, word);
     if (!row || !check_setting(p, row, word) || !parse_end(p, NULL))
         return false;
+    if (row->offset == offsetof(struct conf_settings, domainexact)) {
+        parse_set_domainexact(p, word);
+        return true;
+    }
     struct conf_where *origin = &p->c->origin[row - settings_row(0)];
     /* extendedregex is no setting of the whole: it says how the regexes after it are meant */
     if (origin->file && row->offset != offsetof(struct conf_settings, extendedregex))
@@ -495,11 +499,14 @@ static void parse_file(struct parser *p, const char *path, const struct conf_whe
         }
     if (!parse_open(p, path, where, &text))
         return;
+    struct conf_file *outer = p->file;
+    p->file = parse_begin_file(p, plain);
     p->including[p->depth++] = plain;
     lex_init(&p->lx, path, text);
     p->has_token = false;
     parse_statements(p);
     p->depth--;
+    p->file = outer;
     parse_close(p);
 }
 

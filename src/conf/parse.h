@@ -45,6 +45,7 @@ struct parser {
     struct lex_place resume;
     const char *including[PARSE_INCLUDE_DEPTH_MAX + 1]; /* the files being read, outermost first */
     unsigned depth;
+    struct conf_file *file;     /* being read; NULL: in `trust`, whose domains it does not bear on */
     bool too_many_files;        /* said already */
     struct parse_vec listens;   /* struct conf_listen */
     size_t socket_index;        /* of the `socket` in listens, plus 1; 0: none yet. greylist.conf has one: the last counts */
@@ -106,6 +107,13 @@ void parse_remember_bad(struct parser *p, const char *statement, struct slice na
 bool parse_is_bad(const struct parser *p, const char *statement, struct slice name);
 /* `list "name"`: the name. NULL: an error, or a list whose own error was told already (*bad). */
 const struct conf_list *parse_list_name(struct parser *p, bool *bad);
+
+/* The record of a file of statements that is begun. path: plain, in the configuration's arena. */
+struct conf_file *parse_begin_file(struct parser *p, const char *path);
+/* One more domain of the file being read. */
+void parse_note_domain(struct parser *p, const struct conf_item *item);
+/* domainexact was set, in the file being read. */
+void parse_set_domainexact(struct parser *p, const struct token *word);
 
 /* The path as it is seen from the file that names it; in the configuration's arena. */
 const char *parse_path(struct parser *p, struct slice path);

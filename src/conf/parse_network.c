@@ -157,7 +157,7 @@ static bool parse_trust_file(struct parser *p, const struct token *word)
     return true;
 }
 
-bool parse_trust(struct parser *p, const struct token *word)
+static bool trust_statement(struct parser *p, const struct token *word)
 {
     bool good;
     if (parse_take_word(p, "file"))
@@ -167,4 +167,13 @@ bool parse_trust(struct parser *p, const struct token *word)
         return parse_unexpected(p, &t, "it is written trust { example.org /regex/ } or trust file \"path\"", "`{` or file");
     begin_trust(p, word);
     return parse_open_brace(p) && parse_items(p, word, CONF_CLAUSE_DOMAIN, &p->trust, &good) && parse_close_statement(p);
+}
+
+bool parse_trust(struct parser *p, const struct token *word)
+{
+    struct conf_file *file = p->file;
+    p->file = NULL; /* an entry is a whole domain, whatever domainexact says */
+    bool ok = trust_statement(p, word);
+    p->file = file;
+    return ok;
 }

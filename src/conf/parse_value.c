@@ -295,12 +295,24 @@ static bool parse_addr(struct parser *p, struct conf_item *out)
     return true;
 }
 
+/* What stands behind a `*` without a blank. */
+static bool domain_behind_star(struct parser *p, struct token *star, struct token *name)
+{
+    struct lexer ahead = p->lx;
+    ahead.place = star->end;
+    *name = lex_next(&ahead, LEX_REGEX);
+    if (!p->file)
+        return parse_unexpected(p, star, "write .example.org for the names below example.org", "a domain");
+    if (name->start.at != star->end.at || (name->kind != TOKEN_WORD && name->kind != TOKEN_STRING))
+        return parse_unexpected(p, star, "it is written *example.org, without a blank, for all names that end so",
+                                "a domain");
+    return true;
+}
+
 static bool parse_domain(struct parser *p, const struct token *t, struct conf_item *out)
 {
     struct ip ip;
     static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-    if (t->kind == TOKEN_PUNCT && t->raw.ptr[0] == '*')
-        return parse_unexpected(p, t, "a domain matches the end of the name: leave the `*` out", "a domain");
     if (t->kind != TOKEN_WORD && t->kind != TOKEN_STRING)
         return parse_unexpected(p, t, NULL, "a domain or a /regular expression/");
     if (ip_parse(t->text, &ip) == ERR_NONE)
@@ -309,6 +321,21 @@ static bool parse_domain(struct parser *p, const struct token *t, struct conf_it
     if (t->text.len == 0 || slice_trim(t->text, letters).len != 0)
         return parse_fail(p, t->where, "letters, digits, dots, hyphens and underscores", "this is no domain name");
     out->text = arena_slice(&p->c->arena, t->text);
+    return true;
+}
+
+/* example.org or *example.org. Nothing is taken; out->is_end: two tokens are to be. */
+static bool parse_domain_item(struct parser *p, struct token *t, struct conf_item *out)
+{
+    struct token name = *t;
+    bool star = t->kind == TOKEN_PUNCT && t->raw.ptr[0] == '*';
+    if ((star && !domain_behind_star(p, t, &name)) || !parse_domain(p, &name, out))
+        return false;
+    out->is_end = star;
+    out->where.width += star ? name.where.width : 0;
+    out->file = p->file;
+    if (p->file)
+        parse_note_domain(p, out);
     return true;
 }
 
@@ -343,7 +370,7 @@ bool parse_item(struct parser *p, enum conf_clause_kind kind, struct conf_item *
         out->is_regex = true;
         out->regex = parse_regex(p, &t);
     } else if (kind == CONF_CLAUSE_DOMAIN) {
-        ok = parse_domain(p, &t, out);
+        ok = parse_domain_item(p, &t, out);
     } else if (is_address) {
         ok = parse_mail_address(p, &t, out);
     } else if (t.kind == TOKEN_STRING) {
@@ -354,6 +381,8 @@ bool parse_item(struct parser *p, enum conf_clause_kind kind, struct conf_item *
                               t.kind == TOKEN_WORD ? parse_text(p, "quotes are needed: \"%.*s\"", SLICE_ARG(found)) : NULL,
                               "a string or a /regular expression/");
     }
+    if (ok && out->is_end)
+        (void)parse_next(p, mode); /* the `*` */
     if (ok)
         (void)parse_next(p, mode);
     return ok;

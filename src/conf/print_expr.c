@@ -30,9 +30,17 @@ void print_regex(const struct conf_regex *re, struct buf *out, bool one_line)
     print_end_backslash(out, one_line);
 }
 
+/* An end of a name that would else be read back as whole labels. A dot at its beginning makes it both. */
+static bool needs_star(const struct conf_item *item)
+{
+    return item->file && item->file->differs && !slice_has_prefix(item->text, ".");
+}
+
 void print_item(enum conf_clause_kind kind, const struct conf_item *item, struct buf *out, bool one_line)
 {
     char ip[IP_TEXT_MAX];
+    if (!item->is_regex && (item->is_end || needs_star(item)))
+        buf_put_byte(out, '*');
     if (item->is_regex)
         print_regex(&item->regex, out, one_line);
     else if (kind == CONF_CLAUSE_ADDR)

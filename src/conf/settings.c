@@ -64,7 +64,9 @@ static const struct setting rows[] = {
     FLAG(lazyaw, "One that has passed once passes for every sender and recipient."),
     FLAG(delayedreject, "Mail with an empty sender address is deferred at DATA instead of RCPT, so that call-backs which go no "
                         "further than RCPT are not disturbed."),
-    FLAG(domainexact, "A domain matches whole labels only. Without it, gle.com matches google.com."),
+    FLAG(domainexact, "A domain in a racl line, a list or a condition is itself and the names below it. Without it, it is the "
+                      "end of a name: example.org matches not-example.org too, and tarsierd warns of it. It counts for the "
+                      "whole file that says it and for no other, so that an included greylist.conf means what it meant."),
     FLAG(extendedregex, "Regular expressions after this line are POSIX extended ones, not basic ones."),
     FLAG(noauth, "Do not let everybody in who has authenticated."),
     FLAG(testmode, "What no line matches is let in instead of greylisted, and legacy rcpt lines greylist."),

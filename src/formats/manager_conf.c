@@ -282,6 +282,8 @@ void manager_put_conf(const struct manager_config *from, const struct manager_co
     put_listen(from->items, out);
     put_fallbacks(from->items, out);
     put_sessions(from->items, out);
+    buf_put_cstr(out,
+                 "\n# A domain in this file is itself and the names below it, not all names that end so.\ndomainexact\n");
     if (used.dnsbl)
         buf_put_cstr(out, dnsbls);
     buf_put_slice(out, buf_slice(&filters));

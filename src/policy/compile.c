@@ -135,7 +135,7 @@ static void add_item(struct compiler *c, struct policy_items *items, const struc
         textset_add(&items->texts, item->text);
         return;
     case CONF_CLAUSE_DOMAIN:
-        textset_add(&items->texts, item->text);
+        textset_add(conf_item_is_exact(item) ? &items->labels : &items->texts, item->text);
         return;
     case CONF_CLAUSE_LIST:
     case CONF_CLAUSE_TARPIT:
@@ -149,6 +149,7 @@ static void free_items(struct policy_items *items)
 {
     ipset_fini(&items->nets);
     textset_fini(&items->texts);
+    textset_fini(&items->labels);
     free_regexes(items->regexes, items->n_regexes);
     free(items->formats);
 }

@@ -18,7 +18,8 @@ struct policy_regex {
 struct policy_items {
     enum conf_clause_kind kind; /* ADDR, DOMAIN, FROM, RCPT, HELO */
     struct ipset nets;          /* ADDR */
-    struct textset texts;       /* the others; HELO: those without a % */
+    struct textset texts;       /* the others; HELO: those without a %; DOMAIN: ends of names */
+    struct textset labels;      /* DOMAIN: those that are compared by whole labels */
     struct policy_regex *regexes;
     size_t n_regexes, regexes_cap;
     const struct format **formats; /* HELO: those with a % */

@@ -255,7 +255,7 @@ void policy_begin(const struct policy *p, struct policy_cursor *c)
 enum policy_result policy_step(const struct policy *p, struct policy_cursor *c, const struct policy_facts *f,
                                struct policy_verdict *out)
 {
-    struct evaluation e = {.f = f, .v = &c->v, .q = {.p = p, .f = f}};
+    struct evaluation e = {.f = f, .v = &c->v, .q = {.f = f}};
     unsigned reason;
     if (!c->implicit_done && is_whitelisted_anyway(p, f, &reason)) {
         decide_without_line(p, CONF_WHITELIST, reason, &c->v);

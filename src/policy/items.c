@@ -107,8 +107,8 @@ bool items_match(struct items_question *q, const struct policy_items *items)
     case CONF_CLAUSE_ADDR:
         return ipset_has(&items->nets, &f->client);
     case CONF_CLAUSE_DOMAIN:
-        return textset_find_suffix(&items->texts, f->host, q->p->conf->set.domainexact).ptr ||
-               match_regexes(q, items, f->host);
+        return textset_find_suffix(&items->texts, f->host, false).ptr ||
+               textset_find_suffix(&items->labels, f->host, true).ptr || match_regexes(q, items, f->host);
     case CONF_CLAUSE_FROM:
         return match_address(q, items, f->sender_seen.ptr ? f->sender_seen : f->sender);
     case CONF_CLAUSE_RCPT:

@@ -5,7 +5,6 @@
 #include "policy/compiled.h"
 
 struct items_question {
-    const struct policy *p;
     const struct policy_facts *f;
     bool without_formats; /* HELO: leave out those with a % */
     /* the answer, beside yes or no; the asker clears it */

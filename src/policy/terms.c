@@ -171,7 +171,7 @@ static enum policy_truth judge_filter(const struct question *q)
 
 static enum policy_truth match_items(const struct question *q, const struct policy_facts *f, bool without_formats)
 {
-    struct items_question ask = {.p = q->p, .f = f, .without_formats = without_formats};
+    struct items_question ask = {.f = f, .without_formats = without_formats};
     if (items_match(&ask, q->t->items))
         return POLICY_YES;
     return ask.undecided ? POLICY_UNKNOWN : POLICY_NO;

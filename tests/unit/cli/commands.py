@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""commands.py - `tarsier detect` and `tarsier import milter-manager` as processes.
+"""commands.py - `tarsier detect`, `import milter-manager` and `explain` as processes; what README says to write.
 
     commands.py TARSIER TARSIERD MANAGER     TAP on standard output. Needs no root. MANAGER: what --show-config prints.
 
@@ -8,6 +8,7 @@ detect/NAME is a machine's tree and detect/NAME.want what is said of it; sockets
 
 import os
 import random
+import re
 import shutil
 import socket
 import subprocess
@@ -237,6 +238,26 @@ def says_where_a_text_is_wrong():
     check(run("import", "milter-manager")[0] == 2, "no file")
     check(run("import", "milter-manager", "a", "b")[0] == 2, "two files")
     check(run("import", "milter-manager", "-x")[0] == 2, "an option")
+
+
+# ---- README's line for one server, in the shipped configuration ----
+
+
+@case
+def readmes_line_lets_in_that_domain_and_no_other():
+    root = HERE + "/../../.."
+    with open(root + "/README.md") as readme:
+        line = re.search(r"`(racl whitelist domain (\S+))`", readme.read())
+    with open(root + "/dist/tarsier.conf") as shipped:
+        conf = shipped.read()
+    check("no errors, 0 warnings" in loads(conf)[1], "nothing is wrong with the shipped file")
+    conf = conf.replace("\nracl whitelist tarpit", "\n%s\nracl whitelist tarpit" % line[1])
+    check(line[1] in conf, "it has a tarpit line")
+    check("no errors, 0 warnings" in loads(conf)[1], "nor with the line in it")
+    for name, let_in in (("dhcp-1-2-3." + line[2], True), ("dhcp-1-2-3.b." + line[2], True), ("dhcp-1-2-3.not-" + line[2], False),
+                         ("dhcp-1-2-3.not" + line[2], False), ("dhcp-1-2-3.%s.example" % line[2], False)):
+        status, out, err = run("explain", "-f", DIR + "/tarsier.conf", name, "192.0.2.7", "a@example.net", "b@example.net")
+        check(status == 0 and (line[1] in out) == let_in, (name, out, err))
 
 
 try:

@@ -299,8 +299,9 @@ static void runs_greylisting_itself(void)
     CHECK(says(&r, "    when remote and unauthenticated and s25r\n"));
     CHECK(says(&r, "#     connect \"unix:/run/milter-greylist/milter-greylist.sock\"\n"));
     CHECK_INT(r.conf->n_acls, 1);
-    CHECK_STR(r.conf->set.user, "tarsier"); /* not greylist.conf's */
-    CHECK_INT(r.conf->n_listens, 1);        /* nor its socket */
+    CHECK(r.conf->statement_files->domainexact && !r.conf->statement_files->next->domainexact); /* it means what it meant */
+    CHECK_STR(r.conf->set.user, "tarsier");                                                     /* not greylist.conf's */
+    CHECK_INT(r.conf->n_listens, 1);                                                            /* nor its socket */
     CHECK_STR(r.conf->listens[0].address, "unix:/var/spool/postfix/tarsier/tarsier.sock");
     result_fini(&r);
     convert(greylist, NULL, &r);

@@ -1,4 +1,6 @@
 /* clauses.c - what each clause compares, negation, lists, what a continue line leaves behind, reasons, the implicit rules. */
+#include "base/mem.h"
+#include "conf/print.h"
 #include "fixture.h"
 
 /* ---- one clause against one set of facts ---- */
@@ -29,6 +31,12 @@ static const struct clause_row clause_rows[] = {
     {"domainexact\n", "domain ple.org", .match = false},
     {"domainexact\n", "domain example.org", .match = true, .reasons = REASON_DOMAIN},
     {"domainexact\n", "domain mail.example.org", .match = true, .reasons = REASON_DOMAIN},
+    {"domainexact\n", "domain .org", .match = true, .reasons = REASON_DOMAIN},
+    {"domainexact\n", "domain *ple.org", .match = true, .reasons = REASON_DOMAIN},
+    {"domainexact\n", "domain *example.net", .match = false},
+    {"domainexact\nlist \"n\" domain { ple.org *mple.org }\n", "list \"n\"", .match = true, .reasons = REASON_DOMAIN},
+    {"domainexact\nlist \"n\" domain { ple.org mple.org }\n", "list \"n\"", .match = false},
+    {"domainexact no\n", "domain *ple.org", .match = true, .reasons = REASON_DOMAIN},
     {"", "domain /^mail\\./", .match = true, .reasons = REASON_DOMAIN},
     {"", "domain /^MAIL\\./", .match = true, .reasons = REASON_DOMAIN},
     {"", "domain /^\\[/", .host = "[192.0.2.7]", .match = true, .reasons = REASON_DOMAIN},
@@ -109,6 +117,76 @@ static void each_clause(void)
 }
 
 /* No HELO was given: nothing is known of it, so a clause that wants something of it does not match; its negation does. */
+/* ---- domainexact, in more than one file ---- */
+
+struct two_files {
+    const char *first, *included;
+};
+
+static enum err read_either(void *ctx, const char *path, struct slice *text)
+{
+    const struct two_files *files = ctx;
+    *text = slice_cstr(strcmp(path, "first") == 0 ? files->first : files->included);
+    return ERR_NONE;
+}
+
+static enum err expand_one(void *ctx, const char *pattern, const char *const **paths, size_t *n)
+{
+    static const char *const included[] = {"included"};
+    (void)ctx, (void)pattern;
+    *paths = included;
+    *n = 1;
+    return ERR_NONE;
+}
+
+/* Which line decides about a client of this name; -1: none. */
+static int line_that_decides(const struct fixture *f, const char *host)
+{
+    struct policy_facts facts = facts_new();
+    facts.host = slice_cstr(host);
+    const struct conf_acl *acl = decide(f, facts, NULL).acl;
+    return acl ? (int)(acl - f->conf->acls) : -1;
+}
+
+/* Each file's lines mean what the file itself says, also what the whole is printed as. */
+static void domainexact_of_each_file(void)
+{
+    static const struct {
+        struct two_files files; /* the including one: line 0; the included one: line 1 */
+        bool first_exact, second_exact;
+    } cases[] = {
+        {{"domainexact", ""}, true, false},
+        {{"", "domainexact"}, false, true},
+        {{"domainexact", "domainexact no"}, true, false},
+        {{"domainexact no", "domainexact"}, false, true},
+        {{"domainexact", "domainexact"}, true, true},
+        {{"", ""}, false, false},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        char first[200], included[200];
+        snprintf(first, sizeof(first),
+                 "racl whitelist domain one.example\ninclude \"x\"\n%s\nracl blacklist not addr 192.0.2.9\n",
+                 cases[i].files.first);
+        snprintf(included, sizeof(included), "racl whitelist domain two.example\n%s\n", cases[i].files.included);
+        struct two_files files = {first, included};
+        struct conf_source source = {&files, read_either, expand_one};
+        struct fixture f = fixture_of(&source, "first");
+        struct buf printed = {0};
+        conf_print(f.conf, &printed);
+        struct fixture again = fixture_new(buf_cstr(&printed));
+        const struct fixture *const both[] = {&f, &again};
+        for (size_t k = 0; k < COUNT_OF(both); k++) {
+            CHECK_INT(line_that_decides(both[k], "mail.one.example"), 0);
+            CHECK_INT(line_that_decides(both[k], "two.example"), 1);
+            CHECK_INT(line_that_decides(both[k], "not-one.example"), cases[i].first_exact ? 2 : 0);
+            CHECK_INT(line_that_decides(both[k], "not-two.example"), cases[i].second_exact ? 2 : 1);
+        }
+        buf_fini(&printed);
+        fixture_free(&again);
+        fixture_free(&f);
+    }
+}
+
 static void helo_absent(void)
 {
     struct fixture f = fixture_new("racl whitelist helo /^/\nracl blacklist not helo /x/\n");
@@ -452,6 +530,7 @@ static void a_list_of_100000(void)
 int main(void)
 {
     TEST(each_clause);
+    TEST(domainexact_of_each_file);
     TEST(helo_absent);
     TEST(sender_is_the_rewritten_one);
     TEST(first_match_decides);

@@ -14,15 +14,20 @@ struct fixture {
 };
 
 /* May have errors. */
-static inline struct fixture fixture_try(const char *text)
+static inline struct fixture fixture_of(const struct conf_source *source, const char *path)
 {
     struct fixture f;
-    struct slice s = slice_cstr(text);
-    struct conf_source source = conf_source_text(&s);
     diags_init(&f.diags);
-    f.conf = conf_load(&source, "test.conf", &f.diags);
+    f.conf = conf_load(source, path, &f.diags);
     f.policy = policy_compile(f.conf, &f.diags);
     return f;
+}
+
+static inline struct fixture fixture_try(const char *text)
+{
+    struct slice s = slice_cstr(text);
+    struct conf_source source = conf_source_text(&s);
+    return fixture_of(&source, "test.conf");
 }
 
 static inline struct fixture fixture_new(const char *text)
