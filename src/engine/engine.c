@@ -115,6 +115,8 @@ static void take_plan(struct engine *e, struct plan *plan)
 static void to_session(struct engine *e, const struct event *event)
 {
     struct session *s = find(e, event->session);
+    if (event->kind == EVENT_STORE)
+        asking_note_answer(&e->shared, event->u.answer);
     if (event->kind == EVENT_DNS && event->session == 0)
         inquiry_resolved(&e->shared, event);
     if (!s)

@@ -62,6 +62,15 @@ enum grey_via { GREY_VIA_TUPLE, GREY_VIA_PAIR, GREY_VIA_CLIENT };
 
 enum grey_verdict { GREY_DEFER, GREY_ACCEPT };
 
+/* A commit that lasts longer is slow: what needs no write is answered without it. */
+enum { GREY_SLOW_MS = 200 };
+
+enum grey_commit {
+    GREY_COMMIT_NONE, /* the answer rests on records that were there */
+    GREY_COMMIT_QUICK,
+    GREY_COMMIT_SLOW, /* it took more than GREY_SLOW_MS from the request to the end of its commit */
+};
+
 struct grey_answer {
     bool failed;               /* the store could not do it: full, broken or too slow; the rest is not valid (DESIGN 4, 7) */
     enum grey_state state;     /* before this request changed anything */
@@ -74,6 +83,7 @@ struct grey_answer {
     struct wall expires;       /* AUTO: after this request's renewal */
     enum grey_verdict verdict; /* DECIDE */
     bool shared;               /* the record stands for many tuples of this client (store's bound) */
+    uint8_t commit;            /* enum grey_commit */
 };
 
 #endif

@@ -4,6 +4,7 @@
  *   session.c    life, input, events                      commands.c   the table of commands
  *   negotiate.c  OPTNEG and macros                        children.h   the manager's side
  *   recipient.c  RCPT: policy, store, verdict             holding.c    looks, hold and its ends
+ *   asking.c     waiting for the store
  *   message.c    DATA and end of message: headers         text.c       replies and log lines
  */
 #ifndef TARSIER_SESSION_INTERNAL_H
@@ -70,6 +71,7 @@ enum {
     FLAG_REFUSED = 1u << 19,          /* it asked for more memory than it may have: its next command is answered with 421 */
     FLAG_UNKNOWN_TOLD = 1u << 24,     /* it was said of this message that a regex came to no end */
     FLAG_NAMED = 1u << 18,            /* a line of the log has called the connection by its own name */
+    FLAG_READER_ASKED = 1u << 26,     /* WAIT_STORE: the writer is slow, or has failed */
     FLAG_HEADERS_LEFT_OUT = 1u << 13, /* it was said that a message has more headers to add than it may */
 };
 
@@ -124,15 +126,16 @@ struct session {
     struct timer timer;
     struct hold hold;
     uint32_t flags;
-    uint8_t phase, wait, watch;           /* enum phase, wait, watch */
-    uint8_t unknown_looks;                /* in a row */
-    uint8_t owed;                         /* the command that waits for a reply, for logs; 0: none */
-    uint8_t resolve;                      /* enum policy_resolve */
-    uint8_t s25r_rule;                    /* the rule that hit, plus one; 0: none did, or nobody asked */
-    uint32_t actions;                     /* as negotiated */
-    uint32_t effort_spent;                /* by regexes, on this message (regex.h) */
-    uint32_t last_request;                /* numbers of requests */
-    uint32_t store_request, look_request; /* the ones under way; 0: none */
+    uint8_t phase, wait, watch; /* enum phase, wait, watch */
+    uint8_t unknown_looks;      /* in a row */
+    uint8_t owed;               /* the command that waits for a reply, for logs; 0: none */
+    uint8_t resolve;            /* enum policy_resolve */
+    uint8_t s25r_rule;          /* the rule that hit, plus one; 0: none did, or nobody asked */
+    uint32_t actions;           /* as negotiated */
+    uint32_t effort_spent;      /* by regexes, on this message (regex.h) */
+    uint32_t last_request;      /* numbers of requests */
+    uint32_t store_request;     /* the one under way; 0: none */
+    uint32_t look_request;      /* at the client; in WAIT_STORE, at the records */
 
     /* the connection */
     struct endpoints ends;
@@ -248,8 +251,20 @@ void recipient_served(struct session *s);
 void recipient_unwatchable(struct session *s);
 void recipient_committed(struct session *s, const struct grey_answer *answer);
 /* A request about the present recipient, with what its decision says. */
-void recipient_ask_store(struct session *s, enum grey_request_kind kind, enum grey_pass pass, int64_t waited_sec,
-                         bool wants_answer);
+/* Returns the request's number; 0 where no answer is wanted. */
+uint32_t recipient_ask_store(struct session *s, enum grey_request_kind kind, enum grey_pass pass, int64_t waited_sec,
+                             bool wants_answer);
+
+/* ---- asking.c ---- */
+
+/* Ask the store and wait (WAIT_STORE); what comes of it is given to recipient_committed, perhaps before this returns. */
+void asking_begin(struct session *s, enum grey_request_kind kind, enum grey_pass pass, int64_t waited_sec);
+void asking_answered(struct session *s, uint32_t request, const struct grey_answer *answer);
+void asking_timer(struct session *s);
+/* How long the writer, or the reader, is waited for now. */
+int64_t asking_patience_ms(const struct shared *sh, bool of_writer);
+/* It was waited for in vain. */
+void asking_note_missed(struct session *s, bool of_writer);
 
 /* ---- holding.c ---- */
 

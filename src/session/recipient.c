@@ -10,10 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { UNSTORED_TELL_MS = 60 * 1000 };
+
 static void act(struct session *s);
 
-void recipient_ask_store(struct session *s, enum grey_request_kind kind, enum grey_pass pass, int64_t waited_sec,
-                         bool wants_answer)
+uint32_t recipient_ask_store(struct session *s, enum grey_request_kind kind, enum grey_pass pass, int64_t waited_sec,
+                             bool wants_answer)
 {
     const struct decision *d = &s->decision;
     struct arena *arena = &s->sh->out->arena;
@@ -22,7 +24,7 @@ void recipient_ask_store(struct session *s, enum grey_request_kind kind, enum gr
     r->first_seen = s->first_seen;
     r->waited_sec = waited_sec;
     r->pass = pass;
-    if (kind != GREY_LOOK) { /* nothing is decided yet then */
+    if (s->wait != WAIT_LOOK_STORE) { /* nothing is decided yet then */
         r->delay_sec = d->delay_sec;
         r->autowhite_sec = d->autowhite_sec;
     }
@@ -32,16 +34,9 @@ void recipient_ask_store(struct session *s, enum grey_request_kind kind, enum gr
     r->tuple.recipient = arena_slice(arena, s->tuple.recipient);
     struct effect *e = effects_add(s->sh->out, EFFECT_STORE, s->id);
     e->u.store = r;
-    if (wants_answer) {
-        s->store_request = session_next_request(s);
-        e->request = s->store_request;
-    }
-}
-
-static void ask_and_wait(struct session *s, enum grey_request_kind kind, enum grey_pass pass, int64_t waited_sec)
-{
-    session_set_wait(s, WAIT_STORE);
-    recipient_ask_store(s, kind, pass, waited_sec, true);
+    if (wants_answer)
+        e->request = session_next_request(s);
+    return e->request;
 }
 
 /* ---- policy ---- */
@@ -104,7 +99,7 @@ static void evaluate(struct session *s, struct policy_cursor *cursor)
             *s->cursor = *cursor;
         }
         session_set_wait(s, WAIT_LOOK_STORE);
-        recipient_ask_store(s, GREY_LOOK, GREY_PASS_SERVED, 0, true);
+        s->store_request = recipient_ask_store(s, GREY_LOOK, GREY_PASS_SERVED, 0, true);
         return;
     }
     free(s->cursor);
@@ -224,7 +219,7 @@ static void act(struct session *s)
         return;
     }
     if (d->action == CONF_GREYLIST || d->tarpit == TARPIT_DUE) {
-        ask_and_wait(s, GREY_DECIDE, GREY_PASS_PATIENT, 0);
+        asking_begin(s, GREY_DECIDE, GREY_PASS_PATIENT, 0);
         return;
     }
     switch (d->tarpit) {
@@ -234,7 +229,7 @@ static void act(struct session *s)
         break;
     case TARPIT_PATIENT:
     case TARPIT_SERVED:
-        ask_and_wait(s, GREY_PASS, GREY_PASS_PATIENT, 0);
+        asking_begin(s, GREY_PASS, GREY_PASS_PATIENT, 0);
         break;
     default:
         accept(s, d->reasons, 0);
@@ -251,18 +246,26 @@ void recipient_served(struct session *s)
         refuse(s);
         break;
     case CONF_GREYLIST:
-        ask_and_wait(s, GREY_DECIDE, GREY_PASS_SERVED, sibling ? 0 : waited_sec);
+        asking_begin(s, GREY_DECIDE, GREY_PASS_SERVED, sibling ? 0 : waited_sec);
         break;
     default:
-        ask_and_wait(s, GREY_PASS, sibling ? GREY_PASS_PATIENT : GREY_PASS_SERVED, waited_sec);
+        asking_begin(s, GREY_PASS, sibling ? GREY_PASS_PATIENT : GREY_PASS_SERVED, waited_sec);
         break;
     }
 }
 
+/* A line a minute: a full disk fails one recipient after the other. */
 static void log_unstored(struct session *s)
 {
-    text_log(s, LOG_LEVEL_ERROR, "store: the record of %.*s could not be made; the mail is let in",
-             SLICE_ARG(s->tuple.sender));
+    struct shared *sh = s->sh;
+    sh->unstored++;
+    if (sh->unstored_told.ms && sh->now.mono.ms - sh->unstored_told.ms < UNSTORED_TELL_MS)
+        return;
+    text_log(s, LOG_LEVEL_ERROR,
+             "store: the record of %.*s could not be made; the mail is let in (%llu since the last such line)",
+             SLICE_ARG(s->tuple.sender), (unsigned long long)sh->unstored);
+    sh->unstored = 0;
+    sh->unstored_told = sh->now.mono;
 }
 
 void recipient_committed(struct session *s, const struct grey_answer *a)

@@ -261,8 +261,8 @@ void session_set_wait(struct session *s, enum wait wait)
     s->store_request = s->look_request = 0;
     s->deadline.ms = s->next_look.ms = 0;
     s->flags &= ~(uint32_t)FLAG_CONFIRMING;
-    if (wait == WAIT_LOOK_STORE || wait == WAIT_STORE)
-        s->deadline.ms = s->sh->now.mono.ms + SESSION_STORE_DEADLINE_MS;
+    if (wait == WAIT_LOOK_STORE) /* WAIT_STORE's are asking.c's */
+        s->deadline.ms = s->sh->now.mono.ms + asking_patience_ms(s->sh, false);
     if (wait < WAIT_LOOK_STORE || !may_progress_now(s))
         s->next_progress.ms = 0;
     else if (s->next_progress.ms == 0) /* the MTA counts from the command, whatever its reply waits for next */
@@ -460,15 +460,15 @@ void session_resume(struct session *s)
 
 void session_store_answered(struct session *s, uint32_t request, const struct grey_answer *answer)
 {
-    if (request == 0 || request != s->store_request)
+    if (request == 0 || (request != s->store_request && request != s->look_request))
         return;
-    s->store_request = 0;
-    if (answer->failed)
-        s->sh->stats.store_failures++;
-    if (s->wait == WAIT_LOOK_STORE)
+    if (s->wait == WAIT_STORE) {
+        asking_answered(s, request, answer);
+    } else if (s->wait == WAIT_LOOK_STORE) {
+        s->store_request = 0;
+        s->sh->stats.store_failures += answer->failed;
         recipient_known(s, answer);
-    else if (s->wait == WAIT_STORE)
-        recipient_committed(s, answer);
+    }
     session_resume(s);
 }
 
@@ -495,6 +495,17 @@ static void send_progress(struct session *s)
     s->next_progress.ms = now + s->plan->set->progress_sec * 1000;
 }
 
+static void store_deadline(struct session *s)
+{
+    static const struct grey_answer failed = {.failed = true, .left_sec = -1};
+    if (s->wait == WAIT_STORE) {
+        asking_timer(s);
+    } else if (s->wait == WAIT_LOOK_STORE) {
+        asking_note_missed(s, false);
+        session_store_answered(s, s->store_request, &failed);
+    }
+}
+
 void session_timer(struct session *s)
 {
     int64_t now = s->sh->now.mono.ms;
@@ -505,10 +516,7 @@ void session_timer(struct session *s)
     if (s->wait == WAIT_HELD || s->wait == WAIT_LAST_LOOK || s->wait == WAIT_FIRST_LOOK || s->wait == WAIT_CHILDREN) {
         holding_timer(s);
     } else if (s->deadline.ms != 0 && now >= s->deadline.ms) {
-        static const struct grey_answer failed = {.failed = true, .left_sec = -1};
-        text_log(s, LOG_LEVEL_ERROR, "store: no answer within %d s", SESSION_STORE_DEADLINE_MS / 1000);
-        session_store_answered(s, s->store_request, &failed);
-        return;
+        store_deadline(s);
     }
     if (s->phase != PHASE_OVER)
         session_arm_timer(s);

@@ -101,6 +101,11 @@ struct shared {
     uint32_t connections;        /* named so far */
     bool stopping;
     bool told_progress; /* the warning that holds exceed the MTA's time-out was given */
+    bool writes_slow;   /* the last commit took more than GREY_SLOW_MS, or takes it: the reader is asked too (asking.c) */
+    bool writes_late;   /* one was waited for in vain, and none has succeeded since */
+    bool reads_late;    /* the same of the reader */
+    uint64_t unstored;  /* records that could not be made, since the last line of the log about it */
+    struct mono unstored_told; /* that line; ms 0: none yet */
     struct engine_stats stats;
     /* the manager's */
     struct child_record *records;
@@ -128,6 +133,9 @@ struct shared {
 
 void shared_init(struct shared *sh, struct plan *plan, struct siphash_key key, struct instant now);
 void shared_fini(struct shared *sh);
+
+/* An answer of the store's, whoever has asked: how quick it is (asking.c). */
+void asking_note_answer(struct shared *sh, const struct grey_answer *answer);
 
 /* The record of a filter's milter, made where there is none. Owner: the shared state's. */
 struct child_record *shared_record(struct shared *sh, const char *name, const char *connect);

@@ -118,7 +118,7 @@ static struct op *fit(struct op *spare, const struct grey_request *req)
 static bool give_back(struct queue *q, struct op *op)
 {
     bool first = false;
-    q->outstanding--;
+    q->outstanding[op->req.kind == GREY_LOOK]--;
     if (op->number != 0) {
         first = q->done.count == 0;
         op_list_push(&q->done, op);
@@ -143,8 +143,7 @@ void queue_submit(struct queue *q, session_id session, uint32_t number, const st
     op->waits = false;
     pthread_mutex_lock(&q->lock);
     q->requests++;
-    q->outstanding++;
-    if (q->outstanding > q->max || q->stop) {
+    if (++q->outstanding[req->kind == GREY_LOOK] > q->max || q->stop) {
         q->refused++;
         op->answer = (struct grey_answer){.failed = true, .left_sec = -1};
         wake = give_back(q, op);

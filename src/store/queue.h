@@ -34,9 +34,10 @@ struct queue {
     pthread_mutex_t lock;
     pthread_cond_t writer_wake, reader_wake; /* on CLOCK_MONOTONIC */
     struct op_list writing, reading, done, spare;
-    size_t urgent;      /* of writing: not a renewal */
-    size_t outstanding; /* submitted, not answered */
-    size_t max;
+    size_t urgent; /* of writing: not a renewal */
+    size_t
+        outstanding[2]; /* submitted, not answered: for the writer; for the reader, whom a stuck writer must not shut out */
+    size_t max;         /* of each */
     bool stop;
     uint64_t requests, refused;
     void (*wake)(void *ctx);

@@ -27,6 +27,8 @@ struct store_config {
     void (*log)(void *ctx, enum log_level level, const char *line);
     /* Tests bring their own clocks. NULL: the system's. */
     struct instant (*now)(void *ctx);
+    /* Tests play a slow disk: called before each commit, on the writer's thread. NULL: it is as quick as it is. */
+    void (*committing)(void *ctx);
     void *ctx;
 };
 

@@ -156,6 +156,8 @@ static int commit(struct writer *w, const struct round *r, size_t answers)
     }
     size_t used = tables_used_bytes(w->tables, r->rt.txn);
     int64_t start = monotonic_us();
+    if (w->config.committing)
+        w->config.committing(w->config.ctx);
     rc = mdb_txn_commit(r->rt.txn);
     if (rc != 0)
         return rc;
@@ -235,8 +237,11 @@ static int attempt(struct writer *w, struct op **batch, size_t *n, bool backgrou
     }
     if (rc == 0) {
         struct op_list done = {0};
-        for (size_t i = 0; i < *n; i++)
+        for (size_t i = 0; i < *n; i++) {
+            bool slow = w->last_commit_ms - batch[i]->queued_ms > GREY_SLOW_MS;
+            batch[i]->answer.commit = slow ? GREY_COMMIT_SLOW : GREY_COMMIT_QUICK;
             op_list_push(&done, batch[i]);
+        }
         *n = 0;
         queue_finish(w->queue, &done);
     }

@@ -102,9 +102,9 @@ void outside_mode(struct world *w, enum store_mode mode, int64_t slow_ms)
 }
 
 /* The writer's turn: in order, each a little behind the one before. */
-static void write_later(struct world *w, struct grey_request *r, const struct effect *e)
+static struct delivery *write_later(struct world *w, struct grey_request *r, const struct effect *e)
 {
-    int64_t slow = w->store == STORE_SLOW ? w->store_slow_ms : 0;
+    int64_t slow = w->store == STORE_SLOW || w->store == STORE_SLOW_COMMITS ? w->store_slow_ms : 0;
     int64_t due = w->now_ms + 1 + world_random(w, 3) + slow;
     if (due < w->last_commit_ms)
         due = w->last_commit_ms;
@@ -113,6 +113,8 @@ static void write_later(struct world *w, struct grey_request *r, const struct ef
     d->order = 0; /* two commits of one instant: neither overtakes */
     d->store = r;
     d->slow = slow > 0;
+    d->asked_ms = w->now_ms;
+    return d;
 }
 
 static void park(struct world *w, struct grey_request *r, const struct effect *e)
@@ -122,6 +124,7 @@ static void park(struct world *w, struct grey_request *r, const struct effect *e
     struct delivery *d = mem_zalloc(sizeof(*d));
     d->session = e->session;
     d->request = e->request;
+    d->asked_ms = w->now_ms;
     w->parked[w->n_parked] = r;
     w->parked_as[w->n_parked++] = d;
 }
@@ -152,7 +155,7 @@ void outside_store(struct world *w, const struct effect *e, struct conn *c)
     }
     if (w->store == STORE_DEAD)
         return;
-    if (w->store == STORE_FAIL) {
+    if (w->store == STORE_FAIL || (w->store == STORE_FULL && r->kind != GREY_LOOK)) {
         if (e->request) {
             struct delivery *d = deliver(w, DELIVER_ANSWER, w->now_ms + 1 + world_random(w, 3), e);
             d->answer = (struct grey_answer){.failed = true, .left_sec = -1};
@@ -177,7 +180,7 @@ void outside_commit(struct world *w)
         struct effect e = {.session = w->parked_as[i]->session, .request = w->parked_as[i]->request};
         enum store_mode mode = w->store;
         w->store = STORE_OK;
-        write_later(w, w->parked[i], &e);
+        write_later(w, w->parked[i], &e)->asked_ms = w->parked_as[i]->asked_ms;
         w->store = mode;
         free(w->parked_as[i]);
     }
@@ -215,7 +218,8 @@ static void answer_store(struct world *w, struct delivery *d)
 
 static void commit(struct world *w, struct delivery *d)
 {
-    (void)grey_memory_run(w->committed, d->store, &d->answer);
+    if (grey_memory_run(w->committed, d->store, &d->answer))
+        d->answer.commit = w->now_ms - d->asked_ms > GREY_SLOW_MS ? GREY_COMMIT_SLOW : GREY_COMMIT_QUICK;
     world_tell(w, "committed: %s %.*s %.*s", kinds[d->store->kind], SLICE_ARG(d->store->tuple.sender),
                SLICE_ARG(d->store->tuple.recipient));
     if (!d->request)

@@ -100,6 +100,8 @@ static void do_store(struct world *w, struct script_line *l)
         outside_mode(w, STORE_OK, 0);
     else if (strcmp(mode, "fail") == 0)
         outside_mode(w, STORE_FAIL, 0);
+    else if (strcmp(mode, "full") == 0)
+        outside_mode(w, STORE_FULL, 0);
     else if (strcmp(mode, "dead") == 0)
         outside_mode(w, STORE_DEAD, 0);
     else if (strcmp(mode, "hold") == 0)
@@ -108,8 +110,10 @@ static void do_store(struct world *w, struct script_line *l)
         outside_commit(w);
     else if (strcmp(mode, "slow") == 0 && l->n_words > 2)
         outside_mode(w, STORE_SLOW, world_duration_ms(w, l->words[2]));
+    else if (strcmp(mode, "commits") == 0 && l->n_words > 2)
+        outside_mode(w, STORE_SLOW_COMMITS, world_duration_ms(w, l->words[2]));
     else
-        world_fail(w, "store ok|fail|dead|hold|commit|slow N");
+        world_fail(w, "store ok|fail|full|dead|hold|commit|slow N|commits N");
     world_settle(w);
 }
 

@@ -35,7 +35,15 @@ enum client_state {
     CLIENT_REUSED   /* reset, and a new connection from the same port */
 };
 
-enum store_mode { STORE_OK, STORE_FAIL, STORE_DEAD, STORE_SLOW, STORE_HOLD };
+enum store_mode {
+    STORE_OK,
+    STORE_FAIL,         /* it refuses everything */
+    STORE_FULL,         /* it refuses what would write */
+    STORE_DEAD,         /* it never answers */
+    STORE_SLOW,         /* both threads take their time */
+    STORE_SLOW_COMMITS, /* the writer does, the reader does not */
+    STORE_HOLD          /* commits wait for the script; looks do not */
+};
 
 /* Commands of the MTA side that wait for their turn. */
 struct mta_step {
@@ -122,6 +130,7 @@ struct delivery {
     uint32_t request;
     struct grey_request *store;
     struct grey_answer answer;
+    int64_t asked_ms; /* COMMIT */
     uint64_t cookie;
     bool alone;
     struct slice bytes; /* CHILD, SPOOL: write */

@@ -1,6 +1,8 @@
 /* store.c - unit tests of the store: what is answered is kept, what cannot be kept is said. */
 #include "rig.h"
 
+#include <time.h>
+
 static void keeps_what_it_answered(void)
 {
     struct rig *r = rig_new();
@@ -154,6 +156,91 @@ static void past_the_bound_the_answer_comes_at_once(void)
     CHECK_INT(r->failed, stats.refused);
     CHECK_INT(stats.requests, N);
     CHECK_INT(stats.records + r->failed, N);
+    rig_free(r);
+}
+
+/* ---- a disk that does not come to an end ---- */
+
+struct gate {
+    pthread_mutex_t lock;
+    pthread_cond_t cond;
+    bool shut, reached;
+};
+
+static void stop_at_gate(void *ctx)
+{
+    struct rig *r = ctx;
+    struct gate *g = r->mine;
+    pthread_mutex_lock(&g->lock);
+    g->reached |= g->shut;
+    pthread_cond_broadcast(&g->cond);
+    while (g->shut)
+        pthread_cond_wait(&g->cond, &g->lock);
+    pthread_mutex_unlock(&g->lock);
+}
+
+static void gate_set(struct gate *g, bool shut)
+{
+    pthread_mutex_lock(&g->lock);
+    g->shut = shut;
+    g->reached = false;
+    pthread_cond_broadcast(&g->cond);
+    pthread_mutex_unlock(&g->lock);
+}
+
+static void gate_await(struct gate *g)
+{
+    pthread_mutex_lock(&g->lock);
+    while (!g->reached)
+        pthread_cond_wait(&g->cond, &g->lock);
+    pthread_mutex_unlock(&g->lock);
+}
+
+static void note_commit(struct rig *r, uint32_t number, const struct grey_answer *answer)
+{
+    (void)r;
+    if (number == 2) /* the one that the disk has kept */
+        CHECK_INT(answer->commit, GREY_COMMIT_SLOW);
+}
+
+static void a_stuck_commit_keeps_nobody_from_reading(void)
+{
+    struct gate gate = {.lock = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER};
+    struct rig *r = rig_new();
+    char text[40];
+    r->mine = &gate;
+    r->config.queue_max = 20;
+    r->config.committing = stop_at_gate;
+    r->each_answer = note_commit;
+    if (!rig_open(r))
+        return;
+    CHECK(rig_ask(r, GREY_DECIDE, 0)->commit != GREY_COMMIT_NONE);
+    gate_set(&gate, true);
+    struct grey_request req = rig_request(r, GREY_DECIDE, NULL, 1, text);
+    rig_submit(r, &req);
+    gate_await(&gate);
+    for (unsigned i = 2; i < 42; i++) { /* 19 wait behind it, the rest is refused */
+        req = rig_request(r, GREY_DECIDE, NULL, i, text);
+        rig_submit(r, &req);
+    }
+    size_t before = r->answers;
+    rig_await(r, before + 21);
+    CHECK_INT(r->failed, 21);
+    struct timespec begin, now;
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    do { /* as long as makes the commit a slow one */
+        before = r->answers;
+        req = rig_request(r, GREY_LOOK, NULL, 0, text);
+        rig_submit(r, &req);
+        rig_await(r, before + 1);
+        CHECK(!r->got.failed);
+        CHECK_INT(r->got.state, GREY_PENDING);
+        CHECK_INT(r->got.commit, GREY_COMMIT_NONE);
+        clock_gettime(CLOCK_MONOTONIC, &now);
+    } while ((now.tv_sec - begin.tv_sec) * 1000 + (now.tv_nsec - begin.tv_nsec) / 1000000 <= GREY_SLOW_MS);
+    gate_set(&gate, false);
+    rig_await(r, r->answers + 20);
+    CHECK_INT(r->failed, 21);
     rig_free(r);
 }
 
@@ -445,6 +532,7 @@ int main(void)
     TEST(closing_finishes_what_is_queued);
     TEST(renewals_are_written_though_nobody_waits);
     TEST(past_the_bound_the_answer_comes_at_once);
+    TEST(a_stuck_commit_keeps_nobody_from_reading);
     TEST(a_crowd_shares_a_record);
     TEST(expired_records_go);
     TEST(a_jump_of_the_clock_expires_nothing);
