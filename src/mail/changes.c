@@ -11,11 +11,15 @@
 #include "mail/internal.h"
 #include "milter/reply.h"
 
+#include <stdlib.h>
+
 struct writer {
-    const struct mail *m;
+    struct mail *m;
     struct buf *out;
     bool leadspc;
-    bool verbatim; /* headers in their filter's words */
+    bool verbatim;                        /* headers in their filter's words */
+    uint32_t *standing, n_places;         /* not verbatim: standing_above()'s */
+    const struct mail_change *quarantine; /* the last filter's last one; NULL: none */
 };
 
 static const struct mail_header *header_at(const struct list *node)
@@ -51,59 +55,77 @@ static void put_header(const struct writer *w, uint8_t code, uint32_t index, str
 
 /* ---- headers of the MTA's ---- */
 
-/* Which one it was of its name when the MTA sent it, from 1. */
-static uint32_t original_number(const struct mail *m, const struct mail_header *h)
-{
-    struct slice name = mail_header_text(h, MAIL_ORIGINAL)->name;
-    uint32_t n = 1;
-    for (const struct list *node = h->node.prev; node != &m->headers; node = node->prev) {
-        const struct mail_header *o = header_at(node);
-        n += mail_header_is_in(o, MAIL_ORIGINAL) && slice_eq_nocase(mail_header_text(o, MAIL_ORIGINAL)->name, name);
-    }
-    return n;
-}
-
-static void put_original(const struct writer *w, const struct mail_header *h)
+/* number: which one it was of its name when the MTA sent it, from 1. */
+static void put_original(const struct writer *w, const struct mail_header *h, uint32_t number)
 {
     const struct mail_text *was = mail_header_text(h, MAIL_ORIGINAL), *is = mail_header_text(h, MAIL_FINAL);
     if (!mail_header_is_in(h, MAIL_FINAL))
-        put_header(w, SMFIR_CHGHEADER, original_number(w->m, h), was->name, SLICE_LIT(""));
+        put_header(w, SMFIR_CHGHEADER, number, was->name, SLICE_LIT(""));
     else if (!slice_eq(was->value, is->value) || !slice_eq(was->name, is->name))
-        put_header(w, SMFIR_CHGHEADER, original_number(w->m, h), is->name, is->value);
+        put_header(w, SMFIR_CHGHEADER, number, is->name, is->value);
 }
 
 static void put_originals(const struct writer *w)
 {
-    for (const struct list *node = w->m->headers.prev; node != &w->m->headers; node = node->prev)
-        if (mail_header_is_in(header_at(node), MAIL_ORIGINAL))
-            put_original(w, header_at(node));
+    struct mail_seen seen;
+    uint32_t number;
+    mail_seen_init(w->m, MAIL_ORIGINAL, &seen);
+    for (uint32_t i = mail_seen_count(&seen); i-- > 0;) {
+        const struct mail_header *h = mail_seen_at(&seen, i, &number);
+        if (h != &w->m->own)
+            put_original(w, h, number);
+    }
+    mail_seen_fini(&seen);
 }
 
 /* ---- new headers ---- */
 
-/* How many stand above h in the MTA's list now, when all that was made before it is there; its own Received line counts. */
-static uint32_t place(const struct mail *m, const struct mail_header *h)
+/*
+ * How many headers stand above a place in the MTA's list as it is at the moment: a Fenwick tree over the places of all that
+ * ever are. Its own Received line counts.
+ */
+static void stand(struct writer *w, uint32_t place)
+{
+    for (uint32_t i = place; i <= w->n_places; i += i & -i, w->m->steps++)
+        w->standing[i]++;
+}
+
+static uint32_t standing_above(const struct writer *w, uint32_t place)
 {
     uint32_t n = 0;
-    for (const struct list *node = h->node.prev; node != &m->headers; node = node->prev) {
-        const struct mail_header *o = header_at(node);
-        n += o == &m->own || (mail_header_is_in(o, MAIL_FINAL) && o->order < h->order);
-    }
+    for (uint32_t i = place - 1; i > 0; i -= i & -i, w->m->steps++)
+        n += w->standing[i];
     return n;
 }
 
-static void put_new(const struct writer *w, const struct mail_change *c)
+/* Those of the MTA's that stay are there from the beginning. */
+static void begin_places(struct writer *w)
+{
+    uint32_t place = 0;
+    for (struct list *node = w->m->headers.next; node != &w->m->headers; node = node->next)
+        CONTAINER_OF(node, struct mail_header, node)->place = ++place;
+    w->n_places = place;
+    w->standing = mem_zalloc((place + 1) * sizeof(*w->standing));
+    for (const struct list *node = w->m->headers.next; node != &w->m->headers; node = node->next) {
+        const struct mail_header *h = header_at(node);
+        if (h == &w->m->own || (h->order == 0 && mail_header_is_in(h, MAIL_FINAL)))
+            stand(w, h->place);
+    }
+}
+
+static void put_new(struct writer *w, const struct mail_change *c)
 {
     if (!mail_header_is_in(c->header, MAIL_FINAL))
         return;
     const struct mail_text *t = mail_header_text(c->header, MAIL_FINAL);
     if (c->kind == MAIL_INSERT_HEADER)
-        put_header(w, SMFIR_INSHEADER, place(w->m, c->header), t->name, t->value);
+        put_header(w, SMFIR_INSHEADER, standing_above(w, c->header->place), t->name, t->value);
     else
         put_header(w, SMFIR_ADDHEADER, 0, t->name, t->value);
+    stand(w, c->header->place);
 }
 
-static void put_header_change(const struct writer *w, const struct mail_change *c)
+static void put_header_change(struct writer *w, const struct mail_change *c)
 {
     if (!w->verbatim) {
         if (c->header)
@@ -158,20 +180,34 @@ static void put_sender(const struct writer *w, const struct mail_change *c)
         put_address(w, SMFIR_CHGFROM, c->name, c->value.len > 0 ? c->value : SLICE_NONE);
 }
 
-static void put_quarantine(const struct writer *w, const struct mail_change *c)
+/* The last filter has the last word. */
+static const struct mail_change *last_quarantine(const struct mail *m)
 {
-    for (const struct mail_change *o = w->m->changes; o; o = o->next)
-        if (o->kind == MAIL_QUARANTINE && (o->since > c->since || (o->since == c->since && o->order > c->order)))
-            return; /* another one has the last word */
-    struct milter_reply r = {.code = SMFIR_QUARANTINE, .u.reason = c->name};
-    milter_put_reply(w->out, &r);
+    const struct mail_change *last = NULL;
+    for (const struct mail_change *c = m->changes; c; c = c->next)
+        if (c->kind == MAIL_QUARANTINE && (!last || c->since >= last->since))
+            last = c;
+    return last;
 }
 
-void mail_put_changes(const struct mail *m, bool leadspc, struct buf *out)
+static void put_quarantine(const struct writer *w, const struct mail_change *c)
 {
-    struct writer w = {m, out, leadspc, m->headers_hidden || one_filter_changed_headers(m)};
-    if (!w.verbatim)
+    struct milter_reply r = {.code = SMFIR_QUARANTINE, .u.reason = c->name};
+    if (c == w->quarantine)
+        milter_put_reply(w->out, &r);
+}
+
+void mail_put_changes(struct mail *m, bool leadspc, struct buf *out)
+{
+    struct writer w = {.m = m,
+                       .out = out,
+                       .leadspc = leadspc,
+                       .verbatim = m->headers_hidden || one_filter_changed_headers(m),
+                       .quarantine = last_quarantine(m)};
+    if (!w.verbatim) {
         put_originals(&w);
+        begin_places(&w);
+    }
     for (const struct mail_change *c = m->changes; c; c = c->next) {
         switch (c->kind) {
         case MAIL_ADD_HEADER:
@@ -191,4 +227,5 @@ void mail_put_changes(const struct mail *m, bool leadspc, struct buf *out)
             break;
         }
     }
+    free(w.standing);
 }

@@ -27,9 +27,15 @@ const struct mail_text *mail_header_text(const struct mail_header *h, mail_view 
 
 static void set_text(struct mail *m, struct mail_header *h, mail_view since, struct slice name, struct slice value)
 {
-    struct mail_text **at = &h->text, *t = arena_alloc(&m->arena, sizeof(*t));
+    struct mail_text **at = &h->text;
     while (*at && (*at)->since > since) /* of a filter that came before its turn */
         at = &(*at)->older;
+    if (*at && (*at)->since == since) { /* the same filter's: nobody has seen that yet */
+        (*at)->name = name;
+        (*at)->value = value;
+        return;
+    }
+    struct mail_text *t = arena_alloc(&m->arena, sizeof(*t));
     *t = (struct mail_text){*at, since, name, value};
     *at = t;
 }
@@ -88,36 +94,12 @@ bool mail_next_header(const struct mail *m, mail_view v, struct mail_cursor *c, 
     return false;
 }
 
-/* ---- a filter's own list ---- */
-
-static void see(struct mail_seen *seen, size_t at, struct mail_header *h)
-{
-    if (seen->n == seen->cap)
-        seen->at = mem_grow(seen->at, &seen->cap, seen->n + 1, sizeof(*seen->at));
-    memmove(&seen->at[at + 1], &seen->at[at], (seen->n - at) * sizeof(*seen->at));
-    seen->at[at] = h;
-    seen->n++;
-}
-
-static void unsee(struct mail_seen *seen, size_t at)
-{
-    seen->n--;
-    memmove(&seen->at[at], &seen->at[at + 1], (seen->n - at) * sizeof(*seen->at));
-}
-
-void mail_see_headers(const struct mail *m, mail_view v, struct mail_seen *seen)
-{
-    for (struct list *node = m->headers.next; node != &m->headers; node = node->next) {
-        struct mail_header *h = header_at(node);
-        if (h == &m->own || mail_header_is_in(h, v))
-            see(seen, seen->n, h);
-    }
-}
+/* ---- edits ---- */
 
 static void put_last(struct mail *m, struct mail_seen *seen, struct mail_header *h)
 {
     list_push_back(&m->headers, &h->node);
-    see(seen, seen->n, h);
+    mail_seen_insert(m, seen, mail_seen_count(seen), h);
     if (!m->tail && !m->headers_ended)
         m->tail = &h->node;
 }
@@ -128,30 +110,22 @@ static void put_last(struct mail *m, struct mail_seen *seen, struct mail_header 
  */
 static void put_at(struct mail *m, struct mail_seen *seen, struct mail_header *h, uint32_t index)
 {
-    if (index > seen->n) {
+    uint32_t number;
+    if (index > mail_seen_count(seen)) {
         put_last(m, seen, h);
         return;
     }
-    list_push_front(index == 0 ? &m->headers : &seen->at[index - 1]->node, &h->node);
-    see(seen, index, h);
-}
-
-/* The place of the nth of this name, or seen->n. */
-static size_t find_nth(const struct mail *m, const struct mail_seen *seen, struct slice name, uint32_t nth)
-{
-    for (size_t i = 0; i < seen->n; i++)
-        if (seen->at[i] != &m->own && slice_eq_nocase(seen->at[i]->text->name, name) && --nth == 0)
-            return i;
-    return seen->n;
+    list_push_front(index == 0 ? &m->headers : &mail_seen_at(seen, index - 1, &number)->node, &h->node);
+    mail_seen_insert(m, seen, index, h);
 }
 
 static void change(struct mail *m, unsigned f, struct mail_seen *seen, const struct mail_edit *e)
 {
-    size_t at = find_nth(m, seen, e->name, e->index ? e->index : 1);
-    struct mail_header *h = at < seen->n ? seen->at[at] : NULL;
+    struct mail_seen_header *meant = mail_seen_nth(seen, e->name, e->index ? e->index : 1);
+    struct mail_header *h = meant ? mail_seen_header(meant) : NULL;
     bool deletes = e->value.len == 0;
     if (h && deletes)
-        unsee(seen, at);
+        mail_seen_remove(seen, meant);
     if (h && h->died <= f + 1)
         return; /* by an earlier filter, and this one did not see it */
     struct mail_change *c = mail_note(m, f, e);

@@ -9,6 +9,7 @@
 
 #include "base/list.h"
 #include "mail/mail.h"
+#include "mail/order.h"
 
 enum { MAIL_NEVER = MAIL_FINAL + 1 }; /* a stamp that no view reaches */
 
@@ -23,6 +24,7 @@ struct mail_header {
     struct list node;
     mail_view born, died;
     unsigned order;         /* of the change that made it; 0 for the MTA's */
+    uint32_t place;         /* changes.c: among all, from 1 */
     struct mail_text *text; /* newest first, never none */
 };
 
@@ -72,17 +74,32 @@ struct mail {
 
     struct mail_change *changes, *last_change;
     unsigned n_changes;
+    uint64_t steps; /* what edits of headers have cost, for the test that says how that grows */
 };
 
 /* headers.c */
 bool mail_header_is_in(const struct mail_header *h, mail_view v);
 const struct mail_text *mail_header_text(const struct mail_header *h, mail_view v);
-/* The list that a filter's indexes count in: what it saw, and what it has done to it. Owner: free(at). */
+
+/* seen.c: the list that a filter's indexes count in: what it saw, and what it has done to it. */
 struct mail_seen {
-    struct mail_header **at;
-    size_t n, cap;
+    struct arena arena;
+    struct order all, names; /* all.steps NULL: not made yet */
 };
-void mail_see_headers(const struct mail *m, mail_view v, struct mail_seen *seen);
+struct mail_seen_header;
+/* Owner: mail_seen_fini; the mail must outlive it. */
+void mail_seen_init(struct mail *m, mail_view v, struct mail_seen *seen);
+void mail_seen_fini(struct mail_seen *seen);
+uint32_t mail_seen_count(const struct mail_seen *seen);
+/* index < mail_seen_count. *number: which one of its name, from 1; 0: it is the MTA's own. */
+struct mail_header *mail_seen_at(struct mail_seen *seen, uint32_t index, uint32_t *number);
+/* The nth of this name, from 1; NULL: there is none. */
+struct mail_seen_header *mail_seen_nth(struct mail_seen *seen, struct slice name, uint32_t nth);
+struct mail_header *mail_seen_header(const struct mail_seen_header *s);
+void mail_seen_insert(const struct mail *m, struct mail_seen *seen, uint32_t index, struct mail_header *h);
+void mail_seen_remove(struct mail_seen *seen, struct mail_seen_header *s);
+
+/* headers.c */
 void mail_apply_header(struct mail *m, unsigned f, struct mail_seen *seen, const struct mail_edit *e);
 
 /* envelope.c */

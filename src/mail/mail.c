@@ -53,8 +53,8 @@ void mail_apply(struct mail *m, unsigned f, mail_view v, const struct mail_edits
         case MAIL_ADD_HEADER:
         case MAIL_INSERT_HEADER:
         case MAIL_CHANGE_HEADER:
-            if (!seen.at)
-                mail_see_headers(m, v, &seen);
+            if (!seen.all.steps)
+                mail_seen_init(m, v, &seen);
             mail_apply_header(m, f, &seen, e);
             break;
         case MAIL_ADD_RECIPIENT:
@@ -65,7 +65,7 @@ void mail_apply(struct mail *m, unsigned f, mail_view v, const struct mail_edits
             break;
         }
     }
-    free(seen.at);
+    mail_seen_fini(&seen);
 }
 
 void mail_replace_body(struct mail *m, unsigned f, struct body *body)

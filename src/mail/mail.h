@@ -89,6 +89,6 @@ bool mail_envelope_differs(const struct mail *m, mail_view a, mail_view b);
  * MTA in its own words and order. leadspc: the MTA negotiated SMFIP_HDR_LEADSPC; otherwise one leading blank of each value
  * is left out.
  */
-void mail_put_changes(const struct mail *m, bool leadspc, struct buf *out);
+void mail_put_changes(struct mail *m, bool leadspc, struct buf *out);
 
 #endif
