@@ -5,7 +5,10 @@ enum err mail_edits_add(struct mail_edits *edits, enum mail_edit_kind kind, uint
                         struct slice value)
 {
     size_t room = MAIL_EDITS_MAX_BYTES - edits->bytes;
-    if (edits->count == MAIL_EDITS_MAX || name.len > room || value.len > room - name.len)
+    bool of_envelope = kind != MAIL_ADD_HEADER && kind != MAIL_INSERT_HEADER && kind != MAIL_CHANGE_HEADER;
+    if (edits->count == MAIL_EDITS_MAX || (of_envelope && edits->n_envelope == MAIL_ENVELOPE_EDITS_MAX))
+        return ERR_LIMIT;
+    if (name.len > room || value.len > room - name.len)
         return ERR_LIMIT;
     struct mail_edit *e = arena_zalloc(&edits->arena, sizeof(*e));
     e->kind = kind;
@@ -18,6 +21,7 @@ enum err mail_edits_add(struct mail_edits *edits, enum mail_edit_kind kind, uint
         edits->first = e;
     edits->last = e;
     edits->count++;
+    edits->n_envelope += of_envelope;
     edits->bytes += name.len + value.len;
     return ERR_NONE;
 }

@@ -32,14 +32,17 @@ struct mail_edit {
         value; /* header's, in its canonical form: with all that stood behind the colon; ESMTP arguments, NONE: none */
 };
 
-/* 1,000 edits and 1 MiB are far beyond what any filter does to one message. */
-enum { MAIL_EDITS_MAX = 1000, MAIL_EDITS_MAX_BYTES = 1024 * 1024 };
+/*
+ * Beyond what a message can make a filter say, so that no sender makes one fail: as many as there can be headers
+ * (MAIL_HEADERS_MAX_BYTES; some filters delete all of a name), with as much text again; twice the recipients that Postfix takes.
+ */
+enum { MAIL_EDITS_MAX = 50000, MAIL_ENVELOPE_EDITS_MAX = 2000, MAIL_EDITS_MAX_BYTES = 8 * 1024 * 1024 };
 
 /* A zeroed struct is an empty list. Owner: mail_edits_fini. */
 struct mail_edits {
     struct arena arena;
     struct mail_edit *first, *last;
-    unsigned count;
+    unsigned count, n_envelope; /* n_envelope: those that are not of headers */
     size_t bytes;
 };
 
