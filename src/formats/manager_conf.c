@@ -128,13 +128,10 @@ static void put_process(const struct manager_item *items, bool included, struct 
 {
     struct slice user = manager_text(items, "security.effective_user"),
                  group = manager_text(items, "security.effective_group");
-    struct slice pidfile = manager_text(items, "manager.pid_file");
     if (included)
         buf_put_cstr(out, "# What was milter-greylist's own: one process listens, and it is tarsierd.\nsocket none\n");
-    if (pidfile.ptr && address_is_quotable(pidfile))
-        buf_printf(out, "pidfile \"%.*s\"\n", SLICE_ARG(pidfile));
-    else if (included)
-        buf_put_cstr(out, "pidfile none\n");
+    /* Not manager.pid_file: its directory is milter-manager's and may go with it, and then there would be no start. */
+    buf_put_cstr(out, "pidfile none\n");
     bool is_root = slice_eq_cstr(user, "root") || slice_eq_cstr(user, "0");
     bool named = user.ptr && address_is_quotable(user) && !is_root && slice_find(user, ':') == user.len;
     if (named && group.ptr && address_is_quotable(group))
@@ -159,7 +156,7 @@ static const struct {
     {"manager.fallback_status", {NULL}, NULL},
     {"manager.fallback_status_at_disconnect", {NULL}, NULL},
     {"manager.max_connections", {NULL}, NULL},
-    {"manager.pid_file", {NULL}, NULL},
+    {"manager.pid_file", {NULL}, "tarsierd stays in the foreground: systemd knows its pid (`pidfile` writes one)"},
     {"manager.event_loop_backend", {NULL}, NULL},
     {"security.effective_user", {NULL}, NULL},
     {"security.effective_group", {NULL}, NULL},
