@@ -28,6 +28,42 @@ static void check_filters(const struct conf *c, struct diags *diags)
                   "without a filter block ordinary mail servers are held here too");
 }
 
+/* Is the expression true of clients alone whose name looks like an end user's line? Bounded, as the expression is when it is read. */
+static bool is_for_suspects(const struct conf_expr *e)
+{
+    switch (e->op) {
+    case CONF_EXPR_TERM:
+        return e->term.kind == CONF_TERM_S25R ||
+               (e->term.kind == CONF_TERM_CONDITION && is_for_suspects(e->term.condition->expr));
+    case CONF_EXPR_AND:
+        return is_for_suspects(e->left) || is_for_suspects(e->right);
+    case CONF_EXPR_OR:
+        return is_for_suspects(e->left) && is_for_suspects(e->right);
+    case CONF_EXPR_NOT:
+        break;
+    }
+    return false;
+}
+
+/* Who writes down a spammer wants it refused whatever its name looks like. Said once, at the first such line. */
+static void check_blacklist(const struct conf *c, struct diags *diags)
+{
+    const struct conf_filter *f = NULL;
+    for (size_t i = 0; i < c->n_filters && !f; i++)
+        if (c->filters[i].builtin && c->filters[i].set.enabled)
+            f = &c->filters[i];
+    if (!f || !f->when || !is_for_suspects(f->when))
+        return;
+    for (size_t i = 0; i < c->n_acls; i++)
+        if (c->acls[i].action == CONF_BLACKLIST) {
+            diags_add(diags, DIAG_WARNING, c->acls[i].where,
+                      "for others too, name them in the condition: when ... and (s25r or list \"...\")",
+                      "only suspects reach this line: the condition in %s:%u takes s25r, all other clients pass before it",
+                      f->when_where.file, f->when_where.line);
+            return;
+        }
+}
+
 static void check_unreachable(const struct conf *c, struct diags *diags)
 {
     size_t i = 0;
@@ -127,5 +163,6 @@ void conf_check(struct conf *c, struct diags *diags)
     check_listens(c, diags);
     check_filters(c, diags);
     check_unreachable(c, diags);
+    check_blacklist(c, diags);
     check_progress(c, diags);
 }
