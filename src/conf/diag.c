@@ -198,9 +198,16 @@ static void print_source(const struct diag *item, struct buf *out)
 
 void diags_print(const struct diags *d, struct buf *out)
 {
+    diags_print_from(d, DIAG_NOTE, out);
+}
+
+void diags_print_from(const struct diags *d, enum diag_level least, struct buf *out)
+{
     static const char *const levels[] = {[DIAG_ERROR] = "error", [DIAG_WARNING] = "warning", [DIAG_NOTE] = "note"};
     for (size_t i = 0; i < d->count; i++) {
         const struct diag *item = &d->items[i];
+        if (item->level > least)
+            continue;
         print_place(&item->where, out);
         buf_printf(out, "%s: %s\n", levels[item->level], item->message);
         if (item->source)

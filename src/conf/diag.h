@@ -18,7 +18,7 @@ struct conf_where {
     uint32_t width;        /* bytes to underline, at least 1 */
 };
 
-enum diag_level { DIAG_ERROR, DIAG_WARNING, DIAG_NOTE };
+enum diag_level { DIAG_ERROR, DIAG_WARNING, DIAG_NOTE }; /* the heaviest first */
 
 struct diag {
     enum diag_level level;
@@ -55,8 +55,9 @@ void diags_add_source(struct diags *d, const char *file, struct slice text);
 void diags_add(struct diags *d, enum diag_level level, struct conf_where where, const char *hint, const char *fmt, ...)
     PRINTF_LIKE(5, 6);
 
-/* All of them as text in the form above. */
+/* All of them as text in the form above; those that weigh no less than `least`. */
 void diags_print(const struct diags *d, struct buf *out);
+void diags_print_from(const struct diags *d, enum diag_level least, struct buf *out);
 
 /* The candidate nearest to word (Damerau-Levenshtein, ignoring case, at most a third of its length off), or NULL. */
 const char *diag_suggest(struct slice word, const char *const *candidates, size_t n);

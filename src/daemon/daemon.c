@@ -25,10 +25,10 @@ enum {
     DUMP_MAX_BYTES = 1024 << 20, /* a dump of ten million records */
 };
 
-void daemon_log_diags(struct daemon *d, const struct diags *diags)
+void daemon_log_diags(struct daemon *d, const struct diags *diags, enum diag_level least)
 {
     struct buf text = {0};
-    diags_print(diags, &text);
+    diags_print_from(diags, least, &text);
     /* A line each; the level is in the words already ("file:1:2: error: …"). */
     for (struct slice rest = buf_slice(&text); rest.len > 0;)
         log_write(d->log, LOG_LEVEL_NOTICE, slice_cut(&rest, '\n'));
@@ -374,7 +374,8 @@ static bool start(struct daemon *d)
     struct loaded l;
     struct buf why = {0};
     loaded_read(d->conf_file, d->options->postfix_dir, &l);
-    daemon_log_diags(d, &l.diags);
+    loaded_check_system(&l, true);
+    daemon_log_diags(d, &l.diags, DIAG_NOTE);
     if (!l.plan) {
         log_printf(d->log, LOG_LEVEL_ERROR, "not started: %s has %zu error%s", d->conf_file, l.diags.errors,
                    l.diags.errors == 1 ? "" : "s");

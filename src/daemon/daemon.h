@@ -56,7 +56,7 @@ void resolve_hooks(struct io_hooks *hooks);
 /* How many sessions there may be, so that each has the descriptors that it may need. */
 uint32_t daemon_sessions_max(const struct daemon *d, const struct conf *conf);
 
-/* All of them as lines of the log, with their carets. */
-void daemon_log_diags(struct daemon *d, const struct diags *diags);
+/* Those that weigh no less than `least`, as lines of the log, with their carets. */
+void daemon_log_diags(struct daemon *d, const struct diags *diags, enum diag_level least);
 
 #endif

@@ -5,6 +5,9 @@
 #include "milter/protocol.h"
 #include "setup/files.h"
 #include "setup/generation.h"
+#include "setup/system.h"
+
+#include <stdlib.h>
 
 enum { MTA_FILE_MAX_BYTES = 4 << 20 };
 
@@ -39,17 +42,27 @@ static void macros_read(struct slice main_cf, struct plan *plan)
     }
 }
 
-static uint32_t mta_read(const char *dir, struct plan *plan)
+/* Whom its smtpd runs as. */
+static char *user_read(struct slice main_cf)
+{
+    struct buf name = {0};
+    bool is_set = mta_parameter(main_cf, "mail_owner", &name) && name.len > 0;
+    char *user = mem_strdup(is_set ? buf_cstr(&name) : "postfix");
+    buf_fini(&name);
+    return user;
+}
+
+static void mta_read(const char *dir, struct loaded *out)
 {
     struct buf main_cf = {0}, master_cf = {0};
     mta_file(dir, "main.cf", &main_cf);
     mta_file(dir, "master.cf", &master_cf);
-    uint32_t sessions = mta_sessions(buf_slice(&main_cf), buf_slice(&master_cf));
-    if (plan)
-        macros_read(buf_slice(&main_cf), plan);
+    out->mta_sessions = mta_sessions(buf_slice(&main_cf), buf_slice(&master_cf));
+    out->mta_user = user_read(buf_slice(&main_cf));
+    if (out->plan)
+        macros_read(buf_slice(&main_cf), out->plan);
     buf_fini(&main_cf);
     buf_fini(&master_cf);
-    return sessions;
 }
 
 void loaded_read(const char *conf_file, const char *postfix_dir, struct loaded *out)
@@ -57,11 +70,23 @@ void loaded_read(const char *conf_file, const char *postfix_dir, struct loaded *
     *out = (struct loaded){0};
     diags_init(&out->diags);
     out->plan = generation_read(conf_file, &out->diags);
-    out->mta_sessions = mta_read(postfix_dir, out->plan);
+    mta_read(postfix_dir, out);
+}
+
+void loaded_check_system(struct loaded *l, bool starting)
+{
+    if (!l->plan)
+        return;
+    system_check(l->plan->conf, &(struct system_question){.mta_user = l->mta_user, .starting = starting}, &l->diags);
+    if (l->diags.errors == 0)
+        return;
+    plan_unref(l->plan);
+    l->plan = NULL;
 }
 
 void loaded_fini(struct loaded *l)
 {
     plan_unref(l->plan);
+    free(l->mta_user);
     diags_fini(&l->diags);
 }

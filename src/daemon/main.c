@@ -36,26 +36,28 @@ static bool standard_files_open(void)
     }
 }
 
-static void diags_to_stderr(const struct diags *diags)
+static void diags_to_stderr(const struct diags *diags, enum diag_level least)
 {
     struct buf text = {0};
-    diags_print(diags, &text);
+    diags_print_from(diags, least, &text);
     fputs(buf_cstr(&text), stderr);
     buf_fini(&text);
 }
 
-/* --check, --show-config: no rights, no socket, no store. */
+/* --check, --show-config: they need no rights and make nothing. Only --check asks whether it can start on this machine. */
 static int tell_config(const struct options *options, const char *file)
 {
     struct loaded l;
     loaded_read(file, options->postfix_dir, &l);
-    diags_to_stderr(&l.diags);
+    if (options->job == JOB_CHECK)
+        loaded_check_system(&l, false);
+    diags_to_stderr(&l.diags, options->quiet ? DIAG_ERROR : DIAG_NOTE);
     if (l.plan && options->job == JOB_SHOW_CONFIG) {
         struct buf text = {0};
         conf_print(l.plan->conf, &text);
         fwrite(text.ptr, 1, text.len, stdout);
         buf_fini(&text);
-    } else if (l.plan) {
+    } else if (l.plan && !options->quiet) {
         printf("%s: no errors, %zu warning%s\n", file, l.diags.warnings, l.diags.warnings == 1 ? "" : "s");
     }
     int status = l.plan ? EXIT_FINE : EXIT_WRONG;

@@ -10,6 +10,7 @@ static const struct option longs[] = {
     {"file", required_argument, NULL, 'f'},
     {"check", no_argument, NULL, OPT_CHECK},
     {"show-config", no_argument, NULL, OPT_SHOW_CONFIG},
+    {"quiet", no_argument, NULL, 'q'},
     {"postfix", required_argument, NULL, OPT_POSTFIX},
     {"version", no_argument, NULL, 'V'},
     {"help", no_argument, NULL, 'h'},
@@ -19,7 +20,7 @@ static const struct option longs[] = {
 bool options_parse(int argc, char **argv, struct options *out)
 {
     *out = (struct options){.job = JOB_RUN, .postfix_dir = "/etc/postfix"};
-    for (int c; (c = getopt_long(argc, argv, "f:Vh", longs, NULL)) != -1;) {
+    for (int c; (c = getopt_long(argc, argv, "f:qVh", longs, NULL)) != -1;) {
         switch (c) {
         case 'f':
             out->file = optarg;
@@ -29,6 +30,9 @@ bool options_parse(int argc, char **argv, struct options *out)
             break;
         case OPT_SHOW_CONFIG:
             out->job = JOB_SHOW_CONFIG;
+            break;
+        case 'q':
+            out->quiet = true;
             break;
         case OPT_POSTFIX:
             out->postfix_dir = optarg;
@@ -53,7 +57,7 @@ bool options_parse(int argc, char **argv, struct options *out)
 
 void options_print_help(void)
 {
-    fputs("usage: tarsierd [-f FILE] [--check | --show-config] [--postfix DIR]\n"
+    fputs("usage: tarsierd [-f FILE] [--check [-q] | --show-config] [--postfix DIR]\n"
           "\n"
           "A milter that holds, greylists and passes. Runs in the foreground; SIGHUP reads the configuration\n"
           "again, SIGTERM ends it.\n"
@@ -61,7 +65,9 @@ void options_print_help(void)
           "  -f, --file FILE    the configuration; without it /etc/tarsier/tarsier.conf, else the shipped "
           "one.\n"
           "                     A greylist.conf as it stands will do\n"
-          "      --check        read the configuration, say what is wrong with it, and end\n"
+          "      --check        read the configuration, say what is wrong with it or keeps this machine from\n"
+          "                     starting it, and end\n"
+          "  -q, --quiet        with --check: errors only\n"
           "      --show-config  print all that is in force, with where each part comes from, and end\n"
           "      --postfix DIR  where Postfix's main.cf and master.cf are, for its process limit "
           "(/etc/postfix)\n"

@@ -8,6 +8,7 @@ enum options_job { JOB_RUN, JOB_CHECK, JOB_SHOW_CONFIG, JOB_VERSION, JOB_HELP };
 
 struct options {
     enum options_job job;
+    bool quiet;              /* of --check: errors alone */
     const char *file;        /* NULL: none is named */
     const char *postfix_dir; /* where main.cf and master.cf are */
 };

@@ -93,7 +93,8 @@ static void reload_done(void *ctx)
         if (r->resolver)
             dns_switch(d->dns, r->resolver, io_now().mono);
         r->resolver = NULL;
-        daemon_log_diags(d, &r->loaded.diags);
+        /* A note asks nothing of anybody: the start has told it, and --check does. */
+        daemon_log_diags(d, &r->loaded.diags, DIAG_WARNING);
         if (r->loaded.plan)
             put_in_force(d, &r->loaded);
         else

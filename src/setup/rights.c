@@ -23,8 +23,12 @@ static enum err fail(struct buf *why, const char *what, const char *name)
 enum err identity_find(const char *user, struct identity *out, struct buf *why)
 {
     *out = (struct identity){.uid = (uid_t)-1, .gid = (gid_t)-1};
-    if (geteuid() != 0)
-        return ERR_NONE;
+    return geteuid() == 0 ? identity_look_up(user, out, why) : ERR_NONE;
+}
+
+enum err identity_look_up(const char *user, struct identity *out, struct buf *why)
+{
+    *out = (struct identity){.uid = (uid_t)-1, .gid = (gid_t)-1};
     struct slice group = slice_cstr(user), login = slice_cut(&group, ':');
     struct buf name = {0};
     buf_put_slice(&name, login);

@@ -21,6 +21,8 @@ struct identity {
  * ERR_RANGE it is root. Owner: identity_fini.
  */
 MUST_CHECK enum err identity_find(const char *user, struct identity *out, struct buf *why);
+/* The same whoever we are: what root would become. */
+MUST_CHECK enum err identity_look_up(const char *user, struct identity *out, struct buf *why);
 void identity_fini(struct identity *id);
 
 /* Make a directory (mode 700, owned by id) if it is missing; its parent must be there. Errors: ERR_IO. */

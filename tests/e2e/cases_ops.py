@@ -100,7 +100,7 @@ def sockets(lab, check):
 
 @case("--check and --show-config need no rights, no socket directory and no store", weight_sec=5)
 def command_lines(lab, check):
-    L.write("/etc/tarsier/good.conf", L.conf().replace(L.SOCKET, "/nowhere/at/all.sock").replace("/var/lib/tarsier", "/nowhere/store"))
+    L.write("/etc/tarsier/good.conf", L.conf().replace(L.SOCKET, "/nowhere/all.sock").replace("/var/lib/tarsier", "/nowhere/store"))
     program = lab.program["tarsierd"]
     as_nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program]
 
@@ -125,6 +125,30 @@ def command_lines(lab, check):
     check.that(re.search(r"bad\.conf:3:6: error: .*\n.*racl greylst default\n +\^", said), "with the place and a caret", said)
     check.that(re.search(r"bad\.conf:4:\d+: error", said), "and every other error of the file", said)
     check.that(not os.path.exists("/nowhere"), "nothing was made")
+
+
+@case("--check fails where the start would, with the same words", weight_sec=5)
+def cannot_start(lab, check):
+    pid = '/run/milter-manager/mm.pid'
+    cases = {
+        "the directory of a pid file is gone": (L.conf() + 'pidfile "%s"\n' % pid, "there is no directory /run/milter-manager"),
+        "no such user": (L.conf() + 'user "nosuchuser"\n', "no such user: nosuchuser"),
+        "no such group": (L.conf().replace("group postfix", "group nosuchgroup"), "no such group: nosuchgroup"),
+        "a socket's directory cannot be made": (L.conf().replace(L.SOCKET, "/nowhere/at/all.sock"), "there is no directory /nowhere/at, and none above"),
+    }
+    check.that(not os.path.exists(os.path.dirname(pid)), "there is no milter-manager here")
+    for what, (text, words) in cases.items():
+        L.write("/etc/tarsier/bad.conf", text)
+        status, said = lab.tool("tarsierd", "--check", "-f", "/etc/tarsier/bad.conf")
+        check.that(status == 1 and words in said, "--check: " + what, said)
+        status, said = lab.tool("tarsierd", "-f", "/etc/tarsier/bad.conf")
+        check.that(status == 1 and words in said and "not started" in said, "the start: " + what, said)
+    L.write("/etc/tarsier/shut.conf", L.conf().replace("mode 660 group postfix", "mode 600"))
+    status, said = lab.tool("tarsierd", "--check", "-f", "/etc/tarsier/shut.conf")
+    check.that(status == 0 and "smtpd runs as postfix, which gets no connection" in said, "mode 600: Postfix's user is warned of", said)
+    L.write("/etc/tarsier/fine.conf", L.conf())
+    status, said = lab.tool("tarsierd", "--check", "-f", "/etc/tarsier/fine.conf")
+    check.that(status == 0 and "gets no connection" not in said, "nothing of it for a socket that Postfix reaches", said)
 
 
 @case("(m) the shipped configuration and socket path, smtpd in Debian's chroot", weight_sec=10)

@@ -46,12 +46,12 @@ def detect(root):
 
 
 def loads(text):
-    """Whether tarsierd takes it; files that it includes are not here."""
+    """Whether tarsierd takes it; files that it includes are not here, and it could not start: its users and directories are not."""
     path = DIR + "/tarsier.conf"
     with open(path, "w") as conf:
         conf.write("".join(line for line in text.splitlines(True) if not line.startswith("include")))
-    done = subprocess.run([TARSIERD, "--check", "-f", path], capture_output=True, text=True, timeout=60)
-    return done.returncode == 0, done.stdout + done.stderr
+    done = subprocess.run([TARSIERD, "--show-config", "-f", path], capture_output=True, text=True, timeout=60)
+    return done.returncode == 0, done.stderr
 
 
 def write(path, content):
@@ -250,10 +250,10 @@ def readmes_line_lets_in_that_domain_and_no_other():
         line = re.search(r"`(racl whitelist domain (\S+))`", readme.read())
     with open(root + "/dist/tarsier.conf") as shipped:
         conf = shipped.read()
-    check("no errors, 0 warnings" in loads(conf)[1], "nothing is wrong with the shipped file")
+    check(loads(conf) == (True, ""), "nothing is wrong with the shipped file")
     conf = conf.replace("\nracl whitelist tarpit", "\n%s\nracl whitelist tarpit" % line[1])
     check(line[1] in conf, "it has a tarpit line")
-    check("no errors, 0 warnings" in loads(conf)[1], "nor with the line in it")
+    check(loads(conf) == (True, ""), "nor with the line in it")
     for name, let_in in (("dhcp-1-2-3." + line[2], True), ("dhcp-1-2-3.b." + line[2], True), ("dhcp-1-2-3.not-" + line[2], False),
                          ("dhcp-1-2-3.not" + line[2], False), ("dhcp-1-2-3.%s.example" % line[2], False)):
         status, out, err = run("explain", "-f", DIR + "/tarsier.conf", name, "192.0.2.7", "a@example.net", "b@example.net")

@@ -173,6 +173,39 @@ def checks_without_touching_anything():
 
 
 @case
+def says_the_same_at_the_check_and_at_the_start():
+    gone = "%s/gone/away/sock" % DIR
+    configure(extra='listen "unix:%s"\npidfile "%s/gone/pid"\n' % (gone, DIR))
+    status, out, err = run("--check", "-f", CONF, "--postfix", DIR)
+    errors = [line for line in err.splitlines() if ": error: " in line]
+    check(status == 1 and out == "" and len(errors) == 2, (status, out, err))
+    check(any("there is no directory %s/gone/away, and none above it" % DIR in line for line in errors), err)
+    check(any(line.endswith("there is no directory %s/gone" % DIR) for line in errors), err)
+    with Daemon(ready=False) as daemon:
+        check(daemon.process.wait(PATIENCE_SEC) == 1, "it does not start")
+        check(all(line in log() for line in errors) and "not started: %s has 2 errors" % CONF in log(), log())
+    check(not os.path.exists(DIR + "/gone"), "nothing is made")
+
+
+@case
+def tells_notes_at_the_start_and_not_at_a_reload():
+    configure(extra='nodetach\nlogfac local3\n')
+    status, out, err = run("--check", "-f", CONF)
+    check(status == 0 and "note: `nodetach`" in err and "warning: `logfac`" in err, (status, err))
+    check(run("--check", "--quiet", "-f", CONF) == (0, "", ""), "--quiet says nothing of a file without an error")
+    with Daemon() as daemon:
+        check("note: `nodetach`" in log() and "warning: `logfac`" in log(), log())
+        at = len(log())
+        daemon.process.send_signal(signal.SIGHUP)
+        check(wait_for(lambda: "generation 2" in log()), "it is reloaded")
+        check("nodetach" not in log()[at:] and "warning: `logfac`" in log()[at:], log()[at:])
+        daemon.stop()
+    configure("racl greylist defautl\n")
+    status, out, err = run("--check", "-q", "-f", CONF)
+    check(status == 1 and "error:" in err, (status, out, err))
+
+
+@case
 def defers_reloads_and_stops():
     os.chmod(DIR, 0o777)
     configure(extra='pidfile "%s/pid"\n' % DIR)
