@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { UNSTORED_TELL_MS = 60 * 1000 };
-
 static void act(struct session *s);
 
 uint32_t recipient_ask_store(struct session *s, enum grey_request_kind kind, enum grey_pass pass, int64_t waited_sec,
@@ -254,18 +252,13 @@ void recipient_served(struct session *s)
     }
 }
 
-/* A line a minute: a full disk fails one recipient after the other. */
 static void log_unstored(struct session *s)
 {
-    struct shared *sh = s->sh;
-    sh->unstored++;
-    if (sh->unstored_told.ms && sh->now.mono.ms - sh->unstored_told.ms < UNSTORED_TELL_MS)
-        return;
-    text_log(s, LOG_LEVEL_ERROR,
-             "store: the record of %.*s could not be made; the mail is let in (%llu since the last such line)",
-             SLICE_ARG(s->tuple.sender), (unsigned long long)sh->unstored);
-    sh->unstored = 0;
-    sh->unstored_told = sh->now.mono;
+    uint64_t count = shared_complain(s->sh, &s->sh->unstored);
+    if (count > 0)
+        text_log(s, LOG_LEVEL_ERROR,
+                 "store: the record of %.*s could not be made; the mail is let in (%llu since the last such line)",
+                 SLICE_ARG(s->tuple.sender), (unsigned long long)count);
 }
 
 void recipient_committed(struct session *s, const struct grey_answer *a)

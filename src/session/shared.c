@@ -11,6 +11,7 @@ enum {
     TEMP_FORGET_MS = 7 * 24 * 3600 * 1000, /* as long as a sender's queue keeps a mail */
     TEMP_WARN_MS = 60 * 60 * 1000,
     KEEP_TELL_MS = 60 * 1000,
+    COMPLAINT_MS = 60 * 1000,
 };
 
 /*
@@ -65,6 +66,15 @@ void shared_fini(struct shared *sh)
 }
 
 /* ---- children ---- */
+
+uint64_t shared_complain(const struct shared *sh, struct complaint *c)
+{
+    uint64_t count = ++c->count;
+    if (c->told.ms && sh->now.mono.ms - c->told.ms < COMPLAINT_MS)
+        return 0;
+    *c = (struct complaint){.told = sh->now.mono};
+    return count;
+}
 
 struct child_record *shared_record(struct shared *sh, const char *name, const char *connect)
 {

@@ -90,6 +90,12 @@ enum {
     HEADERS_BUDGET_MAX_BYTES = 64 * 1024 * 1024,
 };
 
+/* Trouble that comes with every recipient or message; a full disk, say. One error line a minute is enough. */
+struct complaint {
+    uint64_t count;   /* since the last line */
+    struct mono told; /* that line; ms 0: none yet */
+};
+
 struct shared {
     struct plan *plan;
     struct hold_table *holds;
@@ -104,8 +110,7 @@ struct shared {
     bool writes_slow;   /* the last commit took more than GREY_SLOW_MS, or takes it: the reader is asked too (asking.c) */
     bool writes_late;   /* one was waited for in vain, and none has succeeded since */
     bool reads_late;    /* the same of the reader */
-    uint64_t unstored;  /* records that could not be made, since the last line of the log about it */
-    struct mono unstored_told; /* that line; ms 0: none yet */
+    struct complaint unstored, unspooled; /* records and spool files that could not be written */
     struct engine_stats stats;
     /* the manager's */
     struct child_record *records;
@@ -133,6 +138,9 @@ struct shared {
 
 void shared_init(struct shared *sh, struct plan *plan, struct siphash_key key, struct instant now);
 void shared_fini(struct shared *sh);
+
+/* It has come again. Where a line is due: how often since the last one; else 0. */
+uint64_t shared_complain(const struct shared *sh, struct complaint *c);
 
 /* An answer of the store's, whoever has asked: how quick it is (asking.c). */
 void asking_note_answer(struct shared *sh, const struct grey_answer *answer);

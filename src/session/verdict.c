@@ -556,7 +556,9 @@ void children_settle(struct session *s)
 
 static void spool_failed(struct session *s, int error)
 {
-    text_log(s, LOG_LEVEL_ERROR, "spool: %s; the message is put off with 451", strerror(error));
+    /* each message has its explanation, but an error a minute is enough */
+    enum log_level level = shared_complain(s->sh, &s->sh->unspooled) > 0 ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO;
+    text_log(s, level, "spool: %s; the message is put off with 451", strerror(error));
     s->children->trouble = TROUBLE_ROOM;
     s->children->answering = false;
     s->children->send_deadline.ms = 0;

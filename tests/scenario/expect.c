@@ -176,31 +176,32 @@ static void on_macros(struct world *w, struct conn *c, const char *arg)
 
 /* ---- what needs no connection ---- */
 
-static bool find_log(struct world *w, const char *pattern, bool take)
+/* errors: those lines only. */
+static bool find_log(struct world *w, const char *pattern, bool errors, bool take)
 {
     for (size_t i = 0; i < w->n_logs; i++)
-        if (!w->logs_used[i] && script_glob(pattern, w->logs[i])) {
+        if (!w->logs_used[i] && (!errors || w->log_levels[i] == LOG_LEVEL_ERROR) && script_glob(pattern, w->logs[i])) {
             w->logs_used[i] = take;
             return true;
         }
     return false;
 }
 
+/* [no] log PATTERN, [no] error PATTERN */
 static bool want_log(struct world *w, const struct script_line *l, unsigned at)
 {
-    if (strcmp(l->words[at], "log") == 0) {
-        const char *pattern = join(w, l, at + 1);
-        if (!find_log(w, pattern, true))
-            world_fail(w, "wanted a log line \"%s\"", pattern);
-        return true;
-    }
-    if (strcmp(l->words[at], "no") == 0 && at + 1 < l->n_words && strcmp(l->words[at + 1], "log") == 0) {
-        const char *pattern = join(w, l, at + 2);
-        if (find_log(w, pattern, false))
-            world_fail(w, "wanted no log line \"%s\"", pattern);
-        return true;
-    }
-    return false;
+    bool none = strcmp(l->words[at], "no") == 0;
+    at += none;
+    if (at >= l->n_words)
+        return false;
+    const char *kind = l->words[at];
+    bool errors = strcmp(kind, "error") == 0;
+    if (!errors && strcmp(kind, "log") != 0)
+        return false;
+    const char *pattern = join(w, l, at + 1);
+    if (find_log(w, pattern, errors, !none) == none)
+        world_fail(w, "wanted %s line \"%s\" of the kind \"%s\"", none ? "no" : "a", pattern, kind);
+    return true;
 }
 
 static void want_stats(struct world *w, const struct script_line *l, unsigned at)

@@ -216,6 +216,8 @@ static void on_log(struct world *w, const struct effect *e)
     w->logs = mem_grow(w->logs, &w->cap_logs, w->n_logs + 1, sizeof(*w->logs));
     w->logs_used = mem_grow(w->logs_used, &w->cap_logs_used, w->n_logs + 1, sizeof(*w->logs_used));
     w->logs[w->n_logs] = arena_cstr(&w->arena, text);
+    w->log_levels = mem_grow(w->log_levels, &w->cap_log_levels, w->n_logs + 1, sizeof(*w->log_levels));
+    w->log_levels[w->n_logs] = e->level;
     w->logs_used[w->n_logs++] = false;
 }
 
@@ -429,6 +431,7 @@ void world_fini(struct world *w)
     free(w->serials);
     free(w->logs);
     free(w->logs_used);
+    free(w->log_levels);
     grey_memory_free(w->committed);
     effects_fini(&w->effects);
     buf_fini(&w->transcript);

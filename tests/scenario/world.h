@@ -188,7 +188,8 @@ struct world {
     /* what was seen */
     const char **logs;
     bool *logs_used;
-    size_t n_logs, cap_logs, cap_logs_used;
+    enum log_level *log_levels;
+    size_t n_logs, cap_logs, cap_logs_used, cap_log_levels;
     struct tuple_copy *answered; /* tuples that were told 451 and not let in since */
     struct buf transcript;
     /* crash */
