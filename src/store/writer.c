@@ -23,7 +23,8 @@ enum {
     BACKOFF_FIRST_MS = 100,
     BACKOFF_LAST_MS = 30000,
     COMPLAINT_MS = 60000,
-    JUMP_SEC = 3600, /* of the wall clock against the monotonic one */
+    JUMP_SEC = 3600,  /* of the wall clock against the monotonic one */
+    AWAY_SEC = 86400, /* at the start: the machine was off, or the clock is wrong and an ntpd will say so soon */
     SUSPEND_MS = 3600000,
     SLACK_SEC = 60,    /* so far the wall clock may stand before the newest commit: ntpd's small steps */
     PAGES_PER_OP = 16, /* that a request may copy, about: the way down in every tree */
@@ -100,7 +101,8 @@ static void suspend_expiry(struct writer *w, struct instant now, const char *why
 static void check_clocks(struct writer *w)
 {
     struct instant now = read_clocks(w);
-    if (w->clock_base.mono.ms == 0 && w->clock_base.wall.sec == 0)
+    bool first = w->clock_base.mono.ms == 0 && w->clock_base.wall.sec == 0;
+    if (first)
         w->clock_base = now;
     int64_t jump = (now.wall.sec - w->clock_base.wall.sec) - (now.mono.ms - w->clock_base.mono.ms) / 1000;
     int64_t before = w->tables->state.newest_commit.sec - now.wall.sec;
@@ -109,6 +111,8 @@ static void check_clocks(struct writer *w)
         suspend_expiry(w, now, "jumped by", jump);
     } else if (before > SLACK_SEC && w->suspended_until_ms == 0) {
         suspend_expiry(w, now, "stands before the newest record by", before);
+    } else if (first && w->tables->state.newest_commit.sec > 0 && -before > AWAY_SEC) {
+        suspend_expiry(w, now, "is ahead of the newest record by", -before);
     } else if (w->suspended_until_ms != 0 && now.mono.ms >= w->suspended_until_ms) {
         w->suspended_until_ms = 0;
         tell(w, LOG_LEVEL_NOTICE, "store: records expire again");
