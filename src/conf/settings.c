@@ -95,10 +95,11 @@ static const struct setting rows[] = {
     {.name = "store commit-pause", .type = SETTING_MS, .offset = AT(store_commit_pause_ms), .needs_restart = true, .value = 0, .min = 0, .max = 20,
      .argument = "milliseconds",
      .text = "How long the store gathers records before it commits them together."},
-    {.name = "store max", .type = SETTING_NUMBER, .offset = AT(store_max), .needs_restart = true, .value = 0, .min = 0, .max = SEC_MAX,
+    {.name = "store max", .type = SETTING_NUMBER, .offset = AT(store_max), .needs_restart = true, .value = 5000000, .min = 0, .max = SEC_MAX,
      .argument = "number",
-     .text = "How many records are kept at most; then the network with the most unconfirmed ones loses some. 0: as many as "
-             "the database has room for."},
+     .text = "How many records are kept at most; then the network with the most unconfirmed ones loses some. The database "
+             "may take 512 bytes for each, and 64 MiB (most take 250); where that is used up before, by long addresses, the same "
+             "is done. 0: as many as 16 GiB have room for."},
     {.name = "hostkey", .type = SETTING_CHOICE, .offset = AT(hostkey), .value = CONF_HOSTKEY_ADDRESS, .words = hostkey_words,
      .argument = "which",
      .text = "What makes the client in a record: its address, or the base domain of its verified name, so that a pool which "

@@ -14,7 +14,9 @@
 enum {
     CROWD_MAX = 1000,
     QUEUE_MAX = 10000,
-    CLOSE_SEC = 10, /* a thread stuck in a dead disk's fsync is left behind */
+    CLOSE_SEC = 10,         /* a thread stuck in a dead disk's fsync is left behind */
+    RECORD_BYTES = 512,     /* measured: 235 with addresses of 18 bytes, in all tables, with the room that pages keep free */
+    SPARE_BYTES = 64 << 20, /* for copies of pages, and the reserves of round.c */
     PAGE_RECORDS = 500,
     PAGE_US = 50000
 };
@@ -83,11 +85,20 @@ static int start_threads(struct store *s)
     return rc;
 }
 
+/* Address space for as many records, with addresses longer than most (a VERP sender has a hundred bytes). */
+static size_t map_for(int64_t records)
+{
+    size_t each = (size_t)RECORD_BYTES, most = (SIZE_MAX / 2 - SPARE_BYTES) / each;
+    size_t n = records > 0 ? (size_t)records : 0;
+    return n == 0 ? 0 : (n < most ? n : most) * each + SPARE_BYTES;
+}
+
 static struct store *make(const struct store_config *config)
 {
     struct store *s = mem_zalloc(sizeof(*s));
     s->config = *config;
     s->config.crowd_max = config->crowd_max ? config->crowd_max : CROWD_MAX;
+    s->config.map_bytes = config->map_bytes ? config->map_bytes : map_for(config->max_records);
     s->config.queue_max = config->queue_max ? config->queue_max : QUEUE_MAX;
     s->config.wake = config->wake ? config->wake : nobody_wakes;
     pthread_mutex_init(&s->env_lock, NULL);

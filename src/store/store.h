@@ -16,7 +16,7 @@ struct store_config {
     const char *directory;   /* made with mode 700 if missing, parents too */
     int64_t max_records;     /* store max; 0: as the map allows */
     int64_t commit_pause_ms; /* 0 to 20: what comes within that time of a commit shares the next one */
-    size_t map_bytes;        /* of address space, 4 MiB or more; 0: 16 GiB or what there is */
+    size_t map_bytes;        /* of the file at most, 4 MiB or more; 0: room for max_records, else 16 GiB, or what there is */
     unsigned crowd_max;      /* unconfirmed tuples of one client before the rest share a record; 0: 1,000 */
     unsigned queue_max;      /* requests waiting before more are answered with failed; 0: 10,000 */
     bool bulk;               /* a tool: nobody else waits, imports may take large transactions */

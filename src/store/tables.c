@@ -139,7 +139,7 @@ static int open_env_somehow(struct tables *t, const char *directory, size_t map_
 {
     size_t bytes = map_bytes > MAP_BYTES_MIN ? map_bytes : map_bytes ? MAP_BYTES_MIN : MAP_BYTES_DEFAULT;
     int rc;
-    while ((rc = open_env(t, directory, bytes)) == ENOMEM && !map_bytes && bytes > MAP_BYTES_LEAST)
+    while ((rc = open_env(t, directory, bytes)) == ENOMEM && bytes > MAP_BYTES_LEAST)
         bytes /= 2;
     if (rc != 0)
         return rc;

@@ -339,6 +339,54 @@ static void a_clock_before_the_newest_record_expires_nothing(void)
     rig_free(r);
 }
 
+/* A machine that was off, or one whose clock is ahead: which of the two, nobody knows at the start. */
+static void a_start_long_after_the_newest_record_deletes_nothing(void)
+{
+    struct store_stats stats;
+    struct rig *r = rig_new();
+    if (!rig_open(r))
+        return;
+    (void)rig_ask(r, GREY_PASS, 1);
+    rig_close(r);
+    rig_pass(r, DAY - MINUTE, false);
+    if (!rig_open(r))
+        return;
+    (void)rig_ask(r, GREY_DECIDE, 2);
+    store_get_stats(r->store, &stats);
+    CHECK(!stats.expiry_suspended);
+    rig_close(r);
+    rig_pass(r, 40 * (int64_t)DAY, false);
+    if (!rig_open(r))
+        return;
+    (void)rig_ask(r, GREY_DECIDE, 3);
+    CHECK_INT(rig_ask(r, GREY_LOOK, 1)->state, GREY_AUTO);
+    store_get_stats(r->store, &stats);
+    CHECK(stats.expiry_suspended);
+    CHECK_INT(stats.expired, 0);
+    CHECK(rig_logged(r, "the clock is ahead of the newest record by"));
+    rig_pass(r, HOUR + 10, false);
+    for (unsigned i = 4; i < 100 && stats.expired == 0; i++) {
+        (void)rig_ask(r, GREY_DECIDE, i);
+        store_get_stats(r->store, &stats);
+    }
+    CHECK(stats.expired > 0);
+    CHECK_INT(rig_ask(r, GREY_LOOK, 1)->state, GREY_NEW);
+    rig_free(r);
+}
+
+static void its_map_is_as_large_as_its_records_want(void)
+{
+    struct store_stats stats;
+    struct rig *r = rig_new();
+    r->config.map_bytes = 0;
+    r->config.max_records = 5000000;
+    if (!rig_open(r))
+        return;
+    store_get_stats(r->store, &stats);
+    CHECK(stats.map_bytes >= (uint64_t)5000000 * 512 && stats.map_bytes < (uint64_t)3 << 30);
+    rig_free(r);
+}
+
 static void when_full_the_noisiest_network_makes_room(void)
 {
     struct rig *r = rig_new();
@@ -537,6 +585,8 @@ int main(void)
     TEST(expired_records_go);
     TEST(a_jump_of_the_clock_expires_nothing);
     TEST(a_clock_before_the_newest_record_expires_nothing);
+    TEST(a_start_long_after_the_newest_record_deletes_nothing);
+    TEST(its_map_is_as_large_as_its_records_want);
     TEST(when_full_the_noisiest_network_makes_room);
     TEST(full_of_what_must_stay_refuses);
     TEST(imports_merge);
