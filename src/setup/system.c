@@ -151,8 +151,8 @@ static enum directory directory_look(const struct looking *l, const char *path, 
  * The directory of a thing that the start makes. makes_last: it makes that directory too, but none above it. MISSING only where
  * it can be made; everything else that is wrong is told here.
  */
-static enum directory check_directory(struct looking *l, struct conf_where where, const char *path, bool makes_last,
-                                      struct stat *st)
+static enum directory check_directory(struct looking *l, enum diag_level level, struct conf_where where, const char *path,
+                                      bool makes_last, struct stat *st)
 {
     struct buf dir = {0}, above = {0}, why = {0};
     struct stat st_above;
@@ -169,7 +169,7 @@ static enum directory check_directory(struct looking *l, struct conf_where where
             found = DIRECTORY_BAD;
     }
     if (found == DIRECTORY_BAD)
-        diags_add(l->diags, DIAG_ERROR, where, NULL, "%s", buf_cstr(&why));
+        diags_add(l->diags, level, where, NULL, "%s", buf_cstr(&why));
     buf_fini(&dir);
     buf_fini(&above);
     buf_fini(&why);
@@ -218,7 +218,7 @@ static void check_unix(struct looking *l, const struct conf_listen *at, const ch
                   "no such group: %s", at->group);
         return;
     }
-    enum directory found = check_directory(l, at->where, path, true, &dir);
+    enum directory found = check_directory(l, DIAG_ERROR, at->where, path, true, &dir);
     if (found == DIRECTORY_BAD || found == DIRECTORY_UNSEEN)
         return;
     check_type(l, at->where, path, S_IFSOCK, "socket");
@@ -245,8 +245,26 @@ static void check_pidfile(struct looking *l)
     if (!path)
         return;
     struct conf_where where = origin(l->conf, "pidfile");
-    if (check_directory(l, where, path, false, &st) == DIRECTORY_THERE)
+    if (check_directory(l, DIAG_ERROR, where, path, false, &st) == DIRECTORY_THERE)
         check_type(l, where, path, S_IFREG, "regular file");
+}
+
+/* Mail flows without it, but for large messages that filters wait for: they are put off with 451. */
+static void check_spool(struct looking *l)
+{
+    if (!l->conf->set.spool)
+        return;
+    struct conf_where where = origin(l->conf, "spool");
+    struct buf inside = {0};
+    struct stat dir;
+    buf_printf(&inside, "%s/", l->conf->set.spool);
+    enum directory found = check_directory(l, DIAG_WARNING, where, buf_cstr(&inside), true, &dir);
+    if (found == DIRECTORY_THERE && l->user.known &&
+        !who_may(&l->user, MAY_WRITE | MAY_SEARCH, dir.st_uid, dir.st_gid, dir.st_mode))
+        diags_add(l->diags, DIAG_WARNING, where, NULL,
+                  "%s is not writable for %s: large messages that filters wait for are put off", l->conf->set.spool,
+                  l->user.name);
+    buf_fini(&inside);
 }
 
 void system_check(const struct conf *c, const struct system_question *q, struct diags *diags)
@@ -259,6 +277,7 @@ void system_check(const struct conf *c, const struct system_question *q, struct 
         if (slice_has_prefix(slice_cstr(c->listens[i].address), "unix:"))
             check_unix(&l, &c->listens[i], c->listens[i].address + strlen("unix:"));
     check_pidfile(&l);
+    check_spool(&l);
     free(l.user.name);
     free(l.mta.name);
 }

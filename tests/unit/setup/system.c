@@ -117,6 +117,23 @@ static void looks_at_directories(void)
     CHECK(stat(path, &st) < 0); /* nothing is made */
 }
 
+/* Without a spool mail flows, so it is no error. */
+static void looks_at_the_spool(void)
+{
+    static const struct expected rows[] = {
+        {"user \"bin\"\n" LISTEN_FINE "spool \"%D/own\"", "-", 0, 0, {0}},
+        {"user \"bin\"\n" LISTEN_FINE "spool \"%D/new\"", "-", 0, 0, {0}},
+        {"user \"bin\"\n" LISTEN_FINE "spool \"%D/new/er\"",
+         "-",
+         0,
+         1,
+         {"t.conf:4:1: warning: there is no directory %D/new/er, and"}},
+        {"user \"bin\"\n" LISTEN_FINE "spool \"%D/file\"", "-", 0, 1, {"%D/file is no directory"}},
+        {"user \"bin\"\n" LISTEN_FINE "spool \"%D/theirs\"", "-", 0, 1, {"%D/theirs is not writable for bin"}},
+    };
+    check_all(rows, COUNT_OF(rows), false);
+}
+
 static void looks_for_the_user(void)
 {
     bool root = geteuid() == 0;
@@ -193,6 +210,7 @@ int main(void)
     TEST(looks_for_the_user);
     if (getpwnam("daemon") && getpwnam("bin")) {
         TEST(says_when_the_mta_cannot_reach_the_socket);
+        TEST(looks_at_the_spool);
         TEST(says_when_a_socket_cannot_be_made_again);
     }
     int status = TEST_END();
