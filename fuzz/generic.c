@@ -71,8 +71,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 17)
         return 0;
-    struct ip ip = {.family = data[0] & 1 ? IP_V4 : IP_V6};
-    memcpy(ip.bytes, data + 1, ip.family == IP_V4 ? 4 : 16);
+    struct ip ip = {.family = data[0] & 1 ? IP_V4 : data[0] & 2 ? IP_NONE : IP_V6};
+    memcpy(ip.bytes, data + 1, ip.family == IP_V4 ? 4 : ip.family == IP_V6 ? 16 : 0);
     struct slice rest = slice_of(data + 17, size - 17);
     judge(&ip, rest);
     compile(rest);

@@ -19,6 +19,7 @@ int cli_usage(const struct command *c, const char *why);
 struct plan *cli_plan(const char *path);
 
 int cli_explain(const struct command *c, int argc, char **argv);
+int cli_judge(const struct command *c, int argc, char **argv);
 int cli_import(const struct command *c, int argc, char **argv);
 int cli_import_manager(const struct command *c, int argc, char **argv); /* argv[0] is "milter-manager" */
 int cli_detect(const struct command *c, int argc, char **argv);

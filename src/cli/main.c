@@ -9,6 +9,8 @@
 static const struct command commands[] = {
     {"explain", cli_explain, "[options] NAME ADDRESS SENDER RECIPIENT",
      "what would happen to a mail, and which line decides"},
+    {"judge", cli_judge, "[-f FILE] NAME ADDRESS | -",
+     "what generic_rdns sees of a host name; or of each line \"name TAB address\" of standard input"},
     {"import", cli_import, "[-f FILE] DUMP | milter-manager FILE|-",
      "read milter-greylist's dump into the store;\n"
      "      or print the tarsier.conf for what `milter-manager --show-config` has printed into FILE"},

@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "base/ip.h"
 #include "conf/diag.h"
+#include "conf/generic.h"
 
 /* ---- global settings: one row a setting in settings.c; the printer, the checker and the manual page read the same rows ---- */
 
@@ -155,6 +156,8 @@ enum conf_expr_op { CONF_EXPR_TERM, CONF_EXPR_NOT, CONF_EXPR_AND, CONF_EXPR_OR }
 
 enum conf_term_kind {
     CONF_TERM_S25R,
+    CONF_TERM_GENERIC_RDNS,
+    CONF_TERM_UNKNOWN_CLIENT,
     CONF_TERM_REMOTE,
     CONF_TERM_AUTHENTICATED,
     CONF_TERM_UNAUTHENTICATED,
@@ -276,6 +279,21 @@ struct conf_s25r_entry {
     struct conf_regex regex;
 };
 
+/* generic_rdns words CLASS { "dyn" "dhcp*" … }: letters, in small ones, with a `*` at either end or none. */
+struct conf_generic_word {
+    struct conf_where where;
+    struct slice text;
+};
+
+/* What generic_rdns counts. The defaults of conf/generic.h, as far as no statement has changed them. */
+struct conf_generic {
+    struct conf_generic_word *words[CONF_GENERIC_CLASSES];
+    size_t n_words[CONF_GENERIC_CLASSES];
+    struct conf_where words_where[CONF_GENERIC_CLASSES];
+    int64_t weight[CONF_GENERIC_WEIGHTS], threshold;
+    struct conf_where weight_where[CONF_GENERIC_WEIGHTS], threshold_where;
+};
+
 struct conf_listen {
     struct conf_where where;
     const char *address; /* "unix:/path", "inet:port@host", "inet6:port@host", normalised from socket too */
@@ -298,6 +316,7 @@ struct conf {
     struct conf_s25r_entry *s25r_white, *s25r_black; /* defaults until a statement replaces them */
     size_t n_s25r_white, n_s25r_black;
     struct conf_where s25r_white_where, s25r_black_where;
+    struct conf_generic generic;
     struct conf_condition **conditions; /* in the order of the file */
     size_t n_conditions;
     struct conf_dnsbl *dnsbls;

@@ -9,6 +9,7 @@
 
 /* The classes of words, in the order of match/generic.h's enum generic_class. */
 enum { CONF_GENERIC_CLASSES = 5, CONF_GENERIC_WEIGHTS = 8, CONF_GENERIC_THRESHOLD = 3, CONF_GENERIC_MAX_POINTS = 100 };
+enum { CONF_GENERIC_WORD_MAX = 63, CONF_GENERIC_WORDS_MAX = 1000 }; /* letters of a word; words of a class */
 
 struct conf_generic_class {
     const char *name, *text; /* "dynamic"; what its words say */

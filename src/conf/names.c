@@ -28,6 +28,8 @@ static const struct name names[] = {
     {"include", STATEMENT, NULL},
     {"filter", STATEMENT | CONDITION, NULL},
     {"s25r", STATEMENT | CONDITION, NULL},
+    {"generic_rdns", STATEMENT | CONDITION, NULL},
+    {"unknown_client", CONDITION, NULL},
     {"racl", STATEMENT, NULL},
     {"acl", STATEMENT, NULL},
     {"list", STATEMENT | CLAUSE | CONDITION, NULL},

@@ -390,6 +390,7 @@ static const struct {
     {"network", parse_network},
     {"trust", parse_trust},
     {"s25r", parse_s25r},
+    {"generic_rdns", parse_generic},
     {"listen", parse_listen},
     {"socket", parse_socket},
     {"include", parse_include},
@@ -555,6 +556,7 @@ static void keep_all(struct parser *p)
     c->n_s25r_white = p->white.count;
     c->s25r_black = parse_keep(p, &p->black, sizeof(*c->s25r_black));
     c->n_s25r_black = p->black.count;
+    parse_generic_keep(p);
     c->files = parse_keep(p, &p->files, sizeof(*c->files));
     c->n_files = p->files.count;
 }
@@ -571,6 +573,7 @@ struct conf *conf_load(const struct conf_source *source, const char *path, struc
             slice_cstr(s25r_defaults[i]);
     for (size_t i = 0; i < COUNT_OF(trust_defaults); i++)
         ((struct conf_item *)parse_push(&p->trust, sizeof(struct conf_item)))->text = slice_cstr(trust_defaults[i]);
+    parse_generic_defaults(p);
     parse_file(p, arena_cstr(&c->arena, slice_cstr(path)), NULL);
     keep_all(p);
     struct parse_vec *const vecs[] = {&p->listens, &p->lists, &p->bad_names, &p->acls,       &p->legacy, &p->filters,
@@ -578,6 +581,8 @@ struct conf *conf_load(const struct conf_source *source, const char *path, struc
                                       &p->remote,  &p->trust, &p->items,     &p->clauses,    &p->headers};
     for (size_t i = 0; i < COUNT_OF(vecs); i++)
         free(vecs[i]->items);
+    for (size_t i = 0; i < CONF_GENERIC_CLASSES; i++)
+        free(p->generic[i].items);
     free(p);
     conf_check(c, diags);
     return c;

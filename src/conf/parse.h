@@ -56,10 +56,11 @@ struct parser {
     struct parse_vec filters;    /* struct conf_filter */
     struct parse_vec conditions; /* struct conf_condition * */
     struct parse_vec dnsbls;     /* struct conf_dnsbl */
-    struct parse_vec local, remote, trust;    /* struct conf_item */
-    struct parse_vec white, black;            /* struct conf_s25r_entry */
-    struct parse_vec files;                   /* const char * */
-    struct parse_vec items, clauses, headers; /* of the statement being read */
+    struct parse_vec local, remote, trust;          /* struct conf_item */
+    struct parse_vec white, black;                  /* struct conf_s25r_entry */
+    struct parse_vec generic[CONF_GENERIC_CLASSES]; /* struct conf_generic_word */
+    struct parse_vec files;                         /* const char * */
+    struct parse_vec items, clauses, headers;       /* of the statement being read */
     unsigned expr_terms;
 };
 
@@ -98,6 +99,8 @@ bool parse_brace_is_missing(struct parser *p, const struct token *t, const struc
 /* Braces of a list of things (parse_list.c): into them, and after the closing one to the statement's end. */
 bool parse_open_brace(struct parser *p);
 bool parse_close_statement(struct parser *p);
+/* Go behind an item that could not be read, so that the others still are. */
+void parse_skip_item(struct parser *p, unsigned mode);
 /* Items up to the closing brace, into `to`; the ones that cannot be read are left out. *all_good: there was none such. */
 bool parse_items(struct parser *p, const struct token *word, enum conf_clause_kind kind, struct parse_vec *to,
                  bool *all_good);
@@ -159,6 +162,10 @@ bool parse_socket(struct parser *p, const struct token *word);
 bool parse_listen(struct parser *p, const struct token *word);
 bool parse_list(struct parser *p, const struct token *word);
 bool parse_s25r(struct parser *p, const struct token *word);
+bool parse_generic(struct parser *p, const struct token *word);
+/* parse_generic.c: the built-in words and weights; what was gathered, into the configuration. */
+void parse_generic_defaults(struct parser *p);
+void parse_generic_keep(struct parser *p);
 bool parse_filter(struct parser *p, const struct token *word);
 bool parse_condition(struct parser *p, const struct token *word);
 bool parse_dnsrbl(struct parser *p, const struct token *word);

@@ -35,8 +35,7 @@ bool parse_brace_is_missing(struct parser *p, const struct token *t, const struc
     return true;
 }
 
-/* Go behind an item that could not be read, so that the others still are. */
-static void skip_item(struct parser *p, unsigned mode)
+void parse_skip_item(struct parser *p, unsigned mode)
 {
     struct token t = parse_peek(p, mode);
     struct slice chunk = lex_chunk(&p->lx, &t);
@@ -120,7 +119,7 @@ bool parse_items(struct parser *p, const struct token *word, enum conf_clause_ki
             *(struct conf_item *)parse_push(to, sizeof(item)) = item;
         } else {
             *all_good = false;
-            skip_item(p, kind == CONF_CLAUSE_ADDR ? 0 : mode | LEX_REGEX);
+            parse_skip_item(p, kind == CONF_CLAUSE_ADDR ? 0 : mode | LEX_REGEX);
         }
     }
     (void)parse_next(p, mode);
@@ -213,7 +212,7 @@ bool parse_s25r(struct parser *p, const struct token *word)
         if (s25r_entry(p, &entry))
             *(struct conf_s25r_entry *)parse_push(entries, sizeof(entry)) = entry;
         else
-            skip_item(p, LEX_REGEX);
+            parse_skip_item(p, LEX_REGEX);
     }
     (void)parse_next(p, LEX_REGEX);
     *(white ? &p->c->s25r_white_where : &p->c->s25r_black_where) = word->where;

@@ -12,6 +12,8 @@ static const struct {
     enum conf_term_kind kind;
 } terms[] = {
     {"s25r", CONF_TERM_S25R},
+    {"generic_rdns", CONF_TERM_GENERIC_RDNS},
+    {"unknown_client", CONF_TERM_UNKNOWN_CLIENT},
     {"remote", CONF_TERM_REMOTE},
     {"authenticated", CONF_TERM_AUTHENTICATED},
     {"unauthenticated", CONF_TERM_UNAUTHENTICATED},
@@ -259,6 +261,8 @@ bool parse_term(struct parser *p, const struct token *w, struct conf_expr *e)
     case CONF_TERM_MACRO:
         return parse_macro(p, term);
     case CONF_TERM_S25R:
+    case CONF_TERM_GENERIC_RDNS:
+    case CONF_TERM_UNKNOWN_CLIENT:
     case CONF_TERM_REMOTE:
     case CONF_TERM_AUTHENTICATED:
     case CONF_TERM_UNAUTHENTICATED:

@@ -19,7 +19,7 @@ struct printer {
 
 /* ---- small parts ---- */
 
-static void put_origin(const struct conf_where *w, struct buf *out)
+void print_origin(struct buf *out, const struct conf_where *w)
 {
     if (!w->file) {
         buf_put_cstr(out, "# default\n");
@@ -29,6 +29,14 @@ static void put_origin(const struct conf_where *w, struct buf *out)
     for (const char *s = w->file; *s; s++) /* a newline in the name would end the comment */
         buf_put_byte(out, (uint8_t)*s < 0x20 || *s == 0x7f ? '?' : *s);
     buf_printf(out, ":%u\n", w->line);
+}
+
+void print_padded_origin(struct buf *out, size_t from, const struct conf_where *where)
+{
+    do
+        buf_put_byte(out, ' ');
+    while (out->len < from + ORIGIN_COLUMN);
+    print_origin(out, where);
 }
 
 /* ---- ACL lines ---- */
@@ -111,10 +119,7 @@ static void want_extended(struct printer *p, const struct conf_regex *re)
 static void pad_origin(struct printer *p, size_t from, const struct conf_where *where)
 {
     print_end_backslash(p->out, false);
-    do
-        buf_put_byte(p->out, ' ');
-    while (p->out->len < from + ORIGIN_COLUMN);
-    put_origin(where, p->out);
+    print_padded_origin(p->out, from, where);
 }
 
 static void put_settings(struct printer *p)
@@ -134,7 +139,7 @@ static void put_listens(struct printer *p)
     for (size_t i = 0; i < p->c->n_listens; i++) {
         const struct conf_listen *l = &p->c->listens[i];
         buf_put_byte(p->out, '\n');
-        put_origin(&l->where, p->out);
+        print_origin(p->out, &l->where);
         buf_put_cstr(p->out, "listen ");
         print_string(l->address, p->out, false);
         if (l->mode >= 0)
@@ -152,7 +157,7 @@ static void put_lists(struct printer *p)
     for (size_t i = 0; i < p->c->n_lists; i++) {
         const struct conf_list *l = p->c->lists[i];
         buf_put_byte(p->out, '\n');
-        put_origin(&l->where, p->out);
+        print_origin(p->out, &l->where);
         for (size_t k = 0; k < l->n_items; k++) /* one statement: all its regexes are of one sort */
             if (l->items[k].is_regex)
                 want_extended(p, &l->items[k].regex);
@@ -172,7 +177,7 @@ static void put_s25r(struct printer *p, const char *which, const struct conf_s25
                      const struct conf_where *where)
 {
     buf_put_byte(p->out, '\n');
-    put_origin(where, p->out);
+    print_origin(p->out, where);
     if (n && entries[0].is_regex)
         want_extended(p, &entries[0].regex);
     buf_printf(p->out, "s25r %s {\n", which);
@@ -200,7 +205,7 @@ static void put_dnsbls(struct printer *p)
     for (size_t i = 0; i < p->c->n_dnsbls; i++) {
         const struct conf_dnsbl *d = &p->c->dnsbls[i];
         buf_put_byte(p->out, '\n');
-        put_origin(&d->where, p->out);
+        print_origin(p->out, &d->where);
         buf_put_cstr(p->out, "dnsrbl ");
         print_string(d->name, p->out, false);
         buf_printf(p->out, " \"%s\"", d->zone);
@@ -215,7 +220,7 @@ static void put_items(struct printer *p, const char *head, enum conf_clause_kind
                       size_t n, const struct conf_where *where)
 {
     buf_put_byte(p->out, '\n');
-    put_origin(where, p->out);
+    print_origin(p->out, where);
     if (n && items[0].is_regex)
         want_extended(p, &items[0].regex);
     buf_printf(p->out, "%s {\n", head);
@@ -240,7 +245,7 @@ static void put_conditions(struct printer *p, size_t *done, size_t n_filters)
         const struct conf_condition *condition = p->c->conditions[*done];
         const struct conf_regex *re = print_expr_regex(condition->expr);
         buf_put_byte(p->out, '\n');
-        put_origin(&condition->where, p->out);
+        print_origin(p->out, &condition->where);
         if (re)
             want_extended(p, re);
         buf_put_cstr(p->out, "condition ");
@@ -269,7 +274,7 @@ static void put_filter(struct printer *p, const struct conf_filter *f)
     const struct settings_table *table = settings_filter();
     const struct conf_regex *re = f->when ? print_expr_regex(f->when) : NULL;
     buf_put_byte(p->out, '\n');
-    put_origin(&f->where, p->out);
+    print_origin(p->out, &f->where);
     if (re)
         want_extended(p, re);
     buf_put_cstr(p->out, "filter ");
@@ -327,7 +332,7 @@ static void put_acls(struct printer *p)
     for (size_t i = 0; i < p->c->n_acls; i++) {
         const struct conf_acl *acl = &p->c->acls[i];
         buf_put_byte(p->out, '\n');
-        put_origin(&acl->where, p->out);
+        print_origin(p->out, &acl->where);
         for (size_t k = 0; k < acl->n_clauses; k++)
             if (acl->clauses[k].kind < CONF_CLAUSE_LIST && acl->clauses[k].item.is_regex)
                 want_extended(p, &acl->clauses[k].item.regex);
@@ -345,6 +350,7 @@ void conf_print(const struct conf *c, struct buf *out)
     put_lists(&p);
     put_s25r(&p, "whitelist", c->s25r_white, c->n_s25r_white, &c->s25r_white_where);
     put_s25r(&p, "blacklist", c->s25r_black, c->n_s25r_black, &c->s25r_black_where);
+    print_generic(&c->generic, out);
     put_dnsbls(&p);
     put_items(&p, "network local", CONF_CLAUSE_ADDR, c->net_local, c->n_net_local, &c->net_local_where);
     put_items(&p, "network remote", CONF_CLAUSE_ADDR, c->net_remote, c->n_net_remote, &c->net_remote_where);
@@ -352,6 +358,6 @@ void conf_print(const struct conf *c, struct buf *out)
     put_filters(&p);
     put_acls(&p);
     buf_put_byte(out, '\n');
-    put_origin(&c->origin[row], out);
+    print_origin(out, &c->origin[row]);
     buf_printf(out, "extendedregex %s\n", c->set.extendedregex ? "yes" : "no");
 }

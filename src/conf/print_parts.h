@@ -19,4 +19,10 @@ void print_expr(const struct conf_expr *e, struct buf *out, bool one_line);
 /* A regex of the expression itself, not of the conditions it names; NULL: none. All of one statement are of one sort. */
 const struct conf_regex *print_expr_regex(const struct conf_expr *e);
 
+/* A line that tells where the following comes from. */
+void print_origin(struct buf *out, const struct conf_where *where);
+/* Blanks and the origin as a comment, behind what begins at byte `from`; ends the line. */
+void print_padded_origin(struct buf *out, size_t from, const struct conf_where *where);
+void print_generic(const struct conf_generic *g, struct buf *out);
+
 #endif

@@ -79,13 +79,30 @@ static void put_s25r(const struct policy_why *why, struct buf *out)
         buf_printf(out, " (judged while the look-up fails)");
 }
 
+/* Also where no filter's condition asks for it: then the policy has no list of its own. */
+static void put_generic(const struct plan *plan, const struct policy_facts *facts, struct buf *out)
+{
+    struct domain_list *own = plan->domains ? NULL : domain_list_open();
+    struct generic_verdict v;
+    policy_judge_name(plan->policy, own ? own : plan->domains, policy_judged_name(facts), &facts->client, &v);
+    buf_printf(out, "%s   ", truths[v.selected ? POLICY_YES : POLICY_NO]);
+    generic_put_reasons(&v, out);
+    buf_printf(out, "%s%d point%s; from %d on it holds", v.n_reasons ? ": " : "", v.points, v.points == 1 ? "" : "s",
+               (int)plan->conf->generic.threshold);
+    domain_list_free(own);
+}
+
 static void put_condition(const struct plan *plan, const char *name, const struct policy_facts *facts, struct buf *out)
 {
     enum policy_truth truth;
-    struct policy_why why = {.s25r_rule = -1};
+    struct policy_why why;
     if (policy_condition(plan->policy, name, facts, &truth, &why) != ERR_NONE)
         return;
-    buf_printf(out, "    %-16s %s", name, truths[truth]);
+    buf_printf(out, "    %-16s ", name);
+    if (strcmp(name, "generic_rdns") == 0)
+        put_generic(plan, facts, out);
+    else
+        buf_put_cstr(out, truths[truth]);
     if (strcmp(name, "s25r") == 0)
         put_s25r(&why, out);
     buf_put_byte(out, '\n');
@@ -113,7 +130,8 @@ static void put_filter(const struct plan *plan, size_t number, const struct poli
 
 static void put_conditions(const struct plan *plan, const struct policy_facts *facts, struct buf *out)
 {
-    static const char *const names[] = {"s25r", "remote", "authenticated", "unauthenticated"};
+    static const char *const names[] = {"s25r",   "generic_rdns",  "unknown_client",
+                                        "remote", "authenticated", "unauthenticated"};
     buf_put_cstr(out, "\nconditions\n");
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         put_condition(plan, names[i], facts, out);

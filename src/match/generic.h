@@ -100,7 +100,7 @@ void generic_judge(const struct generic_rules *rules, const struct domain_list *
 /* How the name, below its base domain, spells the address; words and digits count for nothing here. */
 enum generic_spelling generic_spells(const struct domain_list *list, struct slice name, const struct ip *ip);
 
-/* The same of a text, whatever it is part of. */
+/* The same of a text, whatever it is part of. Of an address that is not known (IP_NONE) only FORM can be told. */
 enum generic_spelling generic_spelling(struct slice text, const struct ip *ip);
 
 /* "+4 the name spells the four numbers of the address" */

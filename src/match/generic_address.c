@@ -311,18 +311,25 @@ static bool has_all_nibbles(struct slice text)
     return false;
 }
 
+static bool has_form(struct slice text)
+{
+    return has_joined_groups(text) || has_all_nibbles(text);
+}
+
 static enum generic_spelling spelling_ipv6(struct slice text, const uint8_t bytes[16])
 {
     if (spells_half(text, bytes))
         return GENERIC_SPELLS_HALF;
     if (spells_groups(text, bytes))
         return GENERIC_SPELLS_GROUPS;
-    return has_joined_groups(text) || has_all_nibbles(text) ? GENERIC_SPELLS_FORM : GENERIC_SPELLS_NOTHING;
+    return has_form(text) ? GENERIC_SPELLS_FORM : GENERIC_SPELLS_NOTHING;
 }
 
 enum generic_spelling generic_spelling(struct slice text, const struct ip *ip)
 {
     if (ip->family == IP_V4)
         return spelling_ipv4(text, ip->bytes);
-    return ip->family == IP_V6 ? spelling_ipv6(text, ip->bytes) : GENERIC_SPELLS_NOTHING;
+    if (ip->family == IP_V6)
+        return spelling_ipv6(text, ip->bytes);
+    return has_form(text) ? GENERIC_SPELLS_FORM : GENERIC_SPELLS_NOTHING;
 }

@@ -12,16 +12,17 @@ static void plan_free(struct plan *p)
 {
     policy_free(p->policy); /* looks into conf */
     conf_free(p->conf);
-    domain_list_free(p->domains);
+    domain_list_free(p->own_domains);
     free(p->hostname);
     for (int i = 0; i < PLAN_MTA_STAGES; i++)
         free(p->mta_macros[i]);
     free(p);
 }
 
-static struct domain_list *open_domains(const struct conf *conf, struct diags *diags)
+/* The policy's, where it has one: one list is enough. */
+static struct domain_list *open_domains(const struct plan *p, struct diags *diags)
 {
-    if (conf->set.hostkey != CONF_HOSTKEY_DOMAIN)
+    if (p->conf->set.hostkey != CONF_HOSTKEY_DOMAIN || policy_domains(p->policy))
         return NULL;
     struct domain_list *domains = domain_list_open();
     if (!domains)
@@ -40,7 +41,8 @@ struct plan *plan_build(const struct conf_source *source, const char *path, cons
     p->set = &p->conf->set;
     /* Compiled also when the file has errors: so that all of them are told at once. */
     p->policy = policy_compile(p->conf, diags);
-    p->domains = open_domains(p->conf, diags);
+    p->own_domains = open_domains(p, diags);
+    p->domains = p->own_domains ? p->own_domains : policy_domains(p->policy);
     if (diags->errors > errors_before) {
         plan_free(p);
         return NULL;

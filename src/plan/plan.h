@@ -17,9 +17,9 @@ struct plan {
     struct conf *conf;
     const struct conf_settings *set; /* conf's */
     struct policy *policy;
-    struct domain_list
-        *domains;   /* NULL: not wanted (hostkey address), or no Public Suffix List to be had: then the address */
-    char *hostname; /* ours, for %V when {j} is absent */
+    const struct domain_list *domains; /* NULL: not wanted (hostkey address), or there is none: then the address */
+    struct domain_list *own_domains;   /* the same, where it is not the policy's */
+    char *hostname;                    /* ours, for %V when {j} is absent */
     /* milter_*_macros of the MTA's own configuration, by stage (milter/protocol.h); NULL: not set there, or not to be read */
     char *mta_macros[PLAN_MTA_STAGES];
     bool without_children; /* nobody is asked but the greylist filter: for `tarsier explain` */

@@ -319,6 +319,54 @@ static void compile_network(const struct conf_item *items, size_t n, struct ipse
     ipset_seal(to);
 }
 
+/* ---- generic_rdns ---- */
+
+_Static_assert((int)CONF_GENERIC_CLASSES == (int)GENERIC_CLASSES, "the configuration's classes are the matcher's");
+_Static_assert((int)CONF_GENERIC_WEIGHTS == (int)GENERIC_FEATURES, "the configuration's weights are the matcher's");
+
+static void compile_words(struct compiler *c)
+{
+    const struct conf_generic *g = &c->p->conf->generic;
+    size_t n = 0, bad = 0;
+    for (size_t class = 0; class < GENERIC_CLASSES; class ++)
+        n += g->n_words[class];
+    struct generic_pattern *patterns = mem_alloc((n + 1) * sizeof(*patterns));
+    const struct conf_where **wheres = mem_alloc((n + 1) * sizeof(*wheres));
+    n = 0;
+    for (size_t class = 0; class < GENERIC_CLASSES; class ++)
+        for (size_t i = 0; i < g->n_words[class]; i++, n++) {
+            patterns[n] = (struct generic_pattern){(enum generic_class) class, g->words[class][i].text};
+            wheres[n] = &g->words[class][i].where;
+        }
+    if (generic_words_new(patterns, n, &c->p->generic_words, &bad) != ERR_NONE)
+        diags_add(c->diags, DIAG_ERROR, *wheres[bad], NULL, "the words of generic_rdns have more than %d letters",
+                  GENERIC_WORDS_MAX_STATES);
+    free(patterns);
+    free(wheres);
+}
+
+static void compile_generic(struct compiler *c)
+{
+    const struct conf_generic *g = &c->p->conf->generic;
+    compile_words(c);
+    c->p->generic.words = c->p->generic_words;
+    c->p->generic.threshold = (int)g->threshold;
+    for (size_t i = 0; i < GENERIC_FEATURES; i++)
+        c->p->generic.weight[i] = (int)g->weight[i];
+}
+
+/* After it is known who asks. */
+static void open_domains(struct compiler *c)
+{
+    struct policy *p = c->p;
+    if (!(p->needs & POLICY_NEEDS_DOMAINS))
+        return;
+    p->domains = domain_list_open();
+    if (!p->domains)
+        diags_add(c->diags, DIAG_WARNING, (struct conf_where){0}, "install the package publicsuffix",
+                  "no Public Suffix List: generic_rdns never holds");
+}
+
 /* ---- what must be asked of the MTA ---- */
 
 void compile_note_items(struct policy *p, const struct policy_items *items)
@@ -385,9 +433,11 @@ struct policy *policy_compile(const struct conf *conf, struct diags *diags)
     compile_network(conf->net_remote, conf->n_net_remote, &p->net_remote);
     compile_s25r(&c, conf->s25r_white, conf->n_s25r_white, &p->s25r_white);
     compile_s25r(&c, conf->s25r_black, conf->n_s25r_black, &p->s25r_black);
+    compile_generic(&c);
     if (p->n_filters == 0 || (p->greylist < p->n_filters && p->filters[p->greylist].enabled))
         note_acls(p); /* else no line is ever evaluated */
     compile_note_filters(p);
+    open_domains(&c);
     return p;
 }
 
@@ -406,6 +456,8 @@ void policy_free(struct policy *p)
     free_names(&p->s25r_white);
     free_names(&p->s25r_black);
     free_names(&p->trust);
+    generic_words_free(p->generic_words);
+    domain_list_free(p->domains);
     free(p->macros);
     arena_fini(&p->arena);
     free(p);

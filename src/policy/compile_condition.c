@@ -83,6 +83,8 @@ static void compile_term(struct compiler *c, const struct conf_expr *expr, struc
         cond->per_recipient = t->condition && t->condition->root->per_recipient;
         return;
     case CONF_TERM_S25R:
+    case CONF_TERM_GENERIC_RDNS:
+    case CONF_TERM_UNKNOWN_CLIENT:
     case CONF_TERM_REMOTE:
     case CONF_TERM_AUTHENTICATED:
     case CONF_TERM_UNAUTHENTICATED:
@@ -177,7 +179,11 @@ static void note_condition(struct policy *p, const struct policy_condition *cond
 static void note_term(struct policy *p, const struct term *t)
 {
     switch (t->kind) {
+    case CONF_TERM_GENERIC_RDNS:
+        p->needs |= POLICY_NEEDS_NAME | POLICY_NEEDS_DOMAINS;
+        return;
     case CONF_TERM_S25R:
+    case CONF_TERM_UNKNOWN_CLIENT:
         p->needs |= POLICY_NEEDS_NAME;
         return;
     case CONF_TERM_AUTHENTICATED:

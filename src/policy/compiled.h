@@ -5,6 +5,7 @@
 #ifndef TARSIER_POLICY_COMPILED_H
 #define TARSIER_POLICY_COMPILED_H
 
+#include "match/generic.h"
 #include "policy/ipset.h"
 #include "policy/policy.h"
 #include "policy/textset.h"
@@ -108,6 +109,9 @@ struct policy {
     uint32_t n_memos, n_recipient_memos;
     struct ipset net_local, net_remote;
     struct name_list s25r_white, s25r_black, trust;
+    struct generic_rules generic;
+    struct generic_words *generic_words; /* ours; NULL: they could not be compiled */
+    struct domain_list *domains;         /* NULL: no condition asks for one, or there is none */
     unsigned needs;
     const char **macros; /* NULL-terminated */
     size_t n_macros, macros_cap;

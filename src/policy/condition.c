@@ -135,6 +135,8 @@ enum policy_truth policy_when(const struct policy *p, const struct policy_facts 
 /* Those that stand without an argument. */
 static const struct cond plain_terms[] = {
     {.name = "s25r", .term = {.kind = CONF_TERM_S25R}},
+    {.name = "generic_rdns", .term = {.kind = CONF_TERM_GENERIC_RDNS}},
+    {.name = "unknown_client", .term = {.kind = CONF_TERM_UNKNOWN_CLIENT}},
     {.name = "remote", .term = {.kind = CONF_TERM_REMOTE}},
     {.name = "authenticated", .term = {.kind = CONF_TERM_AUTHENTICATED}},
     {.name = "unauthenticated", .term = {.kind = CONF_TERM_UNAUTHENTICATED}},

@@ -8,6 +8,7 @@
 #include "conf/conf.h"
 #include "grey/request.h"
 #include "policy/format.h"
+#include "match/generic.h"
 #include "match/regex.h"
 #include "policy/reason.h"
 
@@ -16,15 +17,16 @@ struct policy;
 /* What is asked of the MTA and of others only when some line, condition or format wants it. */
 enum policy_need {
     POLICY_NEEDS_HELO = 1u << 0,
-    POLICY_NEEDS_AUTH = 1u << 1,    /* {auth_type} {auth_authen} */
-    POLICY_NEEDS_TLS = 1u << 2,     /* {verify} {cert_subject} */
-    POLICY_NEEDS_STORE = 1u << 3,   /* some line can greylist or hold */
-    POLICY_NEEDS_HOLD = 1u << 4,    /* some line holds: watch the client, see ABORT */
-    POLICY_NEEDS_EOM = 1u << 5,     /* some header may be added (X-Greylist, addheader) */
-    POLICY_NEEDS_DATA = 1u << 6,    /* delayedreject */
-    POLICY_NEEDS_NAME = 1u << 7,    /* s25r: {client_resolve} {client_ptr} */
-    POLICY_NEEDS_HEADERS = 1u << 8, /* some condition reads headers */
-    POLICY_NEEDS_BODY = 1u << 9,    /* … or the body, or the message's size */
+    POLICY_NEEDS_AUTH = 1u << 1,     /* {auth_type} {auth_authen} */
+    POLICY_NEEDS_TLS = 1u << 2,      /* {verify} {cert_subject} */
+    POLICY_NEEDS_STORE = 1u << 3,    /* some line can greylist or hold */
+    POLICY_NEEDS_HOLD = 1u << 4,     /* some line holds: watch the client, see ABORT */
+    POLICY_NEEDS_EOM = 1u << 5,      /* some header may be added (X-Greylist, addheader) */
+    POLICY_NEEDS_DATA = 1u << 6,     /* delayedreject */
+    POLICY_NEEDS_NAME = 1u << 7,     /* s25r and its like: {client_resolve} {client_ptr} */
+    POLICY_NEEDS_HEADERS = 1u << 8,  /* some condition reads headers */
+    POLICY_NEEDS_BODY = 1u << 9,     /* … or the body, or the message's size */
+    POLICY_NEEDS_DOMAINS = 1u << 10, /* generic_rdns: the Public Suffix List */
 };
 
 /*
@@ -136,6 +138,17 @@ struct policy_facts {
  */
 struct slice policy_client_name(const struct policy_facts *f);
 
+/* The name that is judged: the verified one, while the look-up fails {client_ptr}; NONE: there is none. */
+struct slice policy_judged_name(const struct policy_facts *f);
+
+/*
+ * What generic_rdns sees of a name, on the Public Suffix List given. policy_domains: the policy's own list, NULL where no condition
+ * asks for it.
+ */
+void policy_judge_name(const struct policy *p, const struct domain_list *domains, struct slice name, const struct ip *ip,
+                       struct generic_verdict *out);
+const struct domain_list *policy_domains(const struct policy *p);
+
 /* ---- conditions ---- */
 
 /*
@@ -151,7 +164,10 @@ struct policy_why {
     int s25r_rule;         /* 0 to 6; -1: none hit */
     const char *s25r_list; /* "whitelist" or "blacklist" entry that settled it, as written; NULL: none */
     bool unknown;          /* a filter is asked because its condition is POLICY_UNKNOWN */
-    bool s25r_temp;        /* judged by {client_ptr}, or let pass, because the look-up failed for now */
+    bool is_nameless;      /* unknown_client: the client has no verified name */
+    bool is_generic;       /* generic_rdns has selected its name, by so many points: */
+    int generic_points;
+    bool s25r_temp; /* judged by {client_ptr}, or let pass, because the look-up failed for now */
 };
 
 /* Whether the greylist filter is asked for this client; YES when the file has no filter. LATER: ask again at the next stage. */

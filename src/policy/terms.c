@@ -327,6 +327,10 @@ static enum policy_truth judge_kind(const struct question *q, struct policy_why 
     switch (q->t->kind) {
     case CONF_TERM_S25R:
         return s25r_judge(p, f, why);
+    case CONF_TERM_GENERIC_RDNS:
+        return generic_judge_client(p, f, why);
+    case CONF_TERM_UNKNOWN_CLIENT:
+        return nameless_judge(f, why);
     case CONF_TERM_REMOTE:
         return truth_of(is_remote(p, f));
     case CONF_TERM_AUTHENTICATED:

@@ -11,6 +11,8 @@
 enum policy_truth term_judge(const struct policy *p, const struct term *t, const struct policy_facts *f,
                              struct policy_why *why, uint32_t *lists);
 
+enum policy_truth generic_judge_client(const struct policy *p, const struct policy_facts *f, struct policy_why *why);
+enum policy_truth nameless_judge(const struct policy_facts *f, struct policy_why *why);
 enum policy_truth s25r_judge(const struct policy *p, const struct policy_facts *f, struct policy_why *why);
 
 #endif

@@ -19,6 +19,19 @@ static void log_passed(struct session *s, const struct policy_why *why)
         text_log_passed(s, why);
 }
 
+/* The first of them that holds; a word of points is enough for a line of the log. */
+static uint8_t suspicion_of(const struct policy_why *why)
+{
+    int points = why->generic_points < 0 ? 0 : why->generic_points;
+    if (why->s25r_rule >= 0)
+        return (uint8_t)(SUSPICION_S25R + why->s25r_rule);
+    if (why->is_nameless)
+        return SUSPICION_NAMELESS;
+    if (!why->is_generic)
+        return SUSPICION_NONE;
+    return (uint8_t)(points > UINT8_MAX - SUSPICION_POINTS ? UINT8_MAX : SUSPICION_POINTS + points);
+}
+
 /* Whether the filter is asked about this client, as far as the stage tells; a no is counted and logged. */
 static bool is_asked(struct session *s, enum policy_stage stage)
 {
@@ -32,7 +45,7 @@ static bool is_asked(struct session *s, enum policy_stage stage)
             log_passed(s, &why);
         return false;
     }
-    s->s25r_rule = (uint8_t)(why.s25r_rule + 1);
+    s->suspicion = suspicion_of(&why);
     return true;
 }
 

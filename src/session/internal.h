@@ -119,6 +119,14 @@ struct scope {
     uint32_t kept_bytes;
 };
 
+/* Why the client's name is suspected, in a byte. */
+enum suspicion {
+    SUSPICION_NONE, /* it is not, or nobody asked */
+    SUSPICION_S25R, /* and the rule, 0 to 6 */
+    SUSPICION_NAMELESS = SUSPICION_S25R + 7,
+    SUSPICION_POINTS, /* and generic_rdns's points, from 0 on */
+};
+
 struct session {
     struct shared *sh;
     session_id id;
@@ -130,7 +138,7 @@ struct session {
     uint8_t unknown_looks;      /* in a row */
     uint8_t owed;               /* the command that waits for a reply, for logs; 0: none */
     uint8_t resolve;            /* enum policy_resolve */
-    uint8_t s25r_rule;          /* the rule that hit, plus one; 0: none did, or nobody asked */
+    uint8_t suspicion;          /* enum suspicion */
     uint32_t actions;           /* as negotiated */
     uint32_t effort_spent;      /* by regexes, on this message (regex.h) */
     uint32_t last_request;      /* numbers of requests */

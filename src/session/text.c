@@ -265,6 +265,8 @@ static void put_why(struct buf *line, const struct policy_why *why)
     else if (!why->holds)
         buf_put_cstr(line, "not ");
     buf_put_visible(line, name);
+    if (slice_eq_cstr(name, "generic_rdns"))
+        buf_printf(line, " (%d point%s)", why->generic_points, why->generic_points == 1 ? "" : "s");
     if (!slice_eq_cstr(name, "s25r"))
         return; /* what s25r said is in why as well, but settled nothing */
     if (why->s25r_list)
@@ -317,6 +319,17 @@ void text_log_accepted(struct session *s, unsigned reasons)
     write_line(s, LOG_LEVEL_INFO, &line);
 }
 
+/* What the client's name is suspected of: ", S25R rule 1", ", generic_rdns 5". */
+static void put_suspicion(const struct session *s, struct buf *line)
+{
+    if (s->suspicion >= SUSPICION_POINTS)
+        buf_printf(line, ", generic_rdns %d", s->suspicion - SUSPICION_POINTS);
+    else if (s->suspicion == SUSPICION_NAMELESS)
+        buf_put_cstr(line, ", no verified name");
+    else if (s->suspicion != SUSPICION_NONE)
+        buf_printf(line, ", S25R rule %d", s->suspicion - SUSPICION_S25R);
+}
+
 /* One line of the recipient's: "… from <a> to <b> WHAT (ACL n)". */
 static void log_recipient(struct session *s, enum log_level level, const char *what, int64_t sec)
 {
@@ -328,8 +341,7 @@ static void log_recipient(struct session *s, enum log_level level, const char *w
     if (sec >= 0)
         xgreylist_put_duration(&line, sec);
     put_acl(s, &line);
-    if (s->s25r_rule > 0)
-        buf_printf(&line, ", S25R rule %d", s->s25r_rule - 1);
+    put_suspicion(s, &line);
     if (session_only_evaluates(s))
         buf_put_cstr(&line, " (evaluation only: let in)");
     write_line(s, level, &line);

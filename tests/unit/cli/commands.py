@@ -214,6 +214,67 @@ def is_not_upset_by_odd_files():
     check(detect(root).count("\n#filter ") == 3, detect(root))
 
 
+# ---- judge ----
+
+
+def vectors():
+    with open(os.path.join(os.path.dirname(HERE), "match", "generic_vectors.tsv")) as table:
+        return [line.rstrip("\n").split("\t") for line in table][1:]
+
+
+def empty_conf():
+    write(DIR + "/empty.conf", "racl greylist default\n")
+    return DIR + "/empty.conf"
+
+
+@case
+def judges_a_name():
+    conf = empty_conf()
+    said = run("judge", "-f", conf, "203-0-113-45.static.isp.example.net", "203.0.113.45")
+    check(said == (0, "+4 the name spells the four numbers of the address\n+2 weak words of a line: isp, static\n"
+                   "= 6 points: selected (from 3 on a name is selected)\n", ""), said)
+    said = run("judge", "-f", conf, "mail.example.com", "2001:db8::7")
+    check(said == (0, "nothing found: 0 points: not selected (from 3 on a name is selected)\n", ""), said)
+    said = run("judge", "-f", conf, "dsl1.example.com", "-")
+    check(said[0] == 0 and said[1].endswith("= 3 points: selected (from 3 on a name is selected)\n"), said)
+    for wrong in (["x"], ["x", "y"], ["x", "192.0.2.1", "z"], ["-x"], [], ["-f"]):
+        status, out, err = run("judge", "-f", conf, *wrong)
+        check(status == 2 and out == "" and "usage: tarsier judge" in err, (wrong, status, out, err))
+    check(run("judge", "-f", DIR + "/none.conf", "x", "192.0.2.1")[0] == 1, "no such file")
+
+
+@case
+def judges_a_list():
+    rows = vectors()
+    text = "".join("%s\t%s\n" % (row[0], row[1]) for row in rows)
+    want = "".join("\t".join(row) + "\n" for row in rows)
+    check(run("judge", "-f", empty_conf(), "-", stdin=text) == (0, want, ""), "the vectors, as they are")
+    odd = "# a heading\n\nDSL1.example.com\t\tmore\tstill more\r\ndsl1.example.com\t192.0.2.1"
+    check(run("judge", "-f", empty_conf(), "-", stdin=odd) == (
+        0, "DSL1.example.com\t\t3\tyes\t+3 word of a line: dsl\ndsl1.example.com\t192.0.2.1\t3\tyes\t+3 word of a line: dsl\n", ""), "odd lines")
+    check(run("judge", "-f", empty_conf(), "-", stdin="") == (0, "", ""), "nothing")
+
+
+@case
+def says_which_line_of_a_list_is_wrong():
+    text = "a1.example.com\t192.0.2.1\nb1.example.com\nc1.example.com\t192.0.2\n\t192.0.2.1\n%s\t192.0.2.1\n" % ("x" * 5000)
+    status, out, err = run("judge", "-f", empty_conf(), "-", stdin=text)
+    check(status == 1 and out == "a1.example.com\t192.0.2.1\t0\tno\t\n", (status, out))
+    check(err == "tarsier judge: line 2: there is no TAB between a name and an address\n"
+          "tarsier judge: line 3: the second column is no IP address\ntarsier judge: line 4: the name is empty\n"
+          "tarsier judge: line 5: the line is too long\ntarsier judge: 4 of 5 lines could not be read\n", err)
+    status, out, err = run("judge", "-f", empty_conf(), "-", stdin="x\n" * 1000)
+    check(status == 1 and out == "" and len(err.splitlines()) == 22, (status, err))
+
+
+@case
+def judges_by_the_configuration():
+    write(DIR + "/words.conf", 'generic_rdns threshold 9\ngeneric_rdns weight line 9\n'
+          'generic_rdns words line replace { "kabel*" }\nracl greylist default\n')
+    check(run("judge", "-f", DIR + "/words.conf", "-", stdin="kabel1.example.com\t-\ndsl1.example.com\t-\n") == (
+        0, "kabel1.example.com\t-\t9\tyes\t+9 word of a line: kabel\ndsl1.example.com\t-\t0\tno\t\n", ""), "its own words")
+
+
 # ---- import milter-manager ----
 
 

@@ -215,7 +215,7 @@ static enum generic_spelling plain_spelling(const char *text, const struct ip *i
     if (ip->family == IP_V4)
         return plain_ipv4(text, ip->bytes);
     if (ip->family != IP_V6)
-        return GENERIC_SPELLS_NOTHING;
+        return plain_form(text) ? GENERIC_SPELLS_FORM : GENERIC_SPELLS_NOTHING;
     if (plain_half(text, ip->bytes))
         return GENERIC_SPELLS_HALF;
     if (plain_groups(text, ip->bytes))

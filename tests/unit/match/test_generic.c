@@ -179,6 +179,45 @@ static void ipv6_form(void)
     CHECK_SPELLING("x00112233445566778899aabbccddeeffx", v6, GENERIC_SPELLS_FORM);
     CHECK_SPELLING("00112233445566778899aabbccddeeff0", v6, GENERIC_SPELLS_NOTHING);
     CHECK_SPELLING("1-2-3-4-5-6", "203.0.113.45", GENERIC_SPELLS_NOTHING); /* of the other family */
+    const struct ip unknown = {0};
+    CHECK_INT(generic_spelling(SLICE_LIT("1-2-3-4-5-6"), &unknown), GENERIC_SPELLS_FORM);
+    CHECK_INT(generic_spelling(SLICE_LIT("1-2-3-4"), &unknown), GENERIC_SPELLS_NOTHING);
+}
+
+/* ---- where it is used most ---- */
+
+/* Lines of Japan's providers, each with its own way of naming; and mail servers of the same. */
+static void lines_of_japan(void)
+{
+    static const struct {
+        const char *name, *ip;
+        bool selected;
+    } rows[] = {
+        {"p1234-ipngn100101osakachuo.osaka.ocn.ne.jp", "203.0.113.45", true},
+        {"p2045-ipbf305marunouchi.tokyo.ocn.ne.jp", "203.0.113.45", true},
+        {"p123045-omed01.osaka.ocn.ne.jp", "203.0.113.45", true},
+        {"p813045-ipoe.ipoe.ocn.ne.jp", "203.0.113.45", true},
+        {"mfdf0291.ocn.ad.jp", "203.0.113.45", false},
+        {"i203-0-113-45.s41.a014.ap.plala.or.jp", "203.0.113.45", true},
+        {"msa01b.plala.or.jp", "203.0.113.45", false},
+        {"pcb00712d.tkyoac00.ap.so-net.ne.jp", "203.0.113.45", true},
+        {"mail-gw01.so-net.ne.jp", "203.0.113.45", false},
+        {"nttpc203-113045.nttpc.ne.jp", "203.0.113.45", true},
+        {"mx01.nttpc.ne.jp", "203.0.113.45", false},
+        {"softbank203000113045.bbtec.net", "203.0.113.45", true},
+        {"203-0-113-45f1.kyt1.eonet.ne.jp", "203.0.113.45", true},
+        {"KD203000113045.ppp-bb.dion.ne.jp", "203.0.113.45", true},
+        {"fl1-203-0-113-45.tky.mesh.ad.jp", "203.0.113.45", true},
+        {"ntkngw123045.kngw.nt.ngn.ppp.infoweb.ne.jp", "203.0.113.45", true},
+        {"y919918.dynamic.ppp.asahi-net.or.jp", "203.0.113.45", true},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct ip ip = address(rows[i].ip);
+        struct generic_verdict v;
+        generic_judge(&rules, list, slice_cstr(rows[i].name), &ip, &v);
+        if (!CHECK_INT(v.selected, rows[i].selected))
+            printf("# %s: %s\n", rows[i].name, judged(rows[i].name, rows[i].ip));
+    }
 }
 
 /* ---- words ---- */
@@ -318,8 +357,8 @@ static void random_names(void)
 {
     unsigned spelled = 0, selected = 0;
     for (unsigned n = 0; n < 60000; n++) {
-        struct ip ip = {.family = random_below(2) ? IP_V4 : IP_V6};
-        for (unsigned i = 0; i < (ip.family == IP_V4 ? 4 : 16); i++)
+        struct ip ip = {.family = random_below(20) == 0 ? IP_NONE : random_below(2) ? IP_V4 : IP_V6};
+        for (unsigned i = 0; i < (ip.family == IP_V4 ? 4U : ip.family == IP_V6 ? 16U : 0U); i++)
             ip.bytes[i] = (uint8_t)(random_below(3) ? random_below(256) : random_below(12));
         struct buf name = {0}, want = {0}, got = {0};
         for (unsigned k = random_below(16); k > 0; k--) {
@@ -368,6 +407,7 @@ int main(int argc, char **argv)
     TEST(ipv6_half);
     TEST(ipv6_groups);
     TEST(ipv6_form);
+    TEST(lines_of_japan);
     TEST(each_class_counts_once);
     TEST(patterns_mean_what_they_say);
     TEST(too_many_words);

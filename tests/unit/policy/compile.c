@@ -31,6 +31,10 @@ static const struct {
      "report none\nnoauth\n",
      0},
     /* conditions */
+    {"filter \"g\" {\nbuiltin greylist\nwhen generic_rdns\n}\nracl whitelist default\nreport none\nnoauth\n",
+     POLICY_NEEDS_NAME | POLICY_NEEDS_DOMAINS},
+    {"filter \"g\" {\nbuiltin greylist\nwhen unknown_client\n}\nracl whitelist default\nreport none\nnoauth\n",
+     POLICY_NEEDS_NAME},
     {"filter \"g\" {\nbuiltin greylist\nwhen s25r\n}\nracl whitelist default\nreport none\nnoauth\n", POLICY_NEEDS_NAME},
     {"filter \"g\" {\nbuiltin greylist\nwhen not (remote or unauthenticated)\n}\nracl whitelist default\n"
      "report none\nnoauth\n",

@@ -355,6 +355,99 @@ static void s25r_local(void)
     fixture_free(&f);
 }
 
+/* ---- generic_rdns and unknown_client ---- */
+
+struct generic_row {
+    const char *host, *ptr;
+    enum policy_resolve resolve;
+    bool again;
+    enum policy_truth generic, nameless;
+    int points;
+};
+
+static void generic_and_nameless(void)
+{
+    static const struct generic_row rows[] = {
+        {"mail.example.org", "mail.example.org", RESOLVE_OK},
+        {"192-0-2-7.dynamic.example.net", NULL, RESOLVE_OK, .generic = POLICY_YES, .points = 8},
+        {"192-0-2-7.dynamic.example.net", NULL, RESOLVE_ABSENT, .generic = POLICY_YES, .points = 8},
+        {"host-12.example.net", NULL, RESOLVE_OK, .points = 1},
+        {"mail-7.dsl.example.net", NULL, RESOLVE_OK, .points = -2},
+        /* no name, for good */
+        {"[192.0.2.7]", "unknown", RESOLVE_FAIL, .nameless = POLICY_YES},
+        {"unknown", NULL, RESOLVE_ABSENT, .nameless = POLICY_YES},
+        {"", NULL, RESOLVE_ABSENT, .nameless = POLICY_YES},
+        /* forged: no name, and nothing is read out of it */
+        {"192-0-2-7.dynamic.example.net", "192-0-2-7.dynamic.example.net", RESOLVE_FORGED, .nameless = POLICY_YES},
+        {"[192.0.2.7]", "192-0-2-7.dynamic.example.net", RESOLVE_FORGED, .nameless = POLICY_YES},
+        /* the look-up failed for now */
+        {"[192.0.2.7]", "unknown", RESOLVE_TEMP},
+        {"[192.0.2.7]", "unknown", RESOLVE_TEMP, .again = true, .nameless = POLICY_YES},
+        {"[192.0.2.7]", "192-0-2-7.dynamic.example.net", RESOLVE_TEMP, .generic = POLICY_YES, .points = 8},
+        {"[192.0.2.7]", "mail.example.net", RESOLVE_TEMP, .again = true},
+    };
+    struct fixture f = fixture_new("filter \"greylist\" {\nbuiltin greylist\n"
+                                   "when generic_rdns or unknown_client\n}\nracl greylist default\n");
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct policy_facts facts = facts_new();
+        struct policy_why why;
+        facts.stage = POLICY_AT_CONNECT;
+        facts.host = slice_cstr(rows[i].host);
+        facts.client_ptr = slice_cstr(rows[i].ptr);
+        facts.resolve = rows[i].resolve;
+        facts.temp_again = rows[i].again;
+        bool ok = CHECK_INT(ask(&f, "generic_rdns", &facts, &why), rows[i].generic);
+        ok &= CHECK_INT(why.is_generic, rows[i].generic == POLICY_YES);
+        ok &= CHECK_INT(why.generic_points, rows[i].points);
+        ok &= CHECK_INT(ask(&f, "unknown_client", &facts, &why), rows[i].nameless);
+        ok &= CHECK_INT(why.is_nameless, rows[i].nameless == POLICY_YES);
+        ok &= CHECK_INT(policy_when(f.policy, &facts, &why),
+                        rows[i].generic == POLICY_YES || rows[i].nameless == POLICY_YES ? POLICY_YES : POLICY_NO);
+        if (!ok)
+            printf("# row %zu: host %s\n", i, rows[i].host);
+    }
+    fixture_free(&f);
+}
+
+/* What the configuration says counts. */
+static void generic_as_configured(void)
+{
+    struct fixture f =
+        fixture_new("generic_rdns threshold 2\ngeneric_rdns weight line 1\n"
+                    "generic_rdns words line add { \"fernseh*\" }\ngeneric_rdns words weak remove { \"host\" }\n"
+                    "filter \"greylist\" {\nbuiltin greylist\nwhen generic_rdns\n}\nracl greylist default\n");
+    static const struct {
+        const char *host;
+        enum policy_truth want;
+        int points;
+    } rows[] = {{"dsl1.example.net", POLICY_NO, 1},
+                {"fernsehkabel1-static.example.net", POLICY_YES, 2},
+                {"host1.fernsehkabel.example.net", POLICY_NO, 1}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct policy_facts facts = facts_new();
+        struct policy_why why;
+        facts.host = slice_cstr(rows[i].host);
+        facts.resolve = RESOLVE_OK;
+        CHECK_INT(ask(&f, "generic_rdns", &facts, &why), rows[i].want);
+        CHECK_INT(why.generic_points, rows[i].points);
+    }
+    fixture_free(&f);
+}
+
+static void generic_local(void)
+{
+    struct fixture f = fixture_new("filter \"greylist\" {\nbuiltin greylist\n"
+                                   "when generic_rdns or unknown_client\n}\nracl greylist default\n");
+    struct policy_facts facts = facts_new();
+    struct policy_why why;
+    facts.client_is_local = true;
+    facts.client = (struct ip){0};
+    facts.host = SLICE_LIT("unknown");
+    facts.resolve = RESOLVE_ABSENT;
+    CHECK_INT(policy_when(f.policy, &facts, &why), POLICY_NO);
+    fixture_free(&f);
+}
+
 /* ---- the verified name ---- */
 
 static void client_name(void)
@@ -391,6 +484,9 @@ int main(void)
     TEST(s25r_lists);
     TEST(s25r_shipped_whitelist);
     TEST(s25r_local);
+    TEST(generic_and_nameless);
+    TEST(generic_as_configured);
+    TEST(generic_local);
     TEST(client_name);
     return TEST_END();
 }
