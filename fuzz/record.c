@@ -19,6 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     bool same = r.type == again.type && r.is_auto == again.is_auto && r.by_hold == again.by_hold &&
                 r.first_seen.sec == again.first_seen.sec && r.expires.sec == again.expires.sec &&
                 r.auto_since.sec == again.auto_since.sec && r.patient_until.sec == again.patient_until.sec &&
+                r.served_since.sec == again.served_since.sec && r.served_until.sec == again.served_until.sec &&
                 r.left_sec == again.left_sec && r.left_until.sec == again.left_until.sec && ip_eq(&r.addr, &again.addr) &&
                 slice_eq(r.domain, again.domain) && slice_eq(r.sender, again.sender) &&
                 slice_eq(r.recipient, again.recipient);

@@ -2,7 +2,7 @@
 #include "explain/state.h"
 
 const char explain_state_help[] = "\"held 40 s and left\", \"held 40 s and left 5 min ago\", \"first seen 31 min ago\", "
-                                  "\"waited 2 d ago\" or \"let in 3 d ago\"";
+                                  "\"waited 2 d ago\", \"waited without data 2 d ago\" or \"let in 3 d ago\"";
 
 /* The next word; commas are blanks. */
 static struct slice next_word(struct slice *rest)
@@ -84,8 +84,9 @@ enum err explain_state_apply(struct slice text, const struct plan *plan, const s
 {
     static const char *const held[] = {"held", NULL}, *const left[] = {"and", "left", NULL},
                              *const seen[] = {"first", "seen", NULL}, *const waited[] = {"waited", NULL},
-                             *const let_in[] = {"let", "in", NULL};
+                             *const no_data[] = {"without", "data", NULL}, *const let_in[] = {"let", "in", NULL};
     struct grey_request r = plan_request(plan, GREY_LOOK, tuple, now);
+    bool confirmed = false;
     int64_t ago = 0, seen_before_sec = 0; /* let in by greylisting: it was seen a delay before */
     enum err e;
     if (take_words(&text, held)) {
@@ -103,6 +104,7 @@ enum err explain_state_apply(struct slice text, const struct plan *plan, const s
     } else if (take_words(&text, waited)) {
         r.kind = GREY_PASS;
         r.pass = GREY_PASS_SERVED;
+        confirmed = !take_words(&text, no_data);
         e = take_ago(&text, true, &ago);
     } else {
         e = ERR_SYNTAX;
@@ -112,5 +114,9 @@ enum err explain_state_apply(struct slice text, const struct plan *plan, const s
     if (seen_before_sec > 0)
         remember(memory, &r, now.sec - ago - seen_before_sec);
     remember(memory, &r, now.sec - ago);
+    if (confirmed) {
+        r.kind = GREY_CONFIRM;
+        remember(memory, &r, now.sec - ago);
+    }
     return ERR_NONE;
 }

@@ -156,7 +156,8 @@ enum err dump_to_record(struct arena *arena, const struct dump_line *line, const
 
 enum err dump_from_record(const struct grey_record *record, const struct dump_rules *rules, struct dump_line *out)
 {
-    if (record->type != GREY_RECORD_TUPLE)
+    bool only_served = !record->is_auto && record->expires.sec == 0; /* who reads a dump would let it in after the delay */
+    if (record->type != GREY_RECORD_TUPLE || only_served)
         return ERR_UNSUPPORTED;
     *out = (struct dump_line){
         .kind = record->is_auto         ? DUMP_AUTO

@@ -54,7 +54,10 @@ struct dump_rules {
 MUST_CHECK enum err dump_to_record(struct arena *arena, const struct dump_line *line, const struct dump_rules *rules,
                                    struct wall now, struct grey_tuple *tuple, struct grey_record *record);
 
-/* The other way: ERR_UNSUPPORTED when the record is nothing that a dump can hold (a pair, a client). Texts are borrowed. */
+/*
+ * The other way: ERR_UNSUPPORTED when the record is nothing that a dump can hold (a pair, a client, a hold that DATA has not
+ * confirmed: grey_record_settle() it first). Texts are borrowed.
+ */
 MUST_CHECK enum err dump_from_record(const struct grey_record *record, const struct dump_rules *rules,
                                      struct dump_line *out);
 

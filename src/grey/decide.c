@@ -2,7 +2,7 @@
  * decide.c - greylisting's decision as a pure function.
  *
  * Each kind of request is one function over a `struct work`; what they share is how a record is found (find_tuple), told
- * (look), let in (let_in) and renewed (renew_used).
+ * (look), let in (let_in), noted as served (serve) and renewed (renew_used).
  */
 #include "grey/decide.h"
 
@@ -36,8 +36,17 @@ void grey_set_init(struct grey_set *set, const struct grey_secret *secret, const
     struct grey_slot *s = set->slots;
     bool by_domain = t->client_domain.ptr != NULL;
     for (int i = 0; i < GREY_SLOTS; i++)
-        s[i].wanted = s[i].present = s[i].dirty = s[i].drop = false;
+        s[i].wanted = s[i].present = s[i].dirty = s[i].drop = s[i].settled = false;
     set->crowded = set->keep_expired = set->durable = false;
+
+    struct ip client = ip_client(&t->addr);
+    s[GREY_SLOT_CLIENT].wanted = true;
+    grey_client_address(&client, 128, s[GREY_SLOT_CLIENT].key.client);
+    grey_tail_own(GREY_OWN_CLIENT, s[GREY_SLOT_CLIENT].key.tail);
+    s[GREY_SLOT_SHARED].key = s[GREY_SLOT_CLIENT].key;
+    grey_tail_own(GREY_OWN_SHARED, s[GREY_SLOT_SHARED].key.tail);
+    if (req->kind == GREY_CONFIRM)
+        return; /* of no tuple, and of all that the client has served */
 
     uint8_t addr[16];
     grey_client_address(&t->addr, t->addr_bits, addr);
@@ -61,15 +70,9 @@ void grey_set_init(struct grey_set *set, const struct grey_secret *secret, const
         s[GREY_SLOT_PAIR_ADDR].key = pair->key;
         memcpy(s[GREY_SLOT_PAIR_ADDR].key.client, addr, 16);
     }
-    struct ip client = ip_client(&t->addr);
-    s[GREY_SLOT_CLIENT].wanted = true;
-    grey_client_address(&client, 128, s[GREY_SLOT_CLIENT].key.client);
-    grey_tail_own(GREY_OWN_CLIENT, s[GREY_SLOT_CLIENT].key.tail);
     s[GREY_SLOT_LAZY].wanted = req->lazy;
     memcpy(s[GREY_SLOT_LAZY].key.client, addr, 16);
     grey_tail_own(GREY_OWN_LAZY, s[GREY_SLOT_LAZY].key.tail);
-    s[GREY_SLOT_SHARED].key = s[GREY_SLOT_CLIENT].key;
-    grey_tail_own(GREY_OWN_SHARED, s[GREY_SLOT_SHARED].key.tail);
 }
 
 static const struct {
@@ -119,7 +122,8 @@ enum err grey_set_load(struct grey_set *set, enum grey_slot_name name, const str
 static bool is_live(const struct work *w, enum grey_slot_name name)
 {
     const struct grey_slot *s = &w->set->slots[name];
-    return s->present && !s->drop && (w->set->keep_expired || w->req->now.sec <= s->record.expires.sec);
+    int64_t expires = s->record.expires.sec; /* 0: only served, which is nothing before it is confirmed */
+    return s->present && !s->drop && expires > 0 && (w->set->keep_expired || w->req->now.sec <= expires);
 }
 
 static struct grey_slot *live(const struct work *w, enum grey_slot_name name)
@@ -137,7 +141,12 @@ static struct grey_record *open_record(struct work *w, enum grey_slot_name name)
 {
     struct grey_slot *s = &w->set->slots[name];
     if (!is_live(w, name)) {
-        s->record = (struct grey_record){.first_seen = w->req->now, .left_sec = -1, .addr = w->req->tuple.addr};
+        struct grey_record fresh = {.first_seen = w->req->now, .left_sec = -1, .addr = w->req->tuple.addr};
+        if (s->present && !s->drop && s->record.served_until.sec >= w->req->now.sec) { /* may be confirmed yet */
+            fresh.served_since = s->record.served_since;
+            fresh.served_until = s->record.served_until;
+        }
+        s->record = fresh;
         shape(&s->record, name, w->req);
     }
     s->present = true;
@@ -235,6 +244,19 @@ static void look(struct work *w)
     }
 }
 
+/* What the client has served and DATA has confirmed since then is AUTO. It is written so with its next use. */
+static void settle(struct work *w)
+{
+    const struct grey_slot *c = live(w, GREY_SLOT_CLIENT);
+    if (!c)
+        return;
+    for (int i = 0; i < GREY_SLOTS; i++) {
+        struct grey_slot *s = &w->set->slots[i];
+        if (s->present && i != GREY_SLOT_CLIENT)
+            s->settled = grey_record_settle(&s->record, c->record.auto_since);
+    }
+}
+
 /* ---- AUTO: remembered, renewed ---- */
 
 /* Until when an AUTO record lives that is used now. */
@@ -252,6 +274,7 @@ static void renew_slot(struct work *w, struct grey_slot *s)
         s->record.expires.sec = until;
         s->dirty = true;
     }
+    s->dirty |= s->settled;
 }
 
 struct grant {
@@ -274,14 +297,14 @@ static void grant_auto(struct work *w, enum grey_slot_name name, struct grant g)
     }
     r->is_auto = true;
     r->left_sec = -1;
-    r->left_until.sec = 0;
+    r->left_until.sec = r->served_since.sec = r->served_until.sec = 0;
     int64_t until = renewed_until(w, r, w->req->autowhite_sec);
     r->expires.sec = was_auto ? max64(r->expires.sec, until) : until;
     bool kept = was_auto && r->by_hold == before.by_hold && r->auto_since.sec == before.auto_since.sec &&
                 r->expires.sec - before.expires.sec <= w->req->autowhite_sec / 10;
     if (kept) {
         *r = before;
-        w->set->slots[name].dirty = was_dirty;
+        w->set->slots[name].dirty = was_dirty || w->set->slots[name].settled;
     } else {
         w->set->durable |= !was_auto;
     }
@@ -320,6 +343,46 @@ static void let_in(struct work *w, struct grant g)
     grant_auto(w, name, g);
     w->answer->expires = w->set->slots[name].record.expires;
     grant_companions(w, g);
+}
+
+/* Note in a slot that a hold was served: AUTO once it is confirmed. What is AUTO already needs no hold. */
+static void serve_slot(struct work *w, enum grey_slot_name name)
+{
+    struct grey_slot *s = &w->set->slots[name];
+    if (is_live(w, name) && s->record.is_auto) {
+        renew_slot(w, s);
+        return;
+    }
+    bool was_live = is_live(w, name);
+    struct grey_record *r = open_record(w, name);
+    if (!was_live)
+        r->expires.sec = 0; /* served is all it is: no clock of greylisting runs for it */
+    r->served_since = w->req->now;
+    r->served_until.sec = w->req->now.sec + w->req->autowhite_sec;
+    r->left_sec = -1;
+    r->left_until.sec = 0;
+    w->set->durable = true;
+}
+
+/*
+ * The tuple was let in for a wait that DATA has yet to confirm. What was pending stays so: should DATA not come, the clock of its
+ * greylisting runs on.
+ */
+static void serve(struct work *w)
+{
+    bool shared = w->tuple && name_of(w, w->tuple) == GREY_SLOT_SHARED;
+    enum grey_slot_name name = w->tuple && !shared ? name_of(w, w->tuple) : GREY_SLOT_TUPLE;
+    if (w->req->autowhite_sec <= 0) {
+        if (w->set->slots[name].present)
+            drop_slot(w, &w->set->slots[name]);
+        return;
+    }
+    serve_slot(w, name);
+    w->answer->expires.sec = w->req->now.sec + w->req->autowhite_sec;
+    if (w->req->pairs)
+        serve_slot(w, w->req->tuple.client_domain.ptr ? GREY_SLOT_PAIR_ADDR : GREY_SLOT_PAIR);
+    if (w->req->lazy)
+        serve_slot(w, GREY_SLOT_LAZY);
 }
 
 static int64_t patience_life(const struct work *w)
@@ -390,27 +453,40 @@ static void keep_pending(struct work *w)
     w->answer->shared = name_of(w, w->tuple) == GREY_SLOT_SHARED;
 }
 
-static void remember_served(struct work *w)
+static void clear_left(struct work *w, struct grey_slot *s)
 {
-    int64_t life = patience_life(w);
-    struct grey_slot *slot = live(w, GREY_SLOT_CLIENT);
-    if (life > 0) {
-        struct grey_record *r = open_record(w, GREY_SLOT_CLIENT);
-        r->auto_since = w->req->now;
-        r->patient_until.sec = max64(r->patient_until.sec, w->req->now.sec + life);
-        r->expires = r->patient_until;
-        r->left_sec = -1;
-        r->left_until.sec = 0;
-        w->set->durable = true;
-    } else if (slot && slot->record.left_sec >= 0) {
-        if (slot->record.patient_until.sec <= 0) {
-            drop_slot(w, slot);
-        } else {
-            slot->record.left_sec = -1;
-            slot->record.left_until.sec = 0;
-            touch(w, slot);
-        }
-    }
+    if (!s || s->record.left_sec < 0)
+        return;
+    s->record.left_sec = -1;
+    s->record.left_until.sec = 0;
+    touch(w, s);
+}
+
+/* A served hold clears what an earlier one has left behind. */
+static void clear_left_of_client(struct work *w)
+{
+    struct grey_slot *c = live(w, GREY_SLOT_CLIENT);
+    if (c && c->record.left_sec >= 0 && c->record.auto_since.sec <= 0 && c->record.patient_until.sec <= 0)
+        drop_slot(w, c); /* there is nothing else in it */
+    else
+        clear_left(w, c);
+}
+
+/* One record says it of all that the client has served by now: it lives at least as long as that does. */
+static void confirm(struct work *w)
+{
+    int64_t patience = max64(patience_life(w), 0), life = max64(patience, w->req->autowhite_sec);
+    w->answer->verdict = GREY_ACCEPT;
+    if (life <= 0)
+        return; /* nobody is to be remembered */
+    struct grey_record *r = open_record(w, GREY_SLOT_CLIENT);
+    r->auto_since = w->req->now;
+    if (patience > 0)
+        r->patient_until.sec = max64(r->patient_until.sec, w->req->now.sec + patience);
+    r->expires.sec = max64(r->expires.sec, w->req->now.sec + life);
+    r->left_sec = -1;
+    r->left_until.sec = 0;
+    w->set->durable = true;
 }
 
 /* `greylist … tarpit`: a served hold frees of holds, not of the delay. */
@@ -418,12 +494,8 @@ static void note_served_before(struct work *w)
 {
     if (w->req->waited_sec <= 0)
         return;
-    remember_served(w);
-    if (w->tuple && w->tuple->record.left_sec >= 0) {
-        w->tuple->record.left_sec = -1;
-        w->tuple->record.left_until.sec = 0;
-        touch(w, w->tuple);
-    }
+    clear_left_of_client(w);
+    clear_left(w, w->tuple);
 }
 
 static void decide(struct work *w)
@@ -444,23 +516,28 @@ static void decide(struct work *w)
     w->answer->first_seen.sec = w->req->now.sec - waited;
     w->answer->elapsed_sec = waited;
     w->answer->remaining_sec = 0;
-    let_in(w, (struct grant){by_hold, w->req->now.sec});
+    if (by_hold && !is_patient(w))
+        serve(w);
+    else
+        let_in(w, (struct grant){by_hold, w->req->now.sec});
 }
 
 static void pass(struct work *w)
 {
     /* What was over its delay already needed no hold. What patience earned can be renewed as far as the patience itself. */
     struct grant g = {w->answer->state != GREY_DUE, w->req->now.sec};
-    if (w->req->pass == GREY_PASS_PATIENT && is_patient(w))
+    if (is_patient(w))
         g.since = min64(g.since, w->set->slots[GREY_SLOT_CLIENT].record.auto_since.sec +
                                      GREY_HOLD_RENEWALS * (patience_life(w) - w->req->autowhite_sec));
     w->answer->verdict = GREY_ACCEPT;
     w->answer->remaining_sec = 0;
-    let_in(w, g);
-    if (w->req->pass == GREY_PASS_SERVED)
-        remember_served(w);
+    if (w->req->pass == GREY_PASS_PATIENT || is_patient(w) || w->answer->state == GREY_DUE)
+        let_in(w, g);
     else
-        renew_patience(w);
+        serve(w);
+    if (w->req->pass == GREY_PASS_SERVED)
+        clear_left_of_client(w);
+    renew_patience(w);
 }
 
 static void mark_left(struct work *w, struct grey_record *r, int64_t until)
@@ -493,6 +570,7 @@ void grey_apply(const struct grey_request *req, struct grey_set *set, struct gre
 {
     *answer = (struct grey_answer){.left_sec = -1};
     struct work w = {.req = req, .set = set, .answer = answer};
+    settle(&w);
     look(&w);
     switch (req->kind) {
     case GREY_LOOK:
@@ -505,6 +583,9 @@ void grey_apply(const struct grey_request *req, struct grey_set *set, struct gre
         break;
     case GREY_LEFT:
         left(&w);
+        break;
+    case GREY_CONFIRM:
+        confirm(&w);
         break;
     case GREY_RENEW:
         renew_used(&w);

@@ -31,6 +31,7 @@ struct grey_slot {
     bool present;              /* record is valid: loaded, or made here */
     bool dirty;                /* to be written */
     bool drop;                 /* to be removed; never dirty too */
+    bool settled;              /* what it had served has become AUTO here; written with its next use */
     struct grey_record record; /* its texts are the request's own once it is loaded */
 };
 

@@ -2,15 +2,17 @@
  * record.c - what is kept of a tuple, a pair, a client.
  *
  *     version  type  flags  family  first_seen  expires  [auto_since]  [patient_until]  [left_sec left_until]
- *     address  [domain length, domain]  sender length, sender  recipient
+ *     [served_since served_until]  address  [domain length, domain]  sender length, sender  recipient
  *
+ * Version 2 is a record that has served a hold and is not confirmed yet (FLAG_SERVED); all others are of version 1, as ever, and
+ * what version 1 calls AUTO or patient counts as confirmed.
  * A time is 5 bytes big-endian, left_sec 4; a length is base 128, low part first; the recipient is what remains.
  */
 #include "grey/record.h"
 
 #include <string.h>
 
-enum { VERSION = 1, TIME_BYTES = 5, LEFT_BYTES = 4 };
+enum { VERSION = 1, VERSION_SERVED = 2, TIME_BYTES = 5, LEFT_BYTES = 4 };
 
 enum flag {
     FLAG_AUTO = 1,
@@ -19,14 +21,36 @@ enum flag {
     FLAG_PATIENT = 8,
     FLAG_LEFT = 16,
     FLAG_DOMAIN = 32,
-    FLAG_ALL = 63,
+    FLAG_ALL = 63, /* of version 1 */
+    FLAG_SERVED = 64,
 };
 
 static unsigned flags_of(const struct grey_record *r)
 {
     return (r->is_auto ? FLAG_AUTO : 0u) | (r->by_hold ? FLAG_BY_HOLD : 0u) | (r->auto_since.sec > 0 ? FLAG_SINCE : 0u) |
            (r->patient_until.sec > 0 ? FLAG_PATIENT : 0u) | (r->left_sec >= 0 ? FLAG_LEFT : 0u) |
-           (r->domain.ptr ? FLAG_DOMAIN : 0u);
+           (r->domain.ptr ? FLAG_DOMAIN : 0u) | (r->served_since.sec > 0 ? FLAG_SERVED : 0u);
+}
+
+struct wall grey_record_end(const struct grey_record *r)
+{
+    bool served = r->served_since.sec > 0 && r->served_until.sec > r->expires.sec;
+    return served ? r->served_until : r->expires;
+}
+
+bool grey_record_settle(struct grey_record *r, struct wall confirmed)
+{
+    if (r->served_since.sec <= 0 || confirmed.sec < r->served_since.sec)
+        return false;
+    if (!r->is_auto) {
+        r->is_auto = r->by_hold = true;
+        r->auto_since = r->served_since;
+        r->expires = r->served_until;
+        r->left_sec = -1;
+        r->left_until.sec = 0;
+    }
+    r->served_since.sec = r->served_until.sec = 0;
+    return true;
 }
 
 static size_t address_bytes(unsigned family)
@@ -48,6 +72,7 @@ size_t grey_record_size(const struct grey_record *r)
     n += r->auto_since.sec > 0 ? TIME_BYTES : 0;
     n += r->patient_until.sec > 0 ? TIME_BYTES : 0;
     n += r->left_sec >= 0 ? LEFT_BYTES + TIME_BYTES : 0;
+    n += r->served_since.sec > 0 ? 2 * TIME_BYTES : 0;
     n += r->domain.ptr ? length_bytes(r->domain.len) + r->domain.len : 0;
     return n + length_bytes(r->sender.len) + r->sender.len + r->recipient.len;
 }
@@ -84,7 +109,7 @@ static uint8_t *put_text(uint8_t *p, struct slice s)
 void grey_record_encode(const struct grey_record *r, uint8_t *out)
 {
     uint8_t *p = out;
-    *p++ = VERSION;
+    *p++ = r->served_since.sec > 0 ? VERSION_SERVED : VERSION;
     *p++ = (uint8_t)r->type;
     *p++ = (uint8_t)flags_of(r);
     *p++ = r->addr.family;
@@ -97,6 +122,10 @@ void grey_record_encode(const struct grey_record *r, uint8_t *out)
     if (r->left_sec >= 0) {
         p = put_number(p, r->left_sec, UINT32_MAX, LEFT_BYTES);
         p = put_time(p, r->left_until);
+    }
+    if (r->served_since.sec > 0) {
+        p = put_time(p, r->served_since);
+        p = put_time(p, r->served_until);
     }
     p = put_bytes(p, r->addr.bytes, address_bytes(r->addr.family));
     if (r->domain.ptr)
@@ -159,11 +188,12 @@ enum err grey_record_decode(struct slice bytes, struct grey_record *out)
     if (bytes.len < 4)
         return ERR_CORRUPT;
     struct reader r = {.at = (const uint8_t *)bytes.ptr, .end = (const uint8_t *)bytes.ptr + bytes.len};
-    if (r.at[0] != VERSION)
+    if (r.at[0] != VERSION && r.at[0] != VERSION_SERVED)
         return ERR_UNSUPPORTED;
+    unsigned all = FLAG_ALL | (r.at[0] == VERSION_SERVED ? FLAG_SERVED : 0u);
     unsigned type = r.at[1], flags = r.at[2], family = r.at[3];
     r.at += 4;
-    if (type < GREY_RECORD_TUPLE || type > GREY_RECORD_SHARED || (flags & ~(unsigned)FLAG_ALL) ||
+    if (type < GREY_RECORD_TUPLE || type > GREY_RECORD_SHARED || (flags & ~all) ||
         (family != IP_NONE && family != IP_V4 && family != IP_V6))
         return ERR_CORRUPT;
     out->type = (enum grey_record_type)type;
@@ -179,6 +209,11 @@ enum err grey_record_decode(struct slice bytes, struct grey_record *out)
         out->left_sec = get_number(&r, LEFT_BYTES);
         out->left_until = get_time(&r);
     }
+    if (flags & FLAG_SERVED) {
+        out->served_since = get_time(&r);
+        out->served_until = get_time(&r);
+        r.bad |= out->served_since.sec == 0;
+    }
     out->addr.family = (uint8_t)family;
     const uint8_t *addr = get_bytes(&r, address_bytes(family));
     if (addr)
@@ -192,7 +227,7 @@ enum err grey_record_decode(struct slice bytes, struct grey_record *out)
 
 bool grey_record_is_unconfirmed(const struct grey_record *r)
 {
-    return r->type == GREY_RECORD_TUPLE && !r->is_auto;
+    return r->type == GREY_RECORD_TUPLE && !r->is_auto && r->served_since.sec <= 0;
 }
 
 static bool raise_to(int64_t *value, int64_t to)
@@ -213,17 +248,23 @@ bool grey_record_merge(struct grey_record *into, const struct grey_record *from)
         into->auto_since = from->auto_since;
         into->expires = from->expires;
         into->left_sec = -1;
+        into->served_since.sec = into->served_until.sec = 0;
         return true;
     }
     if (into->is_auto && into->by_hold && !from->by_hold) {
         into->by_hold = false;
         changed = true;
     }
-    if (!into->is_auto && from->first_seen.sec < into->first_seen.sec) {
+    bool only_served = !into->is_auto && into->expires.sec == 0; /* nothing of it is pending so far */
+    if (only_served || (!into->is_auto && from->first_seen.sec < into->first_seen.sec)) {
         into->first_seen = from->first_seen;
         changed = true;
     }
     changed |= raise_to(&into->expires.sec, from->expires.sec);
+    if (!into->is_auto && from->served_since.sec > 0) {
+        changed |= raise_to(&into->served_since.sec, from->served_since.sec);
+        changed |= raise_to(&into->served_until.sec, from->served_until.sec);
+    }
     if (!into->is_auto && from->left_sec >= 0) {
         changed |= raise_to(&into->left_sec, from->left_sec);
         changed |= raise_to(&into->left_until.sec, from->left_until.sec);

@@ -23,8 +23,10 @@ struct grey_record {
     bool is_auto;              /* let in without a wait; else pending */
     bool by_hold;              /* AUTO was earned by waiting in a hold, not by a retry: renewal has an end */
     struct wall first_seen;    /* pending: where the delay is counted from */
-    struct wall expires;       /* last second of its life */
-    struct wall auto_since;    /* AUTO, or CLIENT's patience: since when */
+    struct wall expires;       /* last second of its life; 0: it is served, and nothing else */
+    struct wall auto_since;    /* AUTO: since when; CLIENT: when DATA has confirmed a hold last, 0: never */
+    struct wall served_since;  /* TUPLE, PAIR, LAZY that is not AUTO: a hold was served then; 0: none */
+    struct wall served_until;  /* … and its life as AUTO once that is confirmed */
     struct wall patient_until; /* CLIENT; 0: not patient */
     int64_t left_sec;          /* seconds it stood a hold before it hung up; -1: no left mark */
     struct wall left_until;    /* of the left mark */
@@ -35,6 +37,15 @@ struct grey_record {
 
 /* Times outside 0..GREY_TIME_MAX are brought to its ends when they are written. */
 #define GREY_TIME_MAX (((int64_t)1 << 40) - 1)
+
+/* The last second in which it says anything: of its own life, or of what it has served. */
+struct wall grey_record_end(const struct grey_record *r);
+
+/*
+ * What a record has served becomes AUTO where the client's record was confirmed later than that; else nothing happens. Returns
+ * whether it did. The client's record is that of ip_client; confirmed is its auto_since.
+ */
+bool grey_record_settle(struct grey_record *r, struct wall confirmed);
 
 /* Bytes that grey_record_encode writes. */
 size_t grey_record_size(const struct grey_record *r);
@@ -47,7 +58,7 @@ void grey_record_encode(const struct grey_record *r, uint8_t *out);
  */
 MUST_CHECK enum err grey_record_decode(struct slice bytes, struct grey_record *out);
 
-/* Whether it counts against the bound of unconfirmed tuples. */
+/* Whether it counts against the bound of unconfirmed tuples. What has cost a whole hold does not, nor is it evicted. */
 bool grey_record_is_unconfirmed(const struct grey_record *r);
 
 /*

@@ -11,6 +11,11 @@
 #include "base/ip.h"
 
 /*
+ * A hold that was stood to the end is *served*, and earns nothing yet: who waits and then breaks the protocol is as unknown as
+ * before. DATA confirms it, with one record of the client; from then on all that the client had served by then is AUTO.
+ */
+
+/*
  * A tuple as the language means it: sender and recipient cleaned and ASCII-folded (grey/clean.h), the whole address as it is.
  * client_domain is the verified base domain when `hostkey domain` may use it, else SLICE_NONE.
  */
@@ -23,16 +28,18 @@ struct grey_tuple {
 };
 
 enum grey_request_kind {
-    GREY_LOOK,   /* tell what is known; changes nothing (reader) */
-    GREY_DECIDE, /* greylisting's answer; makes or changes the tuple */
-    GREY_PASS,   /* let in by a tarpit line: the tuple becomes AUTO, for `pass` see below */
-    GREY_LEFT,   /* hung up while held: left mark on tuple and client */
-    GREY_RENEW,  /* an AUTO tuple (or its pair, or the client's patience) was used: extend. Nobody waits */
+    GREY_LOOK,    /* tell what is known; changes nothing (reader) */
+    GREY_DECIDE,  /* greylisting's answer; makes or changes the tuple */
+    GREY_PASS,    /* let in by a tarpit line: the tuple becomes AUTO, or served, for `pass` see below */
+    GREY_CONFIRM, /* DATA has come after a served hold: the client becomes patient, what it has served AUTO (DESIGN 3) */
+    GREY_LEFT,    /* hung up while held: left mark on tuple and client */
+    GREY_RENEW,   /* an AUTO tuple (or its pair, or the client's patience) was used: extend. Nobody waits */
 };
 
 enum grey_pass {
-    GREY_PASS_SERVED,  /* waited to the end: patience of the client is remembered, left marks are cleared */
-    GREY_PASS_PATIENT, /* known as patient, or the wait was served earlier in this connection: the tuple becomes AUTO */
+    GREY_PASS_SERVED,  /* waited to the end: the tuple is served, left marks are cleared */
+    GREY_PASS_WAITED,  /* the wait was served earlier in this connection, or beside it: the tuple is served */
+    GREY_PASS_PATIENT, /* known as patient, or the wait of this connection is confirmed: the tuple becomes AUTO */
 };
 
 struct grey_request {
@@ -44,11 +51,12 @@ struct grey_request {
     int64_t timeout_sec;    /* life of a pending record behind its delay */
     int64_t autowhite_sec;  /* life of an AUTO record; 0: it is removed once it has passed */
     int64_t waited_sec;     /* seconds in the hold. LEFT: then it hung up; SERVED, and DECIDE where above 0
-                             * (`greylist … tarpit`): to the end, its patience is remembered */
-    int64_t patience_sec;   /* life of the client's patience; 0: as autowhite_sec; below 0: not remembered */
-    enum grey_pass pass;    /* PASS */
-    bool pairs;             /* look at, keep and renew (client domain or address, sender's domain) too */
-    bool lazy;              /* lazyaw: any AUTO tuple of the client counts */
+                             * (`greylist … tarpit`): to the end, left marks are cleared */
+    int64_t
+        patience_sec; /* CONFIRM, and renewals: life of the client's patience; 0: as autowhite_sec; below 0: not remembered */
+    enum grey_pass pass; /* PASS */
+    bool pairs;          /* look at, keep and renew (client domain or address, sender's domain) too */
+    bool lazy;           /* lazyaw: any AUTO tuple of the client counts */
 };
 
 enum grey_state {

@@ -386,7 +386,7 @@ static void note_acl(struct policy *p, const struct policy_acl *acl)
         if (clause->items)
             compile_note_items(p, clause->items);
         if (clause->kind == CONF_CLAUSE_TARPIT)
-            p->needs |= POLICY_NEEDS_STORE | (clause->negated ? 0 : POLICY_NEEDS_HOLD);
+            p->needs |= POLICY_NEEDS_STORE | (clause->negated ? 0 : POLICY_NEEDS_HOLD | POLICY_NEEDS_DATA);
     }
     note_format(p, acl->msg);
     note_format(p, acl->report);

@@ -22,7 +22,7 @@ enum policy_need {
     POLICY_NEEDS_STORE = 1u << 3,    /* some line can greylist or hold */
     POLICY_NEEDS_HOLD = 1u << 4,     /* some line holds: watch the client, see ABORT */
     POLICY_NEEDS_EOM = 1u << 5,      /* some header may be added (X-Greylist, addheader) */
-    POLICY_NEEDS_DATA = 1u << 6,     /* delayedreject */
+    POLICY_NEEDS_DATA = 1u << 6,     /* delayedreject; a hold: DATA confirms it */
     POLICY_NEEDS_NAME = 1u << 7,     /* s25r and its like: {client_resolve} {client_ptr} */
     POLICY_NEEDS_HEADERS = 1u << 8,  /* some condition reads headers */
     POLICY_NEEDS_BODY = 1u << 9,     /* … or the body, or the message's size */

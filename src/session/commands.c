@@ -277,6 +277,9 @@ static void on_quit(struct session *s, const struct milter_command *c, struct sl
 static void on_quit_nc(struct session *s, const struct milter_command *c, struct slice raw)
 {
     (void)c, (void)raw;
+    if (s->flags & FLAG_UNCONFIRMED)
+        text_log_unconfirmed(s);
+    s->served_autowhite_sec = 0;
     session_clear_message(s);
     session_clear_scope(s, &s->conn);
     session_clear_helo(s);

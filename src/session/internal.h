@@ -38,6 +38,7 @@ enum wait {
     WAIT_STORE,      /* RCPT: decided; the record is being committed */
     WAIT_CHILDREN,   /* any: what do the child milters say? */
     WAIT_FACTS,      /* CONNECT to RCPT: DNS lists that conditions ask about */
+    WAIT_CONFIRM,    /* DATA: that it has come after a served hold is being committed */
     WAIT_MAX_
 };
 
@@ -67,6 +68,7 @@ enum {
     FLAG_LOCAL = 1u << 11,   /* family L */
     FLAG_HELO_MACROS = 1u << 12,
     FLAG_LET_BY = 1u << 14,           /* its condition said no of a recipient of this message */
+    FLAG_UNCONFIRMED = 1u << 25,      /* a hold was served in this connection, and no DATA has come since */
     FLAG_SILENT_HEADERS = 1u << 15,   /* SMFIP_NR_HDR: no header is answered by itself */
     FLAG_REFUSED = 1u << 19,          /* it asked for more memory than it may have: its next command is answered with 421 */
     FLAG_UNKNOWN_TOLD = 1u << 24,     /* it was said of this message that a regex came to no end */
@@ -156,12 +158,13 @@ struct session {
     /* the message */
     struct slice sender, queue_id, auth_type, auth_authen;
     struct macro *mail_macros;
-    unsigned accepted;                 /* recipients let through */
-    uint16_t reasons;                  /* of all accepted recipients */
-    uint16_t needs;                    /* of the plan; what the actions were negotiated for; here, for here is room */
-    int64_t elapsed_sec;               /* longest delay of an accepted recipient; 0: none was delayed */
-    int64_t tarpit_sec;                /* of the last one that a tarpit line let in */
-    char *report;                      /* text of the last line's own `report`; NULL: the usual */
+    unsigned accepted;             /* recipients let through */
+    uint16_t reasons;              /* of all accepted recipients */
+    uint16_t needs;                /* of the plan; what the actions were negotiated for; here, for here is room */
+    int64_t elapsed_sec;           /* longest delay of an accepted recipient; 0: none was delayed */
+    uint32_t tarpit_sec;           /* of the last one that a tarpit line let in */
+    uint32_t served_autowhite_sec; /* the connection's, here, for here is room: the longest of what FLAG_UNCONFIRMED means */
+    char *report;                  /* text of the last line's own `report`; NULL: the usual */
     const struct conf_acl *header_acl; /* the line that X-Greylist names; NULL: no such reason */
     const char *header_acl_id;         /* its id, or a continue line's; NULL: the line's number */
     struct added_header *headers;
@@ -258,6 +261,8 @@ void recipient_served(struct session *s);
 /* The hold has been cut, for the client cannot be watched any more: the lines are judged anew, and none of them holds. */
 void recipient_unwatchable(struct session *s);
 void recipient_committed(struct session *s, const struct grey_answer *answer);
+/* DATA has come after a served hold: a request about the client. */
+uint32_t recipient_ask_confirm(struct session *s, bool wants_answer);
 /* A request about the present recipient, with what its decision says. */
 /* Returns the request's number; 0 where no answer is wanted. */
 uint32_t recipient_ask_store(struct session *s, enum grey_request_kind kind, enum grey_pass pass, int64_t waited_sec,
@@ -292,6 +297,8 @@ enum policy_no_hold holding_why_not(const struct session *s);
 
 void message_data(struct session *s);
 void message_end(struct session *s);
+/* What DATA confirms is on disk, or could not be stored; the mail goes on. */
+void message_confirmed(struct session *s, const struct grey_answer *answer);
 struct mail_edits;
 /* Headers to add, as edits; for a session with children. */
 void message_put_edits(const struct session *s, struct mail_edits *edits);
@@ -318,6 +325,9 @@ void text_log_hold_end(struct session *s, const char *how, int64_t waited_ms);
 void text_log_not_held(struct session *s, enum policy_no_hold why);
 /* A line with tarpit does not match for the client's left mark. */
 void text_log_left_before(struct session *s, int64_t left_sec);
+/* DATA has come after a served hold (for `verbose`), or the client has gone without it. */
+void text_log_confirmed(struct session *s);
+void text_log_unconfirmed(struct session *s);
 void text_log_gone(struct session *s, const char *how);
 void text_log_protocol(struct session *s, const char *what);
 /* The MTA has told a queue id: one line says which connection it belongs to, where lines without it have been written. */

@@ -72,7 +72,7 @@ void message_note_accepted(struct session *s, unsigned reasons, int64_t elapsed_
     if (elapsed_sec > s->elapsed_sec)
         s->elapsed_sec = elapsed_sec;
     if (reasons & REASON_TARPIT)
-        s->tarpit_sec = d->tarpit_sec;
+        s->tarpit_sec = (uint32_t)d->tarpit_sec;
     if (reasons & REASON_ACL || d->nolog) {
         s->header_acl = d->acl;
         s->header_acl_id = d->id;
@@ -94,13 +94,40 @@ static bool is_deferred(const struct session *s)
     return (s->flags & FLAG_DEFER_AT_DATA) && !(s->flags & FLAG_LET_BY) && s->accepted == 0;
 }
 
-void message_data(struct session *s)
+static void data_go(struct session *s)
 {
     if (is_deferred(s)) {
         session_reply(s, s->deferred_text);
         return;
     }
     session_continue(s);
+}
+
+void message_data(struct session *s)
+{
+    if (!(s->flags & FLAG_UNCONFIRMED)) {
+        data_go(s);
+        return;
+    }
+    session_set_wait(s, WAIT_CONFIRM);
+    s->store_request = recipient_ask_confirm(s, true);
+}
+
+static void note_confirmed(struct session *s)
+{
+    s->flags &= ~(uint32_t)FLAG_UNCONFIRMED;
+    s->served_autowhite_sec = 0;
+    if (s->plan->set->verbose)
+        text_log_confirmed(s);
+}
+
+void message_confirmed(struct session *s, const struct grey_answer *answer)
+{
+    if (answer->failed) /* the end of the message tries again */
+        text_log(s, LOG_LEVEL_ERROR, "store: that the client has waited could not be recorded; the mail goes on");
+    else
+        note_confirmed(s);
+    data_go(s);
 }
 
 static void put_headers(const struct session *s, struct buf *packets)
@@ -151,6 +178,11 @@ bool message_edits_fit_early(const struct session *s)
 
 void message_end(struct session *s)
 {
+    if (s->flags & FLAG_UNCONFIRMED) {
+        /* An MTA that does not know DATA as a step, or the store has failed at it: what follows it says as much. */
+        (void)recipient_ask_confirm(s, false);
+        note_confirmed(s);
+    }
     if (is_deferred(s)) {
         session_reply(s, s->deferred_text); /* an MTA that does not know DATA as a step */
         session_clear_message(s);

@@ -37,6 +37,19 @@ uint32_t recipient_ask_store(struct session *s, enum grey_request_kind kind, enu
     return e->request;
 }
 
+uint32_t recipient_ask_confirm(struct session *s, bool wants_answer)
+{
+    const struct grey_tuple client = {.addr = s->ends.remote, .sender = SLICE_LIT(""), .recipient = SLICE_LIT("")};
+    struct grey_request *r = arena_alloc(&s->sh->out->arena, sizeof(*r));
+    *r = plan_request(s->plan, GREY_CONFIRM, &client, s->sh->now.wall);
+    r->autowhite_sec = s->served_autowhite_sec;
+    struct effect *e = effects_add(s->sh->out, EFFECT_STORE, s->id);
+    e->u.store = r;
+    if (wants_answer)
+        e->request = session_next_request(s);
+    return e->request;
+}
+
 /* ---- policy ---- */
 
 /* Keep of a verdict what a hold of minutes needs: headers and groups are rare, and clients held at once are many. */
@@ -193,6 +206,16 @@ static void defer(struct session *s, const struct grey_answer *a)
     buf_fini(&packet);
 }
 
+/* What this recipient owes to the connection's wait counts for good once DATA has come; for how long, its line says. */
+static void await_data(struct session *s)
+{
+    int64_t life_sec = s->decision.autowhite_sec;
+    uint32_t life = life_sec < 0 ? 0 : life_sec > UINT32_MAX ? UINT32_MAX : (uint32_t)life_sec;
+    s->flags |= FLAG_UNCONFIRMED;
+    if (life > s->served_autowhite_sec)
+        s->served_autowhite_sec = life;
+}
+
 /* A later recipient of a connection that has waited owes that to the wait, though the first one's pair is AUTO by then. */
 static unsigned auto_reason(const struct session *s)
 {
@@ -226,8 +249,12 @@ static void act(struct session *s)
         accept(s, auto_reason(s), 0);
         break;
     case TARPIT_PATIENT:
-    case TARPIT_SERVED:
         asking_begin(s, GREY_PASS, GREY_PASS_PATIENT, 0);
+        break;
+    case TARPIT_SERVED:
+        if (s->flags & FLAG_UNCONFIRMED)
+            await_data(s);
+        asking_begin(s, GREY_PASS, s->flags & FLAG_UNCONFIRMED ? GREY_PASS_WAITED : GREY_PASS_PATIENT, 0);
         break;
     default:
         accept(s, d->reasons, 0);
@@ -239,6 +266,8 @@ void recipient_served(struct session *s)
 {
     int64_t waited_sec = s->waited_ms / 1000;
     bool sibling = s->flags & FLAG_SIBLING;
+    if (s->decision.action != CONF_BLACKLIST)
+        await_data(s);
     switch (s->decision.action) {
     case CONF_BLACKLIST:
         refuse(s);
@@ -247,7 +276,7 @@ void recipient_served(struct session *s)
         asking_begin(s, GREY_DECIDE, GREY_PASS_SERVED, sibling ? 0 : waited_sec);
         break;
     default:
-        asking_begin(s, GREY_PASS, sibling ? GREY_PASS_PATIENT : GREY_PASS_SERVED, waited_sec);
+        asking_begin(s, GREY_PASS, sibling ? GREY_PASS_WAITED : GREY_PASS_SERVED, waited_sec);
         break;
     }
 }

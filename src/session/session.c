@@ -79,6 +79,8 @@ void session_close(struct session *s, const char *why)
         text_log_protocol(s, why);
     }
     holding_end(s, HOLD_END_CUT);
+    if (s->flags & FLAG_UNCONFIRMED && !s->sh->stopping)
+        text_log_unconfirmed(s);
     children_free(s);
     s->phase = PHASE_OVER;
     s->wait = WAIT_NOTHING;
@@ -261,8 +263,8 @@ void session_set_wait(struct session *s, enum wait wait)
     s->store_request = s->look_request = 0;
     s->deadline.ms = s->next_look.ms = 0;
     s->flags &= ~(uint32_t)FLAG_CONFIRMING;
-    if (wait == WAIT_LOOK_STORE) /* WAIT_STORE's are asking.c's */
-        s->deadline.ms = s->sh->now.mono.ms + asking_patience_ms(s->sh, false);
+    if (wait == WAIT_LOOK_STORE || wait == WAIT_CONFIRM) /* WAIT_STORE's are asking.c's */
+        s->deadline.ms = s->sh->now.mono.ms + asking_patience_ms(s->sh, wait == WAIT_CONFIRM);
     if (wait < WAIT_LOOK_STORE || !may_progress_now(s))
         s->next_progress.ms = 0;
     else if (s->next_progress.ms == 0) /* the MTA counts from the command, whatever its reply waits for next */
@@ -468,6 +470,10 @@ void session_store_answered(struct session *s, uint32_t request, const struct gr
         s->store_request = 0;
         s->sh->stats.store_failures += answer->failed;
         recipient_known(s, answer);
+    } else if (s->wait == WAIT_CONFIRM) {
+        s->store_request = 0;
+        s->sh->stats.store_failures += answer->failed;
+        message_confirmed(s, answer);
     }
     session_resume(s);
 }
@@ -500,8 +506,8 @@ static void store_deadline(struct session *s)
     static const struct grey_answer failed = {.failed = true, .left_sec = -1};
     if (s->wait == WAIT_STORE) {
         asking_timer(s);
-    } else if (s->wait == WAIT_LOOK_STORE) {
-        asking_note_missed(s, false);
+    } else if (s->wait == WAIT_LOOK_STORE || s->wait == WAIT_CONFIRM) {
+        asking_note_missed(s, s->wait == WAIT_CONFIRM);
         session_store_answered(s, s->store_request, &failed);
     }
 }

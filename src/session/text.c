@@ -416,6 +416,19 @@ void text_log_left_before(struct session *s, int64_t left_sec)
     log_recipient(s, LOG_LEVEL_INFO, "not held: it has hung up before, after ", left_sec);
 }
 
+void text_log_confirmed(struct session *s)
+{
+    text_log(s, LOG_LEVEL_INFO, "DATA has come after the hold: the client is remembered");
+}
+
+void text_log_unconfirmed(struct session *s)
+{
+    struct buf line = {0};
+    put_client(s, &line);
+    buf_put_cstr(&line, " has waited, and no DATA has come: it is not remembered");
+    write_line(s, LOG_LEVEL_INFO, &line);
+}
+
 void text_log_gone(struct session *s, const char *how)
 {
     struct buf line = {0};

@@ -51,7 +51,7 @@ int records_read(const struct tables *t, MDB_txn *txn, const struct grey_key *ke
         return 0;
     }
     old->unconfirmed = grey_record_is_unconfirmed(&r);
-    old->expires = r.expires;
+    old->expires = grey_record_end(&r);
     old->addr = r.addr;
     return 0;
 }
@@ -93,7 +93,7 @@ int records_check_crowd(const struct tables *t, MDB_txn *txn, const struct grey_
                         struct records_old old[GREY_SLOTS], uint32_t crowd_max, uint64_t *corrupt)
 {
     uint32_t count;
-    if (req->kind == GREY_RENEW || is_live(&set->slots[GREY_SLOT_TUPLE], req->now) ||
+    if (req->kind == GREY_RENEW || req->kind == GREY_CONFIRM || is_live(&set->slots[GREY_SLOT_TUPLE], req->now) ||
         is_live(&set->slots[GREY_SLOT_TUPLE_ADDR], req->now))
         return 0;
     int rc = records_count_client(t, txn, &req->tuple.addr, &count);
@@ -111,7 +111,8 @@ int records_put(struct records_txn *rt, const struct grey_key *key, const struct
     const struct tables *t = rt->tables;
     uint8_t index[EXPIRY_BYTES];
     MDB_val k = {sizeof(*key), (void *)(uintptr_t)key}, v = {SEQUENCE_BYTES + grey_record_size(record), NULL};
-    bool same_life = old->present && !old->unreadable && old->expires.sec == record->expires.sec;
+    struct wall end = grey_record_end(record);
+    bool same_life = old->present && !old->unreadable && old->expires.sec == end.sec;
     uint32_t sequence = same_life ? old->sequence : ++rt->sequence;
     rt->changed = true;
     int rc = mdb_put(rt->txn, t->dbi[TABLE_RECORDS], &k, &v, MDB_RESERVE);
@@ -123,7 +124,7 @@ int records_put(struct records_txn *rt, const struct grey_key *key, const struct
         rc = tables_delete(t, rt->txn, TABLE_EXPIRY, index, sizeof(index));
     }
     if (rc == 0 && !same_life) {
-        expiry_key(index, record->expires, sequence, key);
+        expiry_key(index, end, sequence, key);
         rc = tables_put(t, rt->txn, TABLE_EXPIRY, index, sizeof(index), "", 0);
     }
     bool counts = grey_record_is_unconfirmed(record);

@@ -31,7 +31,7 @@ struct records_old {
     bool unreadable; /* there is something, but no record of ours */
     bool unconfirmed;
     uint32_t sequence;
-    struct wall expires;
+    struct wall expires; /* grey_record_end() */
     struct ip addr;
 };
 

@@ -153,12 +153,14 @@ static int import_item(struct round *r, const struct store_item *item)
     struct grey_set set;
     struct records_old old[GREY_SLOTS];
     grey_set_init(&set, &r->rt.tables->secret, &req);
-    set.slots[GREY_SLOT_CLIENT].wanted = false;
     int rc = records_load(r->rt.tables, r->rt.txn, &req, &set, old, &r->rt.corrupt);
     if (rc != 0)
         return rc;
     struct grey_slot *tuple = &set.slots[GREY_SLOT_TUPLE], *lazy = &set.slots[GREY_SLOT_LAZY];
+    const struct grey_slot *client = &set.slots[GREY_SLOT_CLIENT];
     bool was_there = tuple->present;
+    if (was_there && client->present)
+        (void)grey_record_settle(&tuple->record, client->record.auto_since);
     if (was_there) {
         tuple->dirty = grey_record_merge(&tuple->record, &item->record);
         r->import_changed += tuple->dirty;

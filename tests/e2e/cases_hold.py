@@ -235,13 +235,53 @@ def one_connection(lab, check):
         c.quit()
     check.that(lab.delivered("first"), "first delivered")
     check.that(lab.delivered("third"), "third delivered")
-    # A caller that checks an address and says QUIT: the served hold is no failure.
+    # A caller that checks an address and says QUIT: the served hold is no failure, and earns nothing.
     with lab.client(L.pool(40)) as c:
         c.open("callout@example.org")
         check.reply(c.rcpt("b@example.net"), 250, "address check: held", least_sec=2.8, most_sec=5)
         c.quit()
     answer, _ = lab.send(L.pool(40), "after callout", sender="callout@example.org")
-    check.reply(answer, 250, "its mail afterwards: neither held nor greylisted", most_sec=1.5)
+    check.reply(answer, 250, "its mail afterwards: held again, not greylisted", least_sec=2.8, most_sec=5)
+
+
+def breaks_data(lab, check):
+    """A client that stands its hold, and sends the message along with DATA without being asked to go on."""
+    with lab.client(L.DSL) as c:
+        c.open()
+        check.reply(c.rcpt("b@example.net"), 250, "held, and let in at the end", least_sec=2.8, most_sec=5)
+        c.send("DATA\r\n" + smtp.message("broken") + ".\r\n")
+        answer = c.reply()
+        check.that(answer and answer.code in (503, 554), "Postfix refuses it", answer)
+
+
+@case("who waits and then breaks the protocol at DATA is as unknown as before", weight_sec=16)
+def breaks_protocol(lab, check):
+    lab.tarsier(L.conf(hold="3s"))
+    lab.postfix(main="smtpd_forbid_unauth_pipelining = yes\n")
+    breaks_data(lab, check)
+    check.log(lab.wait_log(r"has waited, and no DATA has come: it is not remembered"), "the log says so", lab.log())
+    breaks_data(lab, check)  # held again
+    answer, end = lab.send(L.DSL, "well", sender="a@example.org")
+    check.reply(answer, 250, "held again", least_sec=2.8, most_sec=5)
+    check.that(end and end.code == 250, "this time it comes to DATA", end)
+    answer, _ = lab.send(L.DSL, "again")
+    check.reply(answer, 250, "and is known", most_sec=1.5)
+    check.that(lab.not_delivered("broken"), "nothing of the broken ones is delivered")
+
+
+@case("the same where a restriction of DATA says so; BDAT confirms as DATA does", weight_sec=16)
+def breaks_restriction(lab, check):
+    lab.tarsier(L.conf(hold="3s"))
+    lab.postfix(main="smtpd_data_restrictions = reject_unauth_pipelining\n")
+    breaks_data(lab, check)
+    body = smtp.message("by bdat")
+    with lab.client(L.DSL) as c:
+        c.open()
+        check.reply(c.rcpt("b@example.net"), 250, "held again", least_sec=2.8, most_sec=5)
+        c.send("BDAT %d LAST\r\n%s" % (len(body), body))
+        check.reply(c.reply(), 250, "accepted")
+    answer, _ = lab.send(L.DSL, "again")
+    check.reply(answer, 250, "and is known", most_sec=1.5)
 
 
 @case("(f) pipelined recipients are held once", weight_sec=8)
@@ -273,6 +313,8 @@ def blind_quit_while_held(lab, check):
             check.reply(c.reply(), 250, what, most_sec=5.5)
         check.reply(c.reply(), 221, "QUIT", most_sec=5.5)
     answer, _ = lab.send(L.DSL, "then")
+    check.reply(answer, 250, "no DATA has come: held again, not greylisted", least_sec=2.8, most_sec=5)
+    answer, _ = lab.send(L.DSL, "known")
     check.reply(answer, 250, "known as patient", most_sec=1.5)
 
 

@@ -160,6 +160,14 @@ static void writes_what_it_reads(void)
     struct grey_record client = {.type = GREY_RECORD_CLIENT};
     struct dump_line line;
     CHECK_INT(dump_from_record(&client, &rules, &line), ERR_UNSUPPORTED);
+    struct grey_record served = {
+        .type = GREY_RECORD_TUPLE, .first_seen = {100}, .served_since = {225}, .served_until = {900}, .left_sec = -1};
+    CHECK_INT(dump_from_record(&served, &rules, &line), ERR_UNSUPPORTED);
+    CHECK(!grey_record_settle(&served, (struct wall){224}));
+    CHECK(grey_record_settle(&served, (struct wall){225}));
+    CHECK_INT(dump_from_record(&served, &rules, &line), ERR_NONE);
+    CHECK_INT(line.kind, DUMP_AUTO);
+    CHECK_INT(line.date.sec, 900);
     buf_clear(&out);
     dump_put_header(&out);
     struct dump_reader reader = {.text = buf_slice(&out)};

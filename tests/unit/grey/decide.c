@@ -315,7 +315,7 @@ static void hold_then_greylist_counts_from_the_start_of_the_hold(void)
     world_free(&w);
 }
 
-static void a_hold_before_a_greylist_line_is_patience_and_no_pass(void)
+static void a_hold_before_a_greylist_line_is_no_pass(void)
 {
     struct world w = world_new();
     (void)left(&w, 40, 40);
@@ -323,8 +323,69 @@ static void a_hold_before_a_greylist_line_is_patience_and_no_pass(void)
     CHECK_INT(w.got.remaining_sec, DELAY - 300); /* since the first visit */
     CHECK(w.durable);
     CHECK_INT(look(&w, 301)->state, GREY_PENDING);
-    CHECK(w.got.patient);
+    CHECK(!w.got.patient); /* DATA has not come, nor can it */
     CHECK_INT(w.got.left_sec, -1);
+    world_free(&w);
+}
+
+static void a_served_hold_waits_for_its_confirmation(void)
+{
+    struct world w = world_new();
+    CHECK_INT(held_out(&w, 125, 125)->verdict, GREY_ACCEPT);
+    CHECK(w.durable);
+    CHECK_INT(look(&w, 126)->state, GREY_NEW);
+    CHECK(!w.got.patient);
+    CHECK_INT(look(&w, DELAY + 126)->state, GREY_NEW); /* no clock of greylisting runs either */
+    CHECK_INT(confirm(&w, DELAY + 127)->verdict, GREY_ACCEPT);
+    CHECK(w.durable);
+    CHECK_INT(look(&w, DELAY + 128)->state, GREY_AUTO);
+    CHECK_INT(w.got.expires.sec, T0 + 125 + DAY); /* since it was served */
+    CHECK(w.got.patient);
+    CHECK_INT(held_out(&w, 125 + DAY, 125)->state, GREY_AUTO);
+    world_free(&w);
+}
+
+static void a_confirmation_is_of_what_was_served_before_it(void)
+{
+    struct world w = world_new();
+    w.req.patience_sec = -1;
+    (void)served(&w, 125, 125);
+    w.req.tuple.recipient = SLICE_LIT("<c@example.net>");
+    (void)held_out(&w, 300, 125);
+    CHECK_INT(look(&w, 301)->state, GREY_NEW);
+    CHECK(!w.got.patient);
+    (void)confirm(&w, 301);
+    CHECK_INT(look(&w, 302)->state, GREY_AUTO);
+    (void)renew(&w, 125 + DAY / 2); /* its use makes it AUTO by itself: it outlives the client's record */
+    CHECK_INT(look(&w, 301 + DAY + 1)->state, GREY_AUTO);
+    world_free(&w);
+}
+
+static void without_confirmation_what_was_pending_goes_on(void)
+{
+    struct world w = world_new();
+    (void)decide(&w, 0);
+    (void)held_out(&w, 600, 125);
+    CHECK_INT(look(&w, 601)->state, GREY_PENDING);
+    CHECK_INT(w.got.remaining_sec, DELAY - 601);
+    CHECK_INT(look(&w, DELAY)->state, GREY_DUE);
+    (void)left(&w, 700, 20); /* a mark beside it takes nothing away */
+    (void)confirm(&w, 800);
+    CHECK_INT(look(&w, 801)->state, GREY_AUTO);
+    CHECK_INT(w.got.left_sec, -1);
+    world_free(&w);
+}
+
+static void the_pair_and_the_client_wait_too(void)
+{
+    struct world w = world_new();
+    w.req.pairs = w.req.lazy = true;
+    (void)held_out(&w, 125, 125);
+    w.req.tuple.recipient = SLICE_LIT("<c@example.net>");
+    CHECK_INT(look(&w, 126)->state, GREY_NEW);
+    (void)confirm(&w, 127);
+    CHECK_INT(look(&w, 128)->state, GREY_AUTO);
+    CHECK_INT(w.got.via, GREY_VIA_PAIR);
     world_free(&w);
 }
 
@@ -559,7 +620,11 @@ int main(void)
     TEST(a_served_hold_clears_left_marks);
     TEST(a_survivor_outdoes_a_leaver);
     TEST(hold_then_greylist_counts_from_the_start_of_the_hold);
-    TEST(a_hold_before_a_greylist_line_is_patience_and_no_pass);
+    TEST(a_hold_before_a_greylist_line_is_no_pass);
+    TEST(a_served_hold_waits_for_its_confirmation);
+    TEST(a_confirmation_is_of_what_was_served_before_it);
+    TEST(without_confirmation_what_was_pending_goes_on);
+    TEST(the_pair_and_the_client_wait_too);
     TEST(a_due_tuple_at_a_tarpit_line_was_earned_by_a_retry);
     TEST(the_subnet_is_the_client);
     TEST(a_domain_is_the_client);

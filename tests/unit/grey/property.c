@@ -5,12 +5,13 @@
 
 #include <string.h>
 
-enum { TUPLES = 12, STEPS = 400, ROUNDS = 150 };
+enum { CLIENTS = 3, TUPLES = 12, STEPS = 400, ROUNDS = 150 };
 
 struct model {
     int64_t first_seen[TUPLES]; /* of the pending record that must be there; 0: none */
     int64_t life_end[TUPLES];
     bool passed[TUPLES]; /* was let in once: AUTO may follow */
+    bool served[TUPLES]; /* was let in for a hold: AUTO may follow once that is confirmed */
 };
 
 static uint64_t next_random(uint64_t *state)
@@ -25,9 +26,20 @@ static void set_tuple(struct world *w, unsigned i)
 {
     static const char *addrs[] = {"192.0.2.1", "192.0.2.2", "2001:db8::1"};
     static const char *rcpts[] = {"<a@example.net>", "<b@example.net>", "<c@example.net>", "<d@example.net>"};
-    w->req.tuple.addr = world_ip(addrs[i % 3]);
+    w->req.tuple.addr = world_ip(addrs[i % CLIENTS]);
     w->req.tuple.addr_bits = 128;
-    w->req.tuple.recipient = slice_cstr(rcpts[i / 3]);
+    w->req.tuple.recipient = slice_cstr(rcpts[i / CLIENTS]);
+}
+
+static void confirm_all(struct model *m, unsigned client)
+{
+    for (unsigned i = client; i < TUPLES; i += CLIENTS) {
+        if (m->served[i]) {
+            m->passed[i] = true;
+            m->first_seen[i] = 0;
+        }
+        m->served[i] = false;
+    }
 }
 
 static void check_step(const struct world *w, struct model *m, unsigned i)
@@ -38,6 +50,10 @@ static void check_step(const struct world *w, struct model *m, unsigned i)
         CHECK(a->remaining_sec >= 1 && a->remaining_sec <= delay);
     if (a->state == GREY_AUTO)
         CHECK(m->passed[i]);
+    if (w->req.kind == GREY_CONFIRM) {
+        confirm_all(m, i % CLIENTS);
+        return;
+    }
     bool pending = m->first_seen[i] > 0 && now <= m->life_end[i];
     if (pending && !m->passed[i]) {
         CHECK(a->state == GREY_PENDING || a->state == GREY_DUE);
@@ -46,7 +62,10 @@ static void check_step(const struct world *w, struct model *m, unsigned i)
     if (w->req.kind == GREY_DECIDE && a->verdict == GREY_ACCEPT && !m->passed[i])
         CHECK(now - a->first_seen.sec >= delay);
     bool lets_in = w->req.kind == GREY_PASS || (w->req.kind == GREY_DECIDE && a->verdict == GREY_ACCEPT);
-    if (lets_in) {
+    bool for_a_hold = w->req.kind == GREY_PASS ? w->req.pass != GREY_PASS_PATIENT : w->req.first_seen.sec < now;
+    if (lets_in && for_a_hold && !a->patient && a->state != GREY_DUE && a->state != GREY_AUTO) {
+        m->served[i] = true;
+    } else if (lets_in) {
         m->passed[i] = true;
         m->first_seen[i] = 0;
     } else if (w->req.kind == GREY_DECIDE || (w->req.kind == GREY_LEFT && a->state != GREY_AUTO)) {
@@ -71,8 +90,8 @@ static void play(uint64_t seed)
         w.req.timeout_sec = DAY;
         w.req.autowhite_sec = DAY;
         int64_t waited = (int64_t)(next_random(&seed) % 200);
-        w.req.pass = r & 1 << 21 ? GREY_PASS_SERVED : GREY_PASS_PATIENT;
-        enum grey_request_kind kind = (enum grey_request_kind)((r >> 32) % 5);
+        w.req.pass = (enum grey_pass)((r >> 21) % 3);
+        enum grey_request_kind kind = (enum grey_request_kind)((r >> 32) % (GREY_RENEW + 1));
         (void)world_ask(&w, kind, at, waited);
         check_step(&w, &m, i);
         if (step % 50 == 0) { /* a restart in between is not to be noticed */

@@ -147,6 +147,8 @@ static void check_same(const struct grey_record *a, const struct grey_record *b)
     CHECK_INT(a->patient_until.sec, b->patient_until.sec);
     CHECK_INT(a->left_sec, b->left_sec);
     CHECK_INT(a->left_until.sec, b->left_until.sec);
+    CHECK_INT(a->served_since.sec, b->served_since.sec);
+    CHECK_INT(a->served_until.sec, b->served_until.sec);
     CHECK(ip_eq(&a->addr, &b->addr));
     CHECK(slice_eq(a->domain, b->domain) && !a->domain.ptr == !b->domain.ptr);
     CHECK(slice_eq(a->sender, b->sender));
@@ -158,7 +160,8 @@ static void records_come_back(void)
     struct grey_record rows[] = {full(),
                                  {.type = GREY_RECORD_CLIENT, .left_sec = -1, .addr = ip("192.0.2.1")},
                                  {.type = GREY_RECORD_SHARED, .left_sec = 0},
-                                 full()};
+                                 full(),
+                                 {.type = GREY_RECORD_TUPLE, .served_since = {7}, .served_until = {9}, .left_sec = -1}};
     char longer[20000];
     memset(longer, 'x', sizeof(longer));
     rows[3].sender = slice_of(longer, sizeof(longer));
@@ -202,6 +205,7 @@ static void refuses_what_it_has_not_written(void)
     size_t fixed = n - r.recipient.len; /* the recipient alone may be any rest */
     uint8_t bytes[256], bad[256];
     grey_record_encode(&r, bytes);
+    CHECK_INT(bytes[0], 1); /* what is not waiting for DATA can be read by what came before that */
     for (size_t i = 0; i < fixed; i++) {
         uint8_t *exact = mem_alloc(i ? i : 1);
         memcpy(exact, bytes, i);
@@ -212,8 +216,8 @@ static void refuses_what_it_has_not_written(void)
         size_t at;
         uint8_t value;
         enum err want;
-    } rows[] = {{0, 2, ERR_UNSUPPORTED}, {1, 0, ERR_CORRUPT}, {1, 6, ERR_CORRUPT},
-                {2, 0xff, ERR_CORRUPT},  {3, 5, ERR_CORRUPT}, {3, 16, ERR_CORRUPT}};
+    } rows[] = {{0, 3, ERR_UNSUPPORTED}, {2, 64, ERR_CORRUPT}, {1, 0, ERR_CORRUPT}, {1, 6, ERR_CORRUPT},
+                {2, 0xff, ERR_CORRUPT},  {3, 5, ERR_CORRUPT},  {3, 16, ERR_CORRUPT}};
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         memcpy(bad, bytes, n);
         bad[rows[i].at] = rows[i].value;

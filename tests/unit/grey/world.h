@@ -69,10 +69,25 @@ static inline const struct grey_answer *left(struct world *w, int64_t at, int64_
 {
     return world_ask(w, GREY_LEFT, at, waited);
 }
-static inline const struct grey_answer *served(struct world *w, int64_t at, int64_t waited)
+/* Let in for a hold; DATA is still to come. */
+static inline const struct grey_answer *held_out(struct world *w, int64_t at, int64_t waited)
 {
     w->req.pass = GREY_PASS_SERVED;
     return world_ask(w, GREY_PASS, at, waited);
+}
+static inline const struct grey_answer *confirm(struct world *w, int64_t at)
+{
+    return world_ask(w, GREY_CONFIRM, at, 0);
+}
+/* Both; the answer to the hold. */
+static inline const struct grey_answer *served(struct world *w, int64_t at, int64_t waited)
+{
+    struct grey_answer let_in = *held_out(w, at, waited);
+    bool durable = w->durable;
+    (void)confirm(w, at);
+    w->got = let_in;
+    w->durable = durable;
+    return &w->got;
 }
 static inline const struct grey_answer *patient(struct world *w, int64_t at)
 {

@@ -15,7 +15,8 @@ static const struct {
     {"report none\nnoauth\n", POLICY_NEEDS_STORE}, /* nothing matches: greylisted */
     {"report none\nnoauth\ntestmode\n", 0},
     {"racl whitelist addr 192.0.2.1\nreport none\nnoauth\n", POLICY_NEEDS_STORE},
-    {"racl whitelist tarpit 125s\nracl whitelist default\nreport none\nnoauth\n", POLICY_NEEDS_STORE | POLICY_NEEDS_HOLD},
+    {"racl whitelist tarpit 125s\nracl whitelist default\nreport none\nnoauth\n",
+     POLICY_NEEDS_STORE | POLICY_NEEDS_HOLD | POLICY_NEEDS_DATA},
     {"racl whitelist not tarpit 125s\nracl whitelist default\nreport none\nnoauth\n", POLICY_NEEDS_STORE},
     {"racl greylist default\ndelayedreject\nreport none\nnoauth\n", POLICY_NEEDS_STORE | POLICY_NEEDS_DATA},
     {"racl whitelist default\ndelayedreject\nreport none\nnoauth\n", 0},

@@ -190,4 +190,10 @@ static inline const struct grey_answer *rig_ask(struct rig *r, enum grey_request
     return rig_ask_at(r, kind, NULL, i);
 }
 
+/* Let in for a served hold, and confirmed by DATA. Returns whether the store could. */
+static inline bool rig_serve(struct rig *r, const char *addr, unsigned i)
+{
+    return !rig_ask_at(r, GREY_PASS, addr, i)->failed && !rig_ask_at(r, GREY_CONFIRM, addr, i)->failed;
+}
+
 #endif

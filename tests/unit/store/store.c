@@ -122,7 +122,7 @@ static void renewals_are_written_though_nobody_waits(void)
     struct rig *r = rig_new();
     if (!rig_open(r))
         return;
-    (void)rig_ask(r, GREY_PASS, 1);
+    CHECK(rig_serve(r, NULL, 1));
     rig_pass(r, DAY / 2, false);
     char text[40];
     struct grey_request req = rig_request(r, GREY_RENEW, NULL, 1, text);
@@ -281,7 +281,7 @@ static void expired_records_go(void)
         rig_submit(r, &req);
     }
     rig_await(r, N);
-    (void)rig_ask(r, GREY_PASS, 10000);
+    CHECK(rig_serve(r, NULL, 10000));
     rig_pass(r, 3 * HOUR, false);
     struct store_stats stats;
     for (unsigned i = 0; i < 200; i++) { /* each round brings a slice; far fewer are needed */
@@ -302,7 +302,7 @@ static void a_jump_of_the_clock_expires_nothing(void)
     struct rig *r = rig_new();
     if (!rig_open(r))
         return;
-    (void)rig_ask(r, GREY_PASS, 1);
+    CHECK(rig_serve(r, NULL, 1));
     (void)rig_ask(r, GREY_DECIDE, 2);
     rig_pass(r, 40 * (int64_t)DAY, true);
     (void)rig_ask(r, GREY_DECIDE, 3); /* the round that notices */
@@ -326,7 +326,7 @@ static void a_clock_before_the_newest_record_expires_nothing(void)
     struct rig *r = rig_new();
     if (!rig_open(r))
         return;
-    (void)rig_ask(r, GREY_PASS, 1);
+    CHECK(rig_serve(r, NULL, 1));
     rig_close(r);
     r->now.wall.sec -= 10 * DAY;
     if (!rig_open(r))
@@ -346,7 +346,7 @@ static void a_start_long_after_the_newest_record_deletes_nothing(void)
     struct rig *r = rig_new();
     if (!rig_open(r))
         return;
-    (void)rig_ask(r, GREY_PASS, 1);
+    CHECK(rig_serve(r, NULL, 1));
     rig_close(r);
     rig_pass(r, DAY - MINUTE, false);
     if (!rig_open(r))
@@ -393,7 +393,7 @@ static void when_full_the_noisiest_network_makes_room(void)
     r->config.max_records = 300;
     if (!rig_open(r))
         return;
-    (void)rig_ask_at(r, GREY_PASS, "203.0.113.1", 1);
+    CHECK(rig_serve(r, "203.0.113.1", 1));
     (void)rig_ask_at(r, GREY_DECIDE, "203.0.113.1", 2);
     (void)rig_ask_at(r, GREY_DECIDE, "2001:db8::1", 3);
     for (unsigned i = 0; i < 1000; i++) {
@@ -423,7 +423,7 @@ static void full_of_what_must_stay_refuses(void)
     if (!rig_open(r))
         return;
     for (unsigned i = 0; i < 20; i++)
-        CHECK(!rig_ask(r, GREY_PASS, i)->failed || i >= 19); /* the first makes the client's own record too */
+        CHECK(rig_serve(r, NULL, i) || i >= 19); /* the first makes the client's own record too */
     CHECK(rig_ask(r, GREY_DECIDE, 100)->failed);
     CHECK(rig_logged(r, "no room for a new record"));
     CHECK_INT(rig_ask(r, GREY_DECIDE, 1)->state, GREY_AUTO);
@@ -456,7 +456,7 @@ static void imports_merge(void)
     if (!rig_open(r))
         return;
     (void)rig_ask(r, GREY_DECIDE, 0); /* known here; the import knows an earlier visit */
-    (void)rig_ask(r, GREY_PASS, 1);   /* known here as AUTO, and not to be made less */
+    CHECK(rig_serve(r, NULL, 1));     /* known here as AUTO, and not to be made less */
     for (unsigned i = 0; i < N; i++)
         items[i] = item(r, i, i % 10 == 5, texts[i]);
     struct store_import im = {.items = items, .count = N};
@@ -543,11 +543,33 @@ static void seen_once(struct rig *r, uint32_t number, const struct grey_answer *
     seen[number]++;
 }
 
+static void what_was_served_waits_for_its_confirmation(void)
+{
+    struct rig *r = rig_new();
+    if (!rig_open(r))
+        return;
+    for (unsigned i = 1; i <= 3; i++)
+        CHECK(!rig_ask(r, GREY_PASS, i)->failed);
+    CHECK_INT(rig_ask(r, GREY_LOOK, 2)->state, GREY_NEW);
+    rig_close(r);
+    if (!rig_open(r))
+        return;
+    CHECK_INT(rig_ask(r, GREY_LOOK, 2)->state, GREY_NEW);
+    CHECK(!rig_ask(r, GREY_CONFIRM, 1)->failed); /* one record of the client says it of all */
+    rig_close(r);
+    if (!rig_open(r))
+        return;
+    for (unsigned i = 1; i <= 3; i++)
+        CHECK_INT(rig_ask(r, GREY_LOOK, i)->state, GREY_AUTO);
+    CHECK(r->got.patient);
+    rig_free(r);
+}
+
 static void reader_and_writer_work_side_by_side(void)
 {
     enum { N = 6000 };
-    static const enum grey_request_kind kinds[] = {GREY_LOOK, GREY_DECIDE, GREY_LOOK, GREY_PASS,
-                                                   GREY_LEFT, GREY_LOOK,   GREY_RENEW};
+    static const enum grey_request_kind kinds[] = {GREY_LOOK, GREY_DECIDE, GREY_LOOK,    GREY_PASS,
+                                                   GREY_LEFT, GREY_LOOK,   GREY_CONFIRM, GREY_RENEW};
     struct rig *r = rig_new();
     r->mine = mem_zalloc(N + 1);
     r->each_answer = seen_once;
@@ -592,6 +614,7 @@ int main(void)
     TEST(imports_merge);
     TEST(imports_serve_lazyaw);
     TEST(lists_every_record_once);
+    TEST(what_was_served_waits_for_its_confirmation);
     TEST(reader_and_writer_work_side_by_side);
     return TEST_END();
 }
