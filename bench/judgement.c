@@ -63,19 +63,30 @@ static bool read_hosts(const char *path, struct hosts *hosts)
     return true;
 }
 
-static struct generic_rules default_rules(void)
+static void free_hosts(struct hosts *hosts)
 {
-    struct generic_pattern patterns[512];
+    for (size_t i = 0; i < hosts->n; i++) {
+        free(hosts->all[i].name);
+        free(hosts->all[i].label);
+        free(hosts->all[i].base);
+        free(hosts->all[i].messages);
+    }
+    free(hosts->all);
+}
+
+/* Owner: generic_words_free(*words). */
+static struct generic_rules default_rules(struct generic_words **words)
+{
     size_t n = 0, bad;
+    struct generic_pattern patterns[512];
     for (size_t class = 0; class < CONF_GENERIC_CLASSES; class ++) {
         struct slice rest = slice_cstr(conf_generic_classes[class].words);
         for (struct slice word; n < COUNT_OF(patterns) && (word = conf_generic_next_word(&rest)).ptr;)
             patterns[n++] = (struct generic_pattern){(enum generic_class) class, word};
     }
-    struct generic_words *words;
-    if (generic_words_new(patterns, n, &words, &bad) != ERR_NONE)
+    if (generic_words_new(patterns, n, words, &bad) != ERR_NONE)
         PANIC("the built-in words cannot be compiled");
-    struct generic_rules rules = {.words = words, .threshold = CONF_GENERIC_THRESHOLD};
+    struct generic_rules rules = {.words = *words, .threshold = CONF_GENERIC_THRESHOLD};
     for (size_t i = 0; i < CONF_GENERIC_WEIGHTS; i++)
         rules.weight[i] = conf_generic_weights[i].points;
     return rules;
@@ -132,14 +143,17 @@ int main(int argc, char **argv)
         return 2;
     }
     struct domain_list *list = domain_list_open();
-    if (!list || !read_hosts(argv[1 + timed], &hosts) || hosts.n == 0) {
+    bool ready = list && read_hosts(argv[1 + timed], &hosts) && hosts.n > 0;
+    struct generic_words *words = NULL;
+    struct generic_rules rules = default_rules(&words);
+    if (!ready)
         fprintf(stderr, "judgement: no Public Suffix List, or no names\n");
-        return 1;
-    }
-    struct generic_rules rules = default_rules();
-    if (timed)
+    else if (timed)
         time_all(&hosts, &rules, list);
     else
         print_all(&hosts, &rules, list);
-    return fflush(stdout) != 0;
+    generic_words_free(words);
+    domain_list_free(list);
+    free_hosts(&hosts);
+    return fflush(stdout) != 0 || !ready;
 }
