@@ -42,11 +42,9 @@ static struct store *open_store(const struct conf_settings *set)
 {
     struct store *store = NULL;
     const struct store_config config = {.directory = set->store, .max_records = set->store_max, .bulk = true, .log = say};
-    enum err e = store_open(&config, &store);
+    enum err e = store_open(&config, &store); /* what is wrong has been said, with what to do */
     if (e == ERR_BUSY)
         fprintf(stderr, "tarsier import: %s is in use: stop tarsierd first (systemctl stop tarsierd)\n", set->store);
-    else if (e != ERR_NONE)
-        fprintf(stderr, "tarsier import: %s: %s\n", set->store, err_text(e));
     return e == ERR_NONE ? store : NULL;
 }
 

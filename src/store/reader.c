@@ -1,6 +1,8 @@
 /* reader.c - the thread that answers LOOK. */
 #include "store/reader.h"
 
+#include "store/guard.h"
+
 enum { BATCH_MAX = 256, TXN_US = 50000, DEADLINE_MS = 5000 };
 
 static const struct grey_answer failed_answer = {.failed = true, .left_sec = -1};
@@ -19,10 +21,14 @@ static int look(struct reader *r, MDB_txn *txn, struct op *op, bool keep_expired
     return rc;
 }
 
-/* Answer from *todo into *done until the transaction is old enough. What the database cannot read is answered with failed. */
-static void run_txn(struct reader *r, struct op_list *todo, struct op_list *done, bool keep_expired, uint64_t *corrupt)
+/*
+ * Answer from *todo into *done until the transaction is old enough. What the database cannot read is answered with failed. Returns LMDB's
+ * code when a page is damaged.
+ */
+static int run_txn(struct reader *r, struct op_list *todo, struct op_list *done, bool keep_expired, uint64_t *corrupt)
 {
     MDB_txn *txn = NULL;
+    int damage = 0;
     pthread_mutex_lock(r->env_lock);
     if (r->tables->env && mdb_txn_begin(r->tables->env, NULL, MDB_RDONLY, &txn) != 0)
         txn = NULL;
@@ -30,19 +36,32 @@ static void run_txn(struct reader *r, struct op_list *todo, struct op_list *done
     do {
         struct op *op = op_list_pop(todo);
         bool late = start / 1000 - op->queued_ms > DEADLINE_MS;
-        if (!txn || late || look(r, txn, op, keep_expired, corrupt) != 0)
+        int rc = !txn || late ? 0 : look(r, txn, op, keep_expired, corrupt);
+        if (!txn || late || rc != 0)
             op->answer = failed_answer;
+        if (tables_err(rc) == ERR_CORRUPT)
+            damage = rc;
         op_list_push(done, op);
     } while (todo->head && monotonic_us() - start < TXN_US);
     if (txn)
         mdb_txn_abort(txn);
     pthread_mutex_unlock(r->env_lock);
+    return damage;
+}
+
+static void tell_damage(struct reader *r, int damage)
+{
+    pthread_mutex_lock(&r->queue->lock);
+    *r->read_error = damage;
+    pthread_cond_signal(&r->queue->writer_wake);
+    pthread_mutex_unlock(&r->queue->lock);
 }
 
 void *reader_main(void *reader)
 {
     struct reader *r = reader;
     struct queue *q = r->queue;
+    guard_enter();
     for (;;) {
         uint64_t corrupt = 0;
         pthread_mutex_lock(&q->lock);
@@ -55,8 +74,10 @@ void *reader_main(void *reader)
             return NULL;
         while (todo.head) {
             struct op_list done = {0};
-            run_txn(r, &todo, &done, keep_expired, &corrupt);
+            int damage = run_txn(r, &todo, &done, keep_expired, &corrupt);
             queue_finish(q, &done);
+            if (damage != 0)
+                tell_damage(r, damage);
         }
         if (corrupt > 0) {
             pthread_mutex_lock(&q->lock);

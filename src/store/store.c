@@ -2,7 +2,9 @@
 #include "store/store.h"
 
 #include "base/mem.h"
+#include "store/guard.h"
 #include "store/reader.h"
+#include "store/tell.h"
 #include "store/writer.h"
 
 #include <errno.h>
@@ -14,7 +16,7 @@
 enum {
     CROWD_MAX = 1000,
     QUEUE_MAX = 10000,
-    CLOSE_SEC = 10,         /* a thread stuck in a dead disk's fsync is left behind */
+    CLOSE_MS = 4000,        /* a thread stuck in a dead disk's fsync is left behind */
     RECORD_BYTES = 512,     /* measured: 235 with addresses of 18 bytes, in all tables, with the room that pages keep free */
     SPARE_BYTES = 64 << 20, /* for copies of pages, and the reserves of round.c */
     PAGE_RECORDS = 500,
@@ -22,7 +24,11 @@ enum {
 };
 
 struct store {
-    struct store_config config;
+    struct store_config config; /* its functions are ours, and call the user's while it is there */
+    pthread_mutex_t user_lock;  /* guards the three below */
+    struct store_config user;
+    bool user_gone;
+    int threads;
     struct tables tables;
     pthread_mutex_t env_lock;
     struct queue queue;
@@ -30,27 +36,59 @@ struct store {
     struct reader reader;
     pthread_t writer_thread, reader_thread;
     bool running; /* has threads */
-    bool is_new;  /* these three stay when the writer opens the environment again */
+    bool is_new;
     struct grey_secret secret;
-    size_t map_bytes;
 };
 
-static void nobody_wakes(void *ctx)
+/* ---- the user's functions ---- */
+
+static void user_wake(void *ctx)
 {
-    (void)ctx;
+    struct store *s = ctx;
+    pthread_mutex_lock(&s->user_lock);
+    if (!s->user_gone && s->user.wake)
+        s->user.wake(s->user.ctx);
+    pthread_mutex_unlock(&s->user_lock);
 }
 
-static void log_line(const struct store_config *config, enum log_level level, struct buf *line)
+static void user_log(void *ctx, enum log_level level, const char *line)
 {
-    if (config->log)
-        config->log(config->ctx, level, buf_cstr(line));
+    struct store *s = ctx;
+    pthread_mutex_lock(&s->user_lock);
+    if (!s->user_gone && s->user.log)
+        s->user.log(s->user.ctx, level, line);
+    pthread_mutex_unlock(&s->user_lock);
 }
+
+static struct instant user_now(void *ctx)
+{
+    struct store *s = ctx;
+    struct instant now = {0};
+    pthread_mutex_lock(&s->user_lock);
+    if (!s->user_gone)
+        now = s->user.now(s->user.ctx);
+    pthread_mutex_unlock(&s->user_lock);
+    return now;
+}
+
+/* Without the lock: it may wait as long as a disk does. Whoever sets it keeps ctx until the store's threads have ended. */
+static void user_committing(void *ctx)
+{
+    const struct store *s = ctx;
+    s->user.committing(s->user.ctx);
+}
+
+/* ---- threads ---- */
 
 /* Signals are the loop's. */
 static int start_thread(pthread_t *thread, void *(*main)(void *), void *arg)
 {
+    static const int of_the_store[] = {SIGBUS, SIGSEGV, SIGFPE,
+                                       SIGABRT}; /* blocked, they end the process past our handlers */
     sigset_t all, before;
     sigfillset(&all);
+    for (size_t i = 0; i < COUNT_OF(of_the_store); i++)
+        sigdelset(&all, of_the_store[i]);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int rc = pthread_create(thread, NULL, main, arg);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -66,17 +104,47 @@ static void stop_threads(struct store *s)
     pthread_mutex_unlock(&s->queue.lock);
 }
 
+static void unmake(struct store *s);
+
+/* A thread has ended. Whoever is the last of a store that was closed frees it. */
+static void leave(struct store *s)
+{
+    pthread_mutex_lock(&s->user_lock);
+    bool last = --s->threads == 0 && s->user_gone;
+    pthread_mutex_unlock(&s->user_lock);
+    if (last)
+        unmake(s);
+}
+
+static void *write_all(void *store)
+{
+    struct store *s = store;
+    (void)writer_main(&s->writer);
+    leave(s);
+    return NULL;
+}
+
+static void *read_all(void *store)
+{
+    struct store *s = store;
+    (void)reader_main(&s->reader);
+    leave(s);
+    return NULL;
+}
+
 static int start_threads(struct store *s)
 {
+    s->threads = 2;
     s->reader = (struct reader){.queue = &s->queue,
                                 .tables = &s->tables,
                                 .env_lock = &s->env_lock,
                                 .keep_expired = &s->writer.keep_expired,
+                                .read_error = &s->writer.read_error,
                                 .crowd_max = s->config.crowd_max};
-    int rc = start_thread(&s->writer_thread, writer_main, &s->writer);
+    int rc = start_thread(&s->writer_thread, write_all, s);
     if (rc != 0)
         return rc;
-    rc = start_thread(&s->reader_thread, reader_main, &s->reader);
+    rc = start_thread(&s->reader_thread, read_all, s);
     if (rc != 0) {
         stop_threads(s);
         pthread_join(s->writer_thread, NULL);
@@ -96,13 +164,19 @@ static size_t map_for(int64_t records)
 static struct store *make(const struct store_config *config)
 {
     struct store *s = mem_zalloc(sizeof(*s));
-    s->config = *config;
+    s->config = s->user = *config;
     s->config.crowd_max = config->crowd_max ? config->crowd_max : CROWD_MAX;
     s->config.map_bytes = config->map_bytes ? config->map_bytes : map_for(config->max_records);
     s->config.queue_max = config->queue_max ? config->queue_max : QUEUE_MAX;
-    s->config.wake = config->wake ? config->wake : nobody_wakes;
+    s->config.close_ms = config->close_ms ? config->close_ms : CLOSE_MS;
+    s->config.wake = user_wake;
+    s->config.log = user_log;
+    s->config.now = config->now ? user_now : NULL;
+    s->config.committing = config->committing ? user_committing : NULL;
+    s->config.ctx = s;
+    pthread_mutex_init(&s->user_lock, NULL);
     pthread_mutex_init(&s->env_lock, NULL);
-    queue_init(&s->queue, s->config.queue_max, s->config.wake, s->config.ctx);
+    queue_init(&s->queue, s->config.queue_max, user_wake, s);
     writer_init(&s->writer, &s->queue, &s->tables, &s->env_lock, &s->config);
     s->config.directory = s->writer.directory;
     return s;
@@ -110,35 +184,28 @@ static struct store *make(const struct store_config *config)
 
 static void unmake(struct store *s)
 {
-    tables_close(&s->tables);
     writer_fini(&s->writer);
+    tables_close(&s->tables);
     queue_fini(&s->queue);
     pthread_mutex_destroy(&s->env_lock);
+    pthread_mutex_destroy(&s->user_lock);
     free(s);
 }
 
-/* The first statistics, before any commit. */
-static enum err measure(struct store *s)
+static enum err open_tables(struct store *s, bool read_only, struct buf *why)
 {
-    MDB_txn *txn;
-    int rc = mdb_txn_begin(s->tables.env, NULL, MDB_RDONLY, &txn);
-    if (rc != 0)
-        return tables_err(rc);
-    s->writer.stats.records = tables_count_records(&s->tables, txn);
-    s->writer.stats.unconfirmed = (uint64_t)s->tables.state.unconfirmed;
-    s->writer.stats.used_bytes = tables_used_bytes(&s->tables, txn);
-    mdb_txn_abort(txn);
-    return ERR_NONE;
+    if (s->config.always)
+        return writer_open(&s->writer);
+    enum err e = tables_open(&s->tables, s->config.directory, s->config.map_bytes, read_only, why);
+    recover_adopt(&s->writer.recover);
+    return e == ERR_NONE ? writer_measure(&s->writer) : e;
 }
 
 static enum err open_store(struct store *s, bool read_only, struct buf *why)
 {
-    enum err e = tables_open(&s->tables, s->config.directory, s->config.map_bytes, read_only, why);
-    if (e == ERR_NONE)
-        e = measure(s);
+    enum err e = open_tables(s, read_only, why);
     s->is_new = s->tables.is_new;
     s->secret = s->tables.secret;
-    s->map_bytes = s->tables.map_bytes;
     if (e != ERR_NONE || read_only)
         return e;
     int rc = start_threads(s);
@@ -152,19 +219,17 @@ static enum err open_store(struct store *s, bool read_only, struct buf *why)
 
 static enum err open_any(const struct store_config *config, bool read_only, struct store **out)
 {
-    struct buf why = {0}, line = {0};
+    struct buf why = {0};
     struct store *s = make(config);
     enum err e = open_store(s, read_only, &why);
     *out = s;
     if (e != ERR_NONE) {
         int saved = errno;
-        buf_printf(&line, "store: %s", buf_cstr(&why));
-        log_line(config, LOG_LEVEL_ERROR, &line);
+        store_tell(config, LOG_LEVEL_ERROR, "store: %s", buf_cstr(&why));
         unmake(s);
         *out = NULL;
         errno = saved;
     }
-    buf_fini(&line);
     buf_fini(&why);
     return e;
 }
@@ -180,28 +245,35 @@ enum err store_open_reader(const char *directory, struct store **out)
     return open_any(&config, true, out);
 }
 
-static bool join_in_time(pthread_t thread)
+void store_guard(void)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += CLOSE_SEC;
-    if (pthread_timedjoin_np(thread, NULL, &until) == 0)
-        return true;
-    pthread_detach(thread);
-    return false;
+    guard_install();
+}
+
+static void join_in_time(pthread_t thread, const struct timespec *until)
+{
+    if (pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, until) != 0)
+        pthread_detach(thread);
 }
 
 void store_close(struct store *s)
 {
-    bool ended = true;
     if (!s)
         return;
     if (s->running) {
+        struct timespec until;
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        int64_t ms = s->config.close_ms + until.tv_nsec / 1000000;
+        until = (struct timespec){until.tv_sec + ms / 1000, ms % 1000 * 1000000};
         stop_threads(s);
-        ended = join_in_time(s->reader_thread);
-        ended = join_in_time(s->writer_thread) && ended;
+        join_in_time(s->reader_thread, &until);
+        join_in_time(s->writer_thread, &until);
     }
-    if (ended) /* else a thread uses it still; the process is about to end */
+    pthread_mutex_lock(&s->user_lock);
+    s->user_gone = true;
+    bool last = s->threads == 0;
+    pthread_mutex_unlock(&s->user_lock);
+    if (last)
         unmake(s);
 }
 
@@ -249,7 +321,8 @@ void store_get_stats(struct store *s, struct store_stats *out)
     pthread_mutex_unlock(&s->queue.lock);
     out->records = w.records;
     out->unconfirmed = w.unconfirmed;
-    out->map_bytes = s->map_bytes;
+    out->map_bytes = w.map_bytes;
+    out->is_open = w.is_open;
     out->used_bytes = w.used_bytes;
     out->commits = w.commits;
     out->failures = w.failures;

@@ -19,7 +19,9 @@ struct store_config {
     size_t map_bytes;        /* of the file at most, 4 MiB or more; 0: room for max_records, else 16 GiB, or what there is */
     unsigned crowd_max;      /* unconfirmed tuples of one client before the rest share a record; 0: 1,000 */
     unsigned queue_max;      /* requests waiting before more are answered with failed; 0: 10,000 */
+    int64_t close_ms;        /* how long store_close waits for the disk; 0: 4,000 */
     bool bulk;               /* a tool: nobody else waits, imports may take large transactions */
+    bool always;             /* the daemon: there is a store whatever its files are like; see store_open */
 
     /* Called from the store's threads and from store_submit: answers are there to be taken. At most once a batch. */
     void (*wake)(void *ctx);
@@ -34,13 +36,22 @@ struct store_config {
 
 /*
  * Open as the one writer and start the threads. Errors: ERR_BUSY another process has it open for writing; ERR_UNSUPPORTED another
- * version's format; ERR_CORRUPT not a store of ours; ERR_IO the system refused (errno, and a log line, say what); ERR_FULL.
+ * version's format, or another program's; ERR_CORRUPT damaged; ERR_IO the system refused (errno, and a log line, say what); ERR_FULL.
+ *
+ * With `always` only a thread that cannot be started is an error. A store that cannot be used is told in the log, all requests are
+ * answered with failed, and it is tried again until it can; a damaged one is examined, and exchanged for one with all that is whole in it
+ * (recover.h). The process should have called store_guard before.
+ *
  * Owner: store_close. *out is NULL on error. The config's strings need not outlive the call.
  */
 MUST_CHECK enum err store_open(const struct store_config *config, struct store **out);
 
+/* Catch the signals by which a damaged store ends the process, so that the next start knows of it (guard.h). Once a process. */
+void store_guard(void);
+
 /*
- * Finish what is queued (for at most 3 s), sync, stop, free. Answers not taken yet are lost. NULL is allowed.
+ * Finish what is queued (for at most 3 s), sync, stop, free. Answers not taken yet are lost. A thread that the disk keeps beyond close_ms
+ * is left behind, and frees everything when it comes back: none of the config's functions is called any more. NULL is allowed.
  */
 void store_close(struct store *s);
 
@@ -72,6 +83,7 @@ struct store_stats {
     uint64_t commit_p50_us, commit_p99_us; /* of the last 1,024 */
     uint64_t expired, evicted, corrupt;
     bool expiry_suspended; /* the wall clock jumped */
+    bool is_open;          /* else there is none to be had at present */
 };
 void store_get_stats(struct store *s, struct store_stats *out);
 

@@ -2,6 +2,7 @@
 #include "store/tables.h"
 
 #include "base/mem.h"
+#include "store/pages.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +19,7 @@ static const char *const table_names[TABLES] = {"meta", "records", "expiry", "co
 #define MAP_BYTES_MIN     ((size_t)4 << 20)
 #define MAP_BYTES_LEAST   ((size_t)64 << 20) /* what is tried last where address space is short */
 
-enum { STATE_BYTES = 24 };
+enum { STATE_BYTES = 24, READERS_BYTES = 16384 };
 
 enum err tables_err(int rc)
 {
@@ -35,6 +36,8 @@ enum err tables_err(int rc)
     case MDB_INVALID:
     case MDB_CORRUPTED:
     case MDB_PAGE_NOTFOUND:
+    case MDB_CURSOR_FULL: /* a way down that has no end */
+    case MDB_PAGE_FULL:
         return ERR_CORRUPT;
     case MDB_VERSION_MISMATCH:
         return ERR_UNSUPPORTED;
@@ -45,12 +48,77 @@ enum err tables_err(int rc)
     }
 }
 
-static enum err refuse(struct buf *why, const char *what, int rc)
+/* ---- what is wrong, and what to do ---- */
+
+/* The first file that we may not use, if that is it: whose it is, and who we are. */
+static void put_owner(struct buf *why, const char *directory)
 {
+    static const char *const names[] = {"", "/data.mdb", "/lock.mdb", "/writer.lock"};
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        struct buf path = {0};
+        struct stat st;
+        buf_printf(&path, "%s%s", directory, names[i]);
+        bool refused = stat(buf_cstr(&path), &st) == 0 && access(buf_cstr(&path), R_OK | W_OK) != 0;
+        if (refused)
+            buf_printf(why, " (%s belongs to uid %u, mode %04o; we are uid %u)", buf_cstr(&path), (unsigned)st.st_uid,
+                       (unsigned)st.st_mode & 07777, (unsigned)geteuid());
+        buf_fini(&path);
+        if (refused)
+            return;
+    }
+}
+
+static const char *advice_for(int rc)
+{
+    switch (rc) {
+    case EACCES:
+    case EPERM:
+        return "give the directory and what is in it to tarsierd's user (chown -R)";
+    case EROFS:
+        return "its file system is read-only: mount it for writing";
+    case ENOSPC:
+    case EDQUOT:
+        return "make room on its file system";
+    case EIO:
+        return "the disk refuses: look at the kernel's log";
+    case ENOENT:
+        return "make the directory, or restart tarsierd, which makes it";
+    case ENOTDIR:
+    case EISDIR:
+    case ELOOP:
+        return "something else stands in its place: move that away";
+    default:
+        return NULL;
+    }
+}
+
+static enum err refuse(struct buf *why, const char *directory, const char *what, int rc)
+{
+    bool missing = access(directory, F_OK) != 0 && errno == ENOENT; /* and not ours to make, then */
+    const char *advice = advice_for(missing && (rc == EACCES || rc == EPERM) ? ENOENT : rc);
     buf_printf(why, "%s: %s", what, mdb_strerror(rc));
+    if (rc == EACCES || rc == EPERM)
+        put_owner(why, directory);
+    if (advice)
+        buf_printf(why, "; %s", advice);
     if (rc > 0)
         errno = rc;
     return tables_err(rc);
+}
+
+static enum err refuse_damaged(struct buf *why, const char *directory, const char *what)
+{
+    buf_printf(why, "%s/data.mdb is damaged: %s; tarsierd saves what it can of it when it is started", directory, what);
+    return ERR_CORRUPT;
+}
+
+static enum err refuse_version(struct buf *why, const char *directory)
+{
+    buf_printf(why,
+               "the store in %s was written by another version, or by another program; install what wrote it, or move the "
+               "directory away",
+               directory);
+    return ERR_UNSUPPORTED;
 }
 
 /* ---- files ---- */
@@ -85,30 +153,87 @@ static enum err lock_directory(struct tables *t, const char *directory, struct b
         rc = errno;
     enum err e = ERR_NONE;
     if (rc == EWOULDBLOCK) {
-        buf_printf(why, "%s is in use by another process", directory);
+        buf_printf(why, "%s is in use by another process: stop it, or name another directory", directory);
         e = ERR_BUSY;
     } else if (rc != 0) {
-        e = refuse(why, buf_cstr(&path), rc);
+        e = refuse(why, directory, buf_cstr(&path), rc);
+    }
+    if (e != ERR_NONE && t->lock_fd >= 0) {
+        close(t->lock_fd);
+        t->lock_fd = -1;
     }
     buf_fini(&path);
     return e;
 }
 
-/* A file shorter than its own count of pages would kill us with SIGBUS at some later read. */
-static enum err check_file_length(const struct tables *t, struct buf *why)
+/*
+ * LMDB maps its table of readers for writing and lets it grow by ftruncate: on a full disk the first touch of such a page is SIGBUS. So
+ * its bytes are there before. Where the file system cannot promise them, LMDB's own way has to do.
+ */
+static int allocate_readers(const char *directory)
 {
-    MDB_envinfo info;
+    struct buf path = {0};
     struct stat st;
-    mdb_filehandle_t fd;
-    mdb_env_info(t->env, &info);
-    if (mdb_env_get_fd(t->env, &fd) != 0 || fstat(fd, &st) != 0)
-        return refuse(why, "data.mdb", errno);
-    if (info.me_last_pgno > 1 && (uint64_t)st.st_size < (info.me_last_pgno + 1) * (uint64_t)t->page_bytes) {
-        buf_printf(why, "data.mdb is cut off: %zu pages of %u bytes expected, %lld bytes found", info.me_last_pgno + 1,
-                   t->page_bytes, (long long)st.st_size);
-        return ERR_CORRUPT;
+    buf_printf(&path, "%s/lock.mdb", directory);
+    int fd = open(buf_cstr(&path), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int rc = fd < 0 || fstat(fd, &st) != 0 ? errno : 0;
+    bool has_holes = rc == 0 && (st.st_size < READERS_BYTES || (int64_t)st.st_blocks * 512 < READERS_BYTES);
+    if (has_holes)
+        rc = posix_fallocate(fd, 0, READERS_BYTES);
+    if (fd >= 0)
+        close(fd);
+    buf_fini(&path);
+    return rc == EOPNOTSUPP || rc == EINVAL ? 0 : rc;
+}
+
+/* Whether what LMDB believes at once can be believed: a length or page size that is wrong would kill us. */
+static enum err check_header(struct tables *t, const char *directory, struct buf *why)
+{
+    struct buf path = {0};
+    struct pages_report report;
+    buf_printf(&path, "%s/data.mdb", directory);
+    int fd = open(buf_cstr(&path), O_RDONLY | O_CLOEXEC);
+    enum err e = ERR_NONE;
+    if (fd < 0) { /* it will be made, or LMDB says why not */
+        buf_fini(&path);
+        return ERR_NONE;
     }
-    return ERR_NONE;
+    pages_check_header(fd, &report);
+    bool changes = t->read_only && report.verdict != PAGES_SHORT; /* under our hands: LMDB must do */
+    if (changes || (report.verdict == PAGES_SHORT && t->examined))
+        report.verdict = PAGES_FINE;
+    if (report.verdict == PAGES_DAMAGED || report.verdict == PAGES_SHORT)
+        e = refuse_damaged(why, directory, report.why);
+    else if (report.verdict == PAGES_FOREIGN)
+        e = refuse_version(why, directory);
+    else if (report.verdict == PAGES_UNREADABLE)
+        e = refuse(why, directory, buf_cstr(&path), report.error);
+    close(fd);
+    buf_fini(&path);
+    return e;
+}
+
+static bool is_same_file(const char *directory, const char *name, int fd)
+{
+    struct buf path = {0};
+    struct stat here, there;
+    buf_printf(&path, "%s/%s", directory, name);
+    int rc = stat(buf_cstr(&path), &there) == 0 ? 0 : errno;
+    buf_fini(&path);
+    if (rc != 0)
+        return rc != ENOENT && rc != ENOTDIR;
+    return fstat(fd, &here) != 0 || (here.st_dev == there.st_dev && here.st_ino == there.st_ino);
+}
+
+bool tables_are_there(const struct tables *t, const char *directory, const char **missing)
+{
+    mdb_filehandle_t fd;
+    *missing = NULL;
+    if (mdb_env_get_fd(t->env, &fd) == 0 && !is_same_file(directory, "data.mdb", fd))
+        *missing = "data.mdb";
+    else if (!is_same_file(directory, "writer.lock", t->lock_fd))
+        *missing = "writer.lock";
+    return !*missing;
 }
 
 /* ---- environment ---- */
@@ -196,6 +321,15 @@ int tables_put_state(const struct tables *t, MDB_txn *txn, const struct tables_s
     return tables_put(t, txn, TABLE_META, "state", 5, bytes, sizeof(bytes));
 }
 
+bool tables_state_decode(struct slice value, struct tables_state *out)
+{
+    const uint8_t *p = (const uint8_t *)value.ptr;
+    if (value.len != STATE_BYTES)
+        return false;
+    *out = (struct tables_state){{get64(p)}, get64(p + 8), (uint32_t)get64(p + 16)};
+    return true;
+}
+
 static int create_meta(struct tables *t, MDB_txn *txn)
 {
     uint8_t format = TABLES_FORMAT;
@@ -224,12 +358,21 @@ static int read_meta(struct tables *t, MDB_txn *txn)
         return MDB_INVALID;
     memcpy(&t->secret, v.mv_data, sizeof(t->secret));
     rc = tables_get(t, txn, TABLE_META, "state", 5, &v);
-    if (rc != 0 || v.mv_size != STATE_BYTES)
-        return MDB_INVALID;
-    t->state.newest_commit.sec = get64(v.mv_data);
-    t->state.unconfirmed = get64((const uint8_t *)v.mv_data + 8);
-    t->state.sequence = (uint32_t)get64((const uint8_t *)v.mv_data + 16);
-    return 0;
+    return rc == 0 && tables_state_decode(slice_of(v.mv_data, v.mv_size), &t->state) ? 0 : MDB_INVALID;
+}
+
+/* An environment with tables of somebody else's is left alone. */
+static int check_owner(MDB_txn *txn)
+{
+    MDB_dbi main, meta;
+    MDB_stat stat;
+    int rc = mdb_dbi_open(txn, NULL, 0, &main);
+    if (rc == 0)
+        rc = mdb_stat(txn, main, &stat);
+    if (rc != 0 || stat.ms_entries == 0)
+        return rc;
+    rc = mdb_dbi_open(txn, table_names[TABLE_META], 0, &meta);
+    return rc == MDB_NOTFOUND || rc == MDB_INCOMPATIBLE ? MDB_VERSION_MISMATCH : rc;
 }
 
 static int open_tables(struct tables *t)
@@ -238,6 +381,7 @@ static int open_tables(struct tables *t)
     int rc = mdb_txn_begin(t->env, NULL, t->read_only ? MDB_RDONLY : 0, &txn);
     if (rc != 0)
         return rc;
+    rc = check_owner(txn);
     for (int i = 0; rc == 0 && i < TABLES; i++)
         rc = mdb_dbi_open(txn, table_names[i], t->read_only ? 0 : MDB_CREATE, &t->dbi[i]);
     if (rc == 0)
@@ -248,7 +392,7 @@ static int open_tables(struct tables *t)
     return rc;
 }
 
-static void close_env(struct tables *t)
+void tables_close_env(struct tables *t)
 {
     if (t->env)
         mdb_env_close(t->env);
@@ -258,37 +402,79 @@ static void close_env(struct tables *t)
 static enum err open_all(struct tables *t, const char *directory, size_t map_bytes, struct buf *why)
 {
     int rc = open_env_somehow(t, directory, map_bytes);
-    if (rc != 0) {
-        if (t->read_only && rc == ENOENT) {
-            buf_printf(why, "there is no store in %s", directory);
-            return ERR_NOT_FOUND;
-        }
-        return refuse(why, directory, rc);
+    if (rc == ENOENT && t->read_only) {
+        buf_printf(why, "there is no store in %s", directory);
+        return ERR_NOT_FOUND;
     }
-    enum err e = check_file_length(t, why);
-    if (e != ERR_NONE)
+    if (rc == 0)
+        rc = open_tables(t);
+    if (rc == MDB_VERSION_MISMATCH)
+        return refuse_version(why, directory);
+    if (tables_err(rc) == ERR_CORRUPT)
+        return refuse_damaged(why, directory, mdb_strerror(rc));
+    return rc == 0 ? ERR_NONE : refuse(why, directory, directory, rc);
+}
+
+/* What a full disk leaves of a new file would be taken for a damaged one. */
+static void remove_stillborn(const char *directory)
+{
+    struct buf path = {0};
+    buf_printf(&path, "%s/data.mdb", directory);
+    (void)unlink(buf_cstr(&path));
+    buf_fini(&path);
+}
+
+static bool has_data(const char *directory)
+{
+    struct buf path = {0};
+    struct stat st;
+    buf_printf(&path, "%s/data.mdb", directory);
+    bool has = stat(buf_cstr(&path), &st) == 0 ? st.st_size > 0 : errno != ENOENT;
+    buf_fini(&path);
+    return has;
+}
+
+enum err tables_lock(struct tables *t, const char *directory, struct buf *why)
+{
+    int rc = make_directory(directory);
+    return rc == 0 ? lock_directory(t, directory, why) : refuse(why, directory, directory, rc);
+}
+
+enum err tables_open_env(struct tables *t, const char *directory, size_t map_bytes, struct buf *why)
+{
+    bool had_data = has_data(directory);
+    t->is_new = false;
+    int rc = allocate_readers(directory);
+    if (rc != 0)
+        return refuse(why, directory, directory, rc);
+    enum err e = check_header(t, directory, why);
+    if (e == ERR_NONE)
+        e = open_all(t, directory, map_bytes, why);
+    if (e == ERR_NONE) {
+        int dead;
+        mdb_reader_check(t->env, &dead);
         return e;
-    rc = open_tables(t);
-    if (rc == MDB_VERSION_MISMATCH) {
-        buf_printf(why, "the store in %s was written by another version", directory);
-        return ERR_UNSUPPORTED;
     }
-    return rc == 0 ? ERR_NONE : refuse(why, directory, rc);
+    int saved = errno;
+    tables_close_env(t);
+    if (!had_data)
+        remove_stillborn(directory);
+    errno = saved;
+    return e;
 }
 
 enum err tables_open(struct tables *t, const char *directory, size_t map_bytes, bool read_only, struct buf *why)
 {
     *t = (struct tables){.lock_fd = -1, .read_only = read_only};
-    enum err e = ERR_NONE;
-    if (!read_only) {
-        int rc = make_directory(directory);
-        e = rc == 0 ? lock_directory(t, directory, why) : refuse(why, directory, rc);
-    }
-    if (e == ERR_NONE)
-        e = open_all(t, directory, map_bytes, why);
-    if (e == ERR_NONE && !read_only) {
-        int dead;
-        mdb_reader_check(t->env, &dead);
+    enum err e;
+    if (read_only) {
+        e = check_header(t, directory, why);
+        if (e == ERR_NONE)
+            e = open_all(t, directory, map_bytes, why);
+    } else {
+        e = tables_lock(t, directory, why);
+        if (e == ERR_NONE)
+            e = tables_open_env(t, directory, map_bytes, why);
     }
     if (e != ERR_NONE) {
         int saved = errno;
@@ -298,20 +484,9 @@ enum err tables_open(struct tables *t, const char *directory, size_t map_bytes, 
     return e;
 }
 
-enum err tables_reopen(struct tables *t, const char *directory, struct buf *why)
-{
-    bool was_new = t->is_new;
-    close_env(t);
-    enum err e = open_all(t, directory, t->map_bytes, why);
-    t->is_new = was_new;
-    if (e != ERR_NONE)
-        close_env(t);
-    return e;
-}
-
 void tables_close(struct tables *t)
 {
-    close_env(t);
+    tables_close_env(t);
     if (t->lock_fd >= 0)
         close(t->lock_fd);
     t->lock_fd = -1;

@@ -40,17 +40,25 @@ struct tables {
     int lock_fd; /* of the one writer; -1 for readers */
     bool is_new;
     bool read_only;
+    bool examined; /* somebody has walked through all pages: a file that looks too short is a good one */
 };
 
 /*
  * Make the directory if need be, lock it, open the environment and its tables. Errors as store_open's, with a sentence in *why (for a log
- * line). On error nothing stays open.
+ * line): what is wrong, and what to do. On error nothing stays open.
  */
 MUST_CHECK enum err tables_open(struct tables *t, const char *directory, size_t map_bytes, bool read_only, struct buf *why);
 void tables_close(struct tables *t);
 
-/* Close and open the environment again, keeping the lock: after MDB_PANIC. */
-MUST_CHECK enum err tables_reopen(struct tables *t, const char *directory, struct buf *why);
+/* The two halves of it, for a writer. After an error of the second the lock is kept. */
+MUST_CHECK enum err tables_lock(struct tables *t, const char *directory, struct buf *why);
+MUST_CHECK enum err tables_open_env(struct tables *t, const char *directory, size_t map_bytes, struct buf *why);
+void tables_close_env(struct tables *t);
+
+/*
+ * Whether the files that are open are still those in the directory. What the system does not tell counts as yes.
+ */
+bool tables_are_there(const struct tables *t, const char *directory, const char **missing);
 
 int tables_get(const struct tables *t, MDB_txn *txn, enum table table, const void *key, size_t len, MDB_val *out);
 int tables_put(const struct tables *t, MDB_txn *txn, enum table table, const void *key, size_t key_len, const void *value,
@@ -58,6 +66,7 @@ int tables_put(const struct tables *t, MDB_txn *txn, enum table table, const voi
 /* 0 also when there was nothing. */
 int tables_delete(const struct tables *t, MDB_txn *txn, enum table table, const void *key, size_t len);
 
+bool tables_state_decode(struct slice value, struct tables_state *out);
 int tables_put_state(const struct tables *t, MDB_txn *txn, const struct tables_state *state);
 
 /* Bytes of the map that hold something. Costs nothing: LMDB keeps the numbers. */

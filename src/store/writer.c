@@ -7,6 +7,8 @@
 #include "store/writer.h"
 
 #include "base/mem.h"
+#include "store/guard.h"
+#include "store/tell.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -20,8 +22,6 @@ enum {
     STOP_MS = 3000,
     LOOK_MS = 2000, /* for something to expire, for a jump of the clock */
     READER_CHECK_MS = 60000,
-    BACKOFF_FIRST_MS = 100,
-    BACKOFF_LAST_MS = 30000,
     COMPLAINT_MS = 60000,
     JUMP_SEC = 3600,  /* of the wall clock against the monotonic one */
     AWAY_SEC = 86400, /* at the start: the machine was off, or the clock is wrong and an ntpd will say so soon */
@@ -38,11 +38,14 @@ void writer_init(struct writer *w, struct queue *q, struct tables *t, pthread_mu
     *w = (struct writer){.queue = q, .tables = t, .env_lock = env_lock, .config = *config};
     w->directory = mem_strdup(config->directory);
     w->config.directory = w->directory;
+    w->newly_open = true;
+    recover_init(&w->recover, &w->config, t, env_lock);
     pthread_cond_init(&w->import_done, NULL);
 }
 
 void writer_fini(struct writer *w)
 {
+    recover_fini(&w->recover);
     pthread_cond_destroy(&w->import_done);
     free(w->directory);
 }
@@ -61,21 +64,6 @@ static struct instant read_clocks(const struct writer *w)
     return (struct instant){{now_ms()}, {wall.tv_sec}};
 }
 
-static void tell(struct writer *w, enum log_level level, const char *fmt, ...) PRINTF_LIKE(3, 4);
-
-static void tell(struct writer *w, enum log_level level, const char *fmt, ...)
-{
-    struct buf line = {0};
-    va_list ap;
-    if (!w->config.log)
-        return;
-    va_start(ap, fmt);
-    buf_vprintf(&line, fmt, ap);
-    va_end(ap);
-    w->config.log(w->config.ctx, level, buf_cstr(&line));
-    buf_fini(&line);
-}
-
 /* The same trouble comes a thousand times a second; a line a minute is enough. */
 static void complain(struct writer *w, const char *what, int rc)
 {
@@ -83,8 +71,8 @@ static void complain(struct writer *w, const char *what, int rc)
     w->complaints++;
     if (now < w->next_complaint_ms)
         return;
-    tell(w, LOG_LEVEL_ERROR, "store %s: %s: %s (%" PRIu64 " since the last such line)", w->directory, what, mdb_strerror(rc),
-         w->complaints);
+    store_tell(&w->config, LOG_LEVEL_ERROR, "store %s: %s: %s (%" PRIu64 " since the last such line)", w->directory, what,
+               mdb_strerror(rc), w->complaints);
     w->complaints = 0;
     w->next_complaint_ms = now + COMPLAINT_MS;
 }
@@ -94,15 +82,14 @@ static void complain(struct writer *w, const char *what, int rc)
 static void suspend_expiry(struct writer *w, struct instant now, const char *why, int64_t by_sec)
 {
     w->suspended_until_ms = now.mono.ms + SUSPEND_MS;
-    tell(w, LOG_LEVEL_WARNING, "store: the clock %s %" PRId64 " s: nothing expires for an hour", why, by_sec);
+    store_tell(&w->config, LOG_LEVEL_WARNING, "store: the clock %s %" PRId64 " s: nothing expires for an hour", why, by_sec);
 }
 
 /* Records live by the wall clock; where it cannot be believed nothing may be thrown away because of it. */
 static void check_clocks(struct writer *w)
 {
     struct instant now = read_clocks(w);
-    bool first = w->clock_base.mono.ms == 0 && w->clock_base.wall.sec == 0;
-    if (first)
+    if (w->clock_base.mono.ms == 0 && w->clock_base.wall.sec == 0)
         w->clock_base = now;
     int64_t jump = (now.wall.sec - w->clock_base.wall.sec) - (now.mono.ms - w->clock_base.mono.ms) / 1000;
     int64_t before = w->tables->state.newest_commit.sec - now.wall.sec;
@@ -111,12 +98,13 @@ static void check_clocks(struct writer *w)
         suspend_expiry(w, now, "jumped by", jump);
     } else if (before > SLACK_SEC && w->suspended_until_ms == 0) {
         suspend_expiry(w, now, "stands before the newest record by", before);
-    } else if (first && w->tables->state.newest_commit.sec > 0 && -before > AWAY_SEC) {
+    } else if (w->newly_open && w->tables->state.newest_commit.sec > 0 && -before > AWAY_SEC) {
         suspend_expiry(w, now, "is ahead of the newest record by", -before);
     } else if (w->suspended_until_ms != 0 && now.mono.ms >= w->suspended_until_ms) {
         w->suspended_until_ms = 0;
-        tell(w, LOG_LEVEL_NOTICE, "store: records expire again");
+        store_tell(&w->config, LOG_LEVEL_NOTICE, "store: records expire again");
     }
+    w->newly_open = false;
     bool suspended = w->suspended_until_ms != 0;
     if (suspended == w->was_suspended)
         return;
@@ -236,7 +224,7 @@ static int attempt(struct writer *w, struct op **batch, size_t *n, bool backgrou
     }
     rc = r.rt.changed ? commit(w, &r, answers) : end_unchanged(w, &r);
     if (rc == 0 && r.rt.changed && w->failing) { /* an empty transaction "succeeds" on a full disk too */
-        tell(w, LOG_LEVEL_NOTICE, "store %s: can be written again", w->directory);
+        store_tell(&w->config, LOG_LEVEL_NOTICE, "store %s: can be written again", w->directory);
         w->failing = false;
     }
     if (rc == 0) {
@@ -275,47 +263,33 @@ static void fail_round(struct writer *w, struct op **batch, size_t n)
     fail_all(w, batch, n);
 }
 
-/* After MDB_PANIC LMDB refuses everything: close, open again, wait longer each time. */
-static void close_after_panic(struct writer *w)
-{
-    pthread_mutex_lock(w->env_lock);
-    mdb_env_close(w->tables->env);
-    w->tables->env = NULL;
-    pthread_mutex_unlock(w->env_lock);
-    w->backoff_ms = BACKOFF_FIRST_MS;
-    w->retry_ms = now_ms() + w->backoff_ms;
-}
-
-static void try_reopen(struct writer *w)
-{
-    struct buf why = {0};
-    if (now_ms() < w->retry_ms)
-        return;
-    pthread_mutex_lock(w->env_lock);
-    enum err e = tables_reopen(w->tables, w->directory, &why);
-    pthread_mutex_unlock(w->env_lock);
-    if (e == ERR_NONE) {
-        tell(w, LOG_LEVEL_NOTICE, "store %s: open again", w->directory);
-    } else {
-        tell(w, LOG_LEVEL_ERROR, "store: cannot open again: %s", buf_cstr(&why));
-        w->backoff_ms = w->backoff_ms * 2 > BACKOFF_LAST_MS ? BACKOFF_LAST_MS : w->backoff_ms * 2;
-        w->retry_ms = now_ms() + w->backoff_ms;
-    }
-    buf_fini(&why);
-}
-
 static void note_failure(struct writer *w, int rc)
 {
     complain(w, "cannot write", rc);
     w->failing = true;
     w->more_to_expire = false; /* until the next look */
+    recover_failed(&w->recover, rc, now_ms());
     pthread_mutex_lock(&w->queue->lock);
     w->stats.failures++;
+    w->stats.is_open = w->tables->env != NULL;
     if (w->import)
         finish_import(w, tables_err(rc));
     pthread_mutex_unlock(&w->queue->lock);
-    if (rc == MDB_PANIC)
-        close_after_panic(w);
+}
+
+/* The reader has met it. */
+static void note_damage(struct writer *w, int rc)
+{
+    complain(w, "cannot read", rc);
+    recover_failed(&w->recover, rc, now_ms());
+}
+
+/* There is a store again, perhaps another one. */
+static void take_over(struct writer *w)
+{
+    w->newly_open = true;
+    if (writer_measure(w) != ERR_NONE)
+        complain(w, "cannot count its records", MDB_PANIC);
 }
 
 static bool may_be_one_requests_fault(int rc)
@@ -348,6 +322,34 @@ static void carry_out(struct writer *w, struct op **batch, size_t n, bool backgr
     }
 }
 
+/* ---- the start ---- */
+
+enum err writer_measure(struct writer *w)
+{
+    MDB_txn *txn;
+    int rc = mdb_txn_begin(w->tables->env, NULL, MDB_RDONLY, &txn);
+    if (rc != 0)
+        return tables_err(rc);
+    pthread_mutex_lock(&w->queue->lock);
+    w->stats.records = tables_count_records(w->tables, txn);
+    w->stats.unconfirmed = (uint64_t)w->tables->state.unconfirmed;
+    w->stats.used_bytes = tables_used_bytes(w->tables, txn);
+    w->stats.map_bytes = w->tables->map_bytes;
+    w->stats.is_open = true;
+    pthread_mutex_unlock(&w->queue->lock);
+    mdb_txn_abort(txn);
+    return ERR_NONE;
+}
+
+enum err writer_open(struct writer *w)
+{
+    guard_enter();
+    recover_start(&w->recover, now_ms());
+    enum err e = w->tables->env ? writer_measure(w) : ERR_NONE;
+    guard_leave();
+    return e;
+}
+
 /* ---- the thread ---- */
 
 static void look_after(struct writer *w)
@@ -361,6 +363,10 @@ static void look_after(struct writer *w)
     w->next_look.ms = now.mono.ms + LOOK_MS;
     w->next_look_ms = now_ms() + LOOK_MS;
     w->more_to_expire = w->suspended_until_ms == 0;
+    recover_look(&w->recover, now_ms());
+    pthread_mutex_lock(&w->queue->lock);
+    w->stats.is_open = w->tables->env != NULL;
+    pthread_mutex_unlock(&w->queue->lock);
     if (w->tables->env && now_ms() >= w->next_reader_check_ms) {
         int dead;
         mdb_reader_check(w->tables->env, &dead);
@@ -373,10 +379,11 @@ static int64_t next_work_ms(const struct writer *w)
 {
     const struct queue *q = w->queue;
     int64_t next = w->next_look_ms;
-    if (q->stop || w->import || w->more_to_expire || q->writing.count >= BATCH_MAX)
+    if (q->stop || w->import || w->more_to_expire || w->read_error != 0 || q->writing.count >= BATCH_MAX)
         return 0;
-    if (!w->tables->env && w->retry_ms < next)
-        next = w->retry_ms;
+    int64_t recovers = recover_next_ms(&w->recover);
+    if (recovers < next)
+        next = recovers;
     if (q->urgent > 0) {
         int64_t at = w->last_commit_ms + w->config.commit_pause_ms;
         return at < next ? at : next;
@@ -394,7 +401,7 @@ static size_t batch_max(const struct writer *w)
     return ops > BATCH_MAX ? BATCH_MAX : ops < 1 ? 1 : ops;
 }
 
-static size_t wait_for_work(struct writer *w, struct op **batch, bool *stop)
+static size_t wait_for_work(struct writer *w, struct op **batch, bool *stop, int *read_error)
 {
     struct queue *q = w->queue;
     size_t n = 0;
@@ -403,6 +410,8 @@ static size_t wait_for_work(struct writer *w, struct op **batch, bool *stop)
         queue_wait(q, &q->writer_wake, at);
     struct op_list taken = queue_take(q, &q->writing, batch_max(w));
     *stop = q->stop;
+    *read_error = w->read_error;
+    w->read_error = 0;
     w->running = w->import;
     w->alone = w->config.bulk || q->requests == 0; /* an import at the start has nobody to wait for it */
     pthread_mutex_unlock(&q->lock);
@@ -416,17 +425,21 @@ void *writer_main(void *writer)
     struct writer *w = writer;
     struct op **batch = mem_alloc(BATCH_MAX * sizeof(*batch));
     bool stop = false;
+    guard_enter();
     for (;;) {
-        size_t n = wait_for_work(w, batch, &stop);
+        int read_error;
+        size_t n = wait_for_work(w, batch, &stop, &read_error);
         if (stop && w->stop_ms == 0)
             w->stop_ms = now_ms() + STOP_MS;
         if (stop && (n == 0 || now_ms() > w->stop_ms) && !w->running) {
             fail_all(w, batch, n);
             break;
         }
+        if (read_error != 0)
+            note_damage(w, read_error);
+        if (!w->tables->env && recover_step(&w->recover, now_ms()))
+            take_over(w);
         look_after(w);
-        if (!w->tables->env)
-            try_reopen(w);
         if (w->tables->env)
             carry_out(w, batch, n, true);
         else
@@ -434,6 +447,8 @@ void *writer_main(void *writer)
     }
     if (w->tables->env && mdb_env_sync(w->tables->env, 1) != 0)
         complain(w, "cannot sync", errno);
+    recover_stop(&w->recover);
+    guard_leave();
     free(batch);
     return NULL;
 }

@@ -100,8 +100,15 @@ static inline void rig_close(struct rig *r)
 /* The store's own folder goes first, then those above it up to top. */
 static inline void rig_remove(const struct rig *r)
 {
-    static const char *names[] = {
-        "var/store/data.mdb", "var/store/lock.mdb", "var/store/writer.lock", "var/store", "var", "file", ""};
+    static const char *names[] = {"var/store/data.mdb",
+                                  "var/store/lock.mdb",
+                                  "var/store/writer.lock",
+                                  "var/store/damaged.1.mdb",
+                                  "var/store/damaged.2.mdb",
+                                  "var/store",
+                                  "var",
+                                  "file",
+                                  ""};
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         struct buf path = {0};
         buf_printf(&path, "%s/%s", r->top, names[i]);
