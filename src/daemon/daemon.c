@@ -131,13 +131,26 @@ static void hook_woken(void *ctx)
     store_take_answers(d->store, store_answered, d);
 }
 
+static void put_store(struct daemon *d, const struct store_stats *s, struct buf *out)
+{
+    buf_printf(out, "store %s ", d->started->set->store);
+    if (s->is_open)
+        buf_printf(out, "with %llu records", (unsigned long long)s->records);
+    else
+        buf_put_cstr(out, "cannot be used at present");
+}
+
 static void tell_store(struct daemon *d)
 {
     struct store_stats s;
+    struct buf line = {0};
     store_get_stats(d->store, &s);
-    log_printf(d->log, LOG_LEVEL_NOTICE, "status: store %s with %llu records; %llu commits, p50 %llu us, p99 %llu us",
-               d->started->set->store, (unsigned long long)s.records, (unsigned long long)s.commits,
+    buf_put_cstr(&line, "status: ");
+    put_store(d, &s, &line);
+    buf_printf(&line, "; %llu commits, p50 %llu us, p99 %llu us", (unsigned long long)s.commits,
                (unsigned long long)s.commit_p50_us, (unsigned long long)s.commit_p99_us);
+    log_write(d->log, LOG_LEVEL_NOTICE, buf_slice(&line));
+    buf_fini(&line);
 }
 
 static void hook_signalled(void *ctx, int signo)
@@ -279,27 +292,39 @@ static void dump_close(struct daemon *d)
     d->dump_fd = -1;
 }
 
-static enum err start_rights(struct daemon *d, struct buf *why)
+/* Without it the store or a spool file fails when it is needed; that mail flows does not depend on either. */
+static void make_directory(struct daemon *d, const char *path)
 {
-    enum err e = rights_make_directory(d->plan->set->store, &d->identity, why);
-    if (e == ERR_NONE)
-        e = rights_make_directory(spool_directory(d->plan->set), &d->identity, why);
-    return e == ERR_NONE ? rights_drop(&d->identity, why) : e;
+    struct buf why = {0};
+    if (rights_make_directory(path, &d->identity, &why) != ERR_NONE)
+        log_printf(d->log, LOG_LEVEL_ERROR, "%s; started all the same", buf_cstr(&why));
+    buf_fini(&why);
 }
 
+static enum err start_rights(struct daemon *d, struct buf *why)
+{
+    const char *store = d->plan->set->store, *spool = spool_directory(d->plan->set);
+    make_directory(d, store);
+    if (strcmp(store, spool) != 0)
+        make_directory(d, spool);
+    return rights_drop(&d->identity, why);
+}
+
+/* Whatever the store is like: where it cannot be used, mail flows without it, and it says so itself. */
 static enum err start_store(struct daemon *d, struct buf *why)
 {
     const struct conf_settings *set = d->plan->set;
     struct store_config config = {.directory = set->store,
                                   .max_records = set->store_max,
                                   .commit_pause_ms = set->store_commit_pause_ms,
+                                  .always = true,
                                   .wake = store_wakes,
                                   .log = store_logs,
                                   .ctx = d};
-    errno = 0;
+    store_guard();
     enum err e = store_open(&config, &d->store);
     if (e != ERR_NONE)
-        buf_printf(why, "the store %s: %s%s%s", set->store, err_text(e), errno ? ": " : "", errno ? strerror(errno) : "");
+        buf_printf(why, "the store's threads: %s", strerror(errno));
     return e;
 }
 
@@ -308,6 +333,11 @@ static enum err start_import(struct daemon *d, struct buf *why)
 {
     (void)why;
     const char *path = d->plan->set->dumpfile;
+    struct store_stats stats;
+    store_get_stats(d->store, &stats);
+    if (path && d->dump_fd >= 0 && !stats.is_open)
+        log_printf(d->log, LOG_LEVEL_WARNING, "%s is not imported: there is no store yet (`tarsier import` does it later)",
+                   path);
     if (!path || !store_is_new(d->store)) {
         dump_close(d);
         return ERR_NONE;
@@ -359,8 +389,9 @@ static void tell_start(struct daemon *d)
     store_get_stats(d->store, &stats);
     buf_printf(&line, "tarsierd %s: %s, generation %u, listening at ", TARSIER_VERSION, d->conf_file, d->plan->generation);
     io_describe_listeners(d->io, &line);
-    buf_printf(&line, "; store %s with %llu records; up to %u sessions", d->plan->set->store,
-               (unsigned long long)stats.records, d->sessions_max);
+    buf_put_cstr(&line, "; ");
+    put_store(d, &stats, &line);
+    buf_printf(&line, "; up to %u sessions", d->sessions_max);
     if (d->mta_sessions)
         buf_printf(&line, "; the MTA allows itself %u", d->mta_sessions);
     else
