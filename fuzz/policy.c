@@ -24,7 +24,7 @@ static uint8_t choice(struct slice choices, size_t i)
 
 static struct policy_facts take_facts(struct slice *rest, struct grey_answer *look)
 {
-    struct policy_facts f = {.stage = POLICY_AT_RCPT, .now = {1795485418}};
+    struct policy_facts f = {.stage = STAGE_RCPT, .now = {1795485418}};
     f.host = slice_cut(rest, '\0');
     f.client_ptr = slice_cut(rest, '\0');
     f.helo = slice_cut(rest, '\0');
@@ -145,12 +145,12 @@ static void ask_when(const struct policy *p, size_t filter, const struct policy_
     enum policy_truth before = POLICY_LATER;
     bool unknown =
         false; /* what is judged before it differs from stage to stage, and so what is left of the effort for it */
-    for (int stage = POLICY_AT_CONNECT; stage <= POLICY_AT_EOM; stage++) {
+    for (int stage = STAGE_CONNECT; stage <= STAGE_EOM; stage++) {
         struct policy_why why;
         uint32_t lists;
         struct policy_facts f = *facts;
         struct regex_effort effort = {.step_left = REGEX_STEP_EFFORT};
-        f.stage = (enum policy_stage)stage;
+        f.stage = (enum stage)stage;
         f.effort = &effort;
         enum policy_truth now = policy_filter_when(p, filter, &f, &why, &lists);
         unknown |= effort.unknown > 0;

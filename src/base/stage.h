@@ -21,4 +21,7 @@ enum stage {
 
 #define STAGE_BIT(stage) (1u << (stage))
 
+/* For logs and statistics: "rcpt", "end-of-message". */
+const char *stage_name(enum stage stage);
+
 #endif

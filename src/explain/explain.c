@@ -17,7 +17,7 @@ static struct policy_facts policy_facts_of(const struct explain_facts *f, struct
 {
     char address[IP_TEXT_MAX];
     struct policy_facts p = {
-        .stage = POLICY_AT_RCPT,
+        .stage = STAGE_RCPT,
         .client = f->client,
         .client_ptr = f->ptr,
         .resolve = f->resolve,

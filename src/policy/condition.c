@@ -14,7 +14,7 @@ struct judging {
     const struct policy *p;
     const struct policy_facts *f;
     struct policy_why *why;
-    enum policy_stage last; /* when the filter is asked at the latest */
+    enum stage last; /* when the filter is asked at the latest */
 };
 
 /* *lists: those that DNS must be asked about before this can be settled; 0 unless the answer is LATER. */
@@ -31,7 +31,7 @@ static enum policy_truth judge_one(const struct judging *j, const struct cond *c
         truth = judge(j, t->condition->root, lists);
     j->why->condition = cond->name;
     /* Nothing more will be known in time; what DNS says may still be, but at the very end. */
-    if (truth == POLICY_LATER && j->f->stage >= (*lists ? POLICY_AT_EOM : j->last))
+    if (truth == POLICY_LATER && j->f->stage >= (*lists ? STAGE_EOM : j->last))
         truth = POLICY_NO;
     if (truth != POLICY_LATER)
         *lists = 0;
@@ -108,7 +108,7 @@ enum policy_truth policy_filter_when(const struct policy *p, size_t n, const str
         return POLICY_YES;
     if (n >= p->n_filters || !p->filters[n].enabled)
         return POLICY_NO;
-    struct judging j = {p, f, why, n == p->greylist ? POLICY_AT_RCPT : POLICY_AT_EOM};
+    struct judging j = {p, f, why, n == p->greylist ? STAGE_RCPT : STAGE_EOM};
     enum policy_truth truth = p->filters[n].when ? judge(&j, p->filters[n].when, lists) : POLICY_YES;
     why->unknown = truth == POLICY_UNKNOWN;
     return why->unknown ? POLICY_YES : truth; /* whoever may be meant is asked: no sender can keep a filter from his mail */
@@ -148,7 +148,7 @@ static const struct cond plain_terms[] = {
 enum err policy_condition(const struct policy *p, const char *name, const struct policy_facts *f, enum policy_truth *truth,
                           struct policy_why *why)
 {
-    struct judging j = {p, f, why, POLICY_AT_EOM};
+    struct judging j = {p, f, why, STAGE_EOM};
     uint32_t lists;
     *why = (struct policy_why){.s25r_rule = -1};
     *truth = POLICY_NO;

@@ -5,6 +5,7 @@
 #ifndef TARSIER_POLICY_POLICY_H
 #define TARSIER_POLICY_POLICY_H
 
+#include "base/stage.h"
 #include "conf/conf.h"
 #include "grey/request.h"
 #include "policy/format.h"
@@ -46,25 +47,12 @@ enum policy_resolve { RESOLVE_ABSENT, RESOLVE_OK, RESOLVE_FORGED, RESOLVE_TEMP, 
 /* Why a tarpit line cannot hold now; checked in this order (DESIGN 3). */
 enum policy_no_hold { HOLD_POSSIBLE, HOLD_UNWATCHABLE, HOLD_BOUND_MAX, HOLD_BOUND_CLIENT, HOLD_STRESS };
 
-/* Where the session has got to: a fact of a later stage is unknown, not absent. */
-enum policy_stage {
-    POLICY_AT_CONNECT,
-    POLICY_AT_HELO,
-    POLICY_AT_MAIL,
-    POLICY_AT_RCPT, /* facts.recipient is the present one */
-    POLICY_AT_DATA, /* the recipients are complete; facts.recipient NONE: any of them; else that one */
-    POLICY_AT_HEADER,
-    POLICY_AT_EOH, /* the headers are complete */
-    POLICY_AT_BODY,
-    POLICY_AT_EOM, /* everything is known; LATER is no answer any more */
-};
-
 /* What DNS says of a list. ERROR counts as not listed. */
 enum policy_listed { LISTED_NOT_ASKED, LISTED_NO, LISTED_YES, LISTED_ERROR };
 
 /* How an earlier filter of the file stands. */
 enum policy_standing {
-    FILTER_PENDING, /* not decided yet, or asked and not at the end of its say; at POLICY_AT_EOM no result matches that */
+    FILTER_PENDING, /* not decided yet, or asked and not at the end of its say; at STAGE_EOM no result matches that */
     FILTER_NOT_ASKED,
     FILTER_ACCEPTED,
     FILTER_CONTINUED,
@@ -107,7 +95,9 @@ struct policy_memo {
 };
 
 struct policy_facts {
-    enum policy_stage stage;
+    enum stage
+        stage; /* where the session has got to: a fact of a later stage is unknown, not absent. From DATA on a recipient
+                         of NONE means any of them; at EOM everything is known, and LATER is no answer any more */
     struct ip client;
     bool client_is_local;    /* family L: no IP host */
     struct slice host;       /* as the MTA gave it: a verified name, "[192.0.2.1]" or "unknown" */
@@ -182,8 +172,8 @@ size_t policy_greylist_number(const struct policy *p);
 /*
  * Whether filter n is asked, for all that the facts of this stage tell; a disabled one never. LATER: at a later stage. Where an
  * answer of DNS is missing that could settle it, the lists' bits (by conf.dnsbls) are set in *lists: ask them and call again; the
- * result is LATER then. What waits for more than the last stage tells counts as not matching; the last stage is POLICY_AT_EOM,
- * for the greylist filter POLICY_AT_RCPT (where it may still wait for DNS). Never POLICY_UNKNOWN: such a filter is asked.
+ * result is LATER then. What waits for more than the last stage tells counts as not matching; the last stage is STAGE_EOM,
+ * for the greylist filter STAGE_RCPT (where it may still wait for DNS). Never POLICY_UNKNOWN: such a filter is asked.
  */
 enum policy_truth policy_filter_when(const struct policy *p, size_t n, const struct policy_facts *f, struct policy_why *why,
                                      uint32_t *lists);

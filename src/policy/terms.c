@@ -23,13 +23,13 @@ static enum policy_truth truth_of(bool is)
 }
 
 /* What a stage tells once and for all; nothing before it. */
-static enum policy_truth known_from(enum policy_stage from, const struct question *q, enum policy_truth is)
+static enum policy_truth known_from(enum stage from, const struct question *q, enum policy_truth is)
 {
     return q->f->stage < from ? POLICY_LATER : is;
 }
 
 /* What may still come until that stage is reached: a hit settles it at once. */
-static enum policy_truth open_until(enum policy_stage until, const struct question *q, enum policy_truth so_far)
+static enum policy_truth open_until(enum stage until, const struct question *q, enum policy_truth so_far)
 {
     return so_far == POLICY_YES ? POLICY_YES : known_from(until, q, so_far);
 }
@@ -111,7 +111,7 @@ static enum policy_truth judge_dnsbl(const struct question *q, uint32_t *lists)
 static enum policy_truth judge_auth(const struct question *q, bool wanted)
 {
     bool is = q->f->auth_type.len > 0 || q->f->auth_authen.len > 0;
-    return known_from(POLICY_AT_MAIL, q, truth_of(is == wanted));
+    return known_from(STAGE_MAIL, q, truth_of(is == wanted));
 }
 
 static bool is_stressed(const struct question *q)
@@ -144,7 +144,7 @@ static enum policy_truth judge_macro(const struct question *q)
     struct slice value = q->more->macro ? q->more->macro(q->more->ctx, q->t->name) : SLICE_NONE;
     if (value.ptr)
         return match_value(q, value);
-    return open_until(POLICY_AT_DATA, q, POLICY_NO);
+    return open_until(STAGE_DATA, q, POLICY_NO);
 }
 
 static enum policy_truth judge_filter(const struct question *q)
@@ -189,13 +189,13 @@ static enum policy_truth judge_recipient(const struct question *q)
 {
     struct policy_facts one;
     enum policy_truth any = POLICY_NO;
-    if (q->f->stage < POLICY_AT_RCPT)
+    if (q->f->stage < STAGE_RCPT)
         return POLICY_LATER;
     if (q->f->recipient.ptr)
         return match_items(q, q->f, false);
     for (size_t n = 0; any != POLICY_YES && take_recipient(q, n, &one); n++)
         any = either(any, match_items(q, &one, false));
-    return open_until(POLICY_AT_DATA, q, any);
+    return open_until(STAGE_DATA, q, any);
 }
 
 static enum policy_truth judge_every(const struct question *q)
@@ -203,7 +203,7 @@ static enum policy_truth judge_every(const struct question *q)
     struct policy_facts one;
     enum policy_truth every = POLICY_YES, is;
     size_t n = 0;
-    if (q->f->stage < POLICY_AT_DATA)
+    if (q->f->stage < STAGE_DATA)
         return POLICY_LATER;
     for (; every != POLICY_NO && take_recipient(q, n, &one); n++) {
         is = match_items(q, &one, false);
@@ -216,15 +216,15 @@ static enum policy_truth judge_helo(const struct question *q)
 {
     const struct policy_items *items = q->t->items;
     if (!q->f->helo.ptr) /* none before MAIL: the client has left it out */
-        return open_until(POLICY_AT_MAIL, q, POLICY_NO);
-    if (q->f->stage < POLICY_AT_HELO)
+        return open_until(STAGE_MAIL, q, POLICY_NO);
+    if (q->f->stage < STAGE_HELO)
         return POLICY_LATER;
     enum policy_truth plainly = match_items(q, q->f, true);
     if (plainly == POLICY_YES || items->n_formats == 0)
         return plainly;
     if (items->formats_name_rcpt)
         return judge_recipient(q);
-    return known_from(POLICY_AT_MAIL, q, match_items(q, q->f, false)); /* a format may name the sender */
+    return known_from(STAGE_MAIL, q, match_items(q, q->f, false)); /* a format may name the sender */
 }
 
 static enum policy_truth judge_clause(const struct question *q)
@@ -236,7 +236,7 @@ static enum policy_truth judge_clause(const struct question *q)
     case CONF_CLAUSE_HELO:
         return judge_helo(q);
     case CONF_CLAUSE_FROM:
-        return q->f->stage < POLICY_AT_MAIL ? POLICY_LATER : match_items(q, q->f, false);
+        return q->f->stage < STAGE_MAIL ? POLICY_LATER : match_items(q, q->f, false);
     case CONF_CLAUSE_RCPT:
         return judge_recipient(q);
     case CONF_CLAUSE_LIST:
@@ -255,14 +255,14 @@ static enum policy_truth judge_header(const struct question *q)
     struct slice name, value;
     enum policy_truth any = q->memo->so_far;
     size_t n = q->memo->looked;
-    if (q->f->stage < POLICY_AT_HEADER)
+    if (q->f->stage < STAGE_HEADER)
         return POLICY_LATER;
     for (; any != POLICY_YES && q->more->header && q->more->header(q->more->ctx, n, &name, &value); n++)
         if (slice_eq_nocase(name, q->t->name))
             any = either(any, match_value(q, slice_trim(value, " \t")));
     q->memo->looked = (uint32_t)n;
     q->memo->so_far = (uint8_t)any;
-    return open_until(POLICY_AT_EOH, q, any);
+    return open_until(STAGE_EOH, q, any);
 }
 
 /*
@@ -273,8 +273,8 @@ static enum policy_truth judge_body(const struct question *q)
 {
     struct slice body = slice_upto(q->more->body, POLICY_BODY_MAX_BYTES), rest = slice_from(body, q->memo->looked);
     enum policy_truth any = q->memo->so_far;
-    bool complete = q->more->body_complete || q->f->stage == POLICY_AT_EOM;
-    if (q->f->stage < POLICY_AT_BODY)
+    bool complete = q->more->body_complete || q->f->stage == STAGE_EOM;
+    if (q->f->stage < STAGE_BODY)
         return POLICY_LATER;
     while (rest.len > 0 && any != POLICY_YES) {
         if (slice_find(rest, '\n') == rest.len && !complete)
@@ -300,7 +300,7 @@ static enum policy_truth judge_msgsize(const struct question *q)
         return POLICY_LATER; /* nobody has counted */
     if (beyond)
         return truth_of(wants_more);
-    return known_from(POLICY_AT_EOM, q, truth_of(!wants_more));
+    return known_from(STAGE_EOM, q, truth_of(!wants_more));
 }
 
 /* ---- all of them ---- */
@@ -340,7 +340,7 @@ static enum policy_truth judge_kind(const struct question *q, struct policy_why 
     case CONF_TERM_STRESS:
         return truth_of(is_stressed(q));
     case CONF_TERM_TRUSTED:
-        return f->stage < POLICY_AT_MAIL ? POLICY_LATER : judge_trust(p, f->sender, f->effort);
+        return f->stage < STAGE_MAIL ? POLICY_LATER : judge_trust(p, f->sender, f->effort);
     case CONF_TERM_DNSBL:
         return judge_dnsbl(q, lists);
     case CONF_TERM_CLAUSE:

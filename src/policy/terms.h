@@ -6,7 +6,7 @@
 
 /*
  * What the facts of this stage tell of one term that is no named condition. Where it waits for DNS the lists' bits come into
- * *lists. May be LATER at POLICY_AT_EOM too: the caller knows that nothing follows. why: only what s25r says of itself.
+ * *lists. May be LATER at STAGE_EOM too: the caller knows that nothing follows. why: only what s25r says of itself.
  */
 enum policy_truth term_judge(const struct policy *p, const struct term *t, const struct policy_facts *f,
                              struct policy_why *why, uint32_t *lists);

@@ -151,17 +151,17 @@ static void reset_for_message(struct session *s, struct child *c)
     c->reading = false;
     c->rcpt_verdict = VERDICT_CONTINUE;
     if (!c->connection_over) {
-        c->say = SAY_OPEN;
+        c->outcome = OUTCOME_PENDING;
         c->refusal = SLICE_NONE;
     }
     if (c->paused && c->id) {
         c->paused = false;
         effects_add(s->sh->out, EFFECT_CHILD_RESUME, 0)->u.child.id = c->id;
     }
-    c->begun_anew = c->applied = c->stopped = c->without_recipient = false;
+    c->replayed = c->applied = c->stopped = c->without_recipient = false;
     mail_edits_fini(&c->edits);
-    if (c->link && c->next > PLACE_HELO)
-        c->next = PLACE_HELO; /* where it is seen whether there is a new one */
+    if (c->link && c->next > STAGE_HELO)
+        c->next = STAGE_HELO; /* where it is seen whether there is a new one */
 }
 
 void children_clear_message(struct session *s)
@@ -182,8 +182,8 @@ void children_clear_message(struct session *s)
     ch->spool_writes = 0;
     ch->drain_request = 0;
     ch->send_deadline.ms = 0;
-    if (ch->goal > PLACE_HELO)
-        ch->goal = ch->helos ? PLACE_HELO : PLACE_CONNECT;
+    if (ch->goal > STAGE_HELO)
+        ch->goal = ch->helos ? STAGE_HELO : STAGE_CONNECT;
     for (unsigned i = 0; i < ch->count; i++)
         if (!ch->child[i].connection_over) /* its word is for all messages of the connection */
             ch->standing[i] = FILTER_PENDING;
@@ -276,21 +276,16 @@ struct policy_session_facts children_facts(const struct session *s)
         more.standing = ch->standing;
         more.quarantined = ch->quarantined;
         more.body = slice_upto(buf_slice(&ch->peek), POLICY_BODY_MAX_BYTES);
-        more.body_complete = ch->goal >= PLACE_EOM || ch->peek.len >= POLICY_BODY_MAX_BYTES;
+        more.body_complete = ch->goal >= STAGE_EOM || ch->peek.len >= POLICY_BODY_MAX_BYTES;
         more.size_bytes = ch->size_bytes;
     }
     return more;
 }
 
-enum policy_stage children_stage(const struct session *s)
+enum stage children_stage(const struct session *s)
 {
-    static const enum policy_stage stages[] = {
-        [PLACE_CONNECT] = POLICY_AT_CONNECT, [PLACE_HELO] = POLICY_AT_HELO, [PLACE_MAIL] = POLICY_AT_MAIL,
-        [PLACE_RCPT] = POLICY_AT_RCPT,       [PLACE_DATA] = POLICY_AT_DATA, [PLACE_HEADER] = POLICY_AT_HEADER,
-        [PLACE_EOH] = POLICY_AT_EOH,         [PLACE_BODY] = POLICY_AT_BODY, [PLACE_EOM] = POLICY_AT_EOM,
-        [PLACE_END] = POLICY_AT_EOM,
-    };
-    return stages[s->children->goal];
+    enum stage goal = (enum stage)s->children->goal;
+    return goal == STAGE_END ? STAGE_EOM : goal; /* conditions know no stage behind it */
 }
 
 /* ---- conditions ---- */
@@ -306,7 +301,7 @@ struct policy_memo *children_memo(struct session *s)
 
 /* note: of the recipient; NULL: it has none yet, or there is no recipient. */
 static enum policy_truth judge(struct session *s, unsigned number, struct slice recipient, struct recipient_note *note,
-                               enum policy_stage stage, uint32_t *lists)
+                               enum stage stage, uint32_t *lists)
 {
     struct policy_facts facts = session_facts(s, stage);
     struct policy_why why;
@@ -320,14 +315,14 @@ static enum policy_truth judge(struct session *s, unsigned number, struct slice 
     return t;
 }
 
-bool children_facts_ready(struct session *s, enum policy_stage stage, void (*then)(struct session *s))
+bool children_facts_ready(struct session *s, enum stage stage, void (*then)(struct session *s))
 {
     struct children *ch = s->children;
     uint32_t lists = 0;
     if (!ch || s->plan->conf->n_dnsbls == 0)
         return true;
     for (unsigned i = 0; i < policy_filter_count(s->plan->policy); i++)
-        (void)judge(s, i, stage == POLICY_AT_RCPT ? s->recipient : SLICE_NONE, NULL, stage, &lists);
+        (void)judge(s, i, stage == STAGE_RCPT ? s->recipient : SLICE_NONE, NULL, stage, &lists);
     bool ready = true;
     for (size_t i = 0; i < s->plan->conf->n_dnsbls; i++) {
         if (!(lists & (1u << i)) || ch->listed[i] != LISTED_NOT_ASKED)
@@ -410,18 +405,18 @@ void session_dns_answered(struct session *s, const struct event *event)
 
 bool children_may_start(const struct session *s)
 {
-    if (s->flags & FLAG_PASSED)
+    if (s->flags & FLAG_GREYLIST_NOT_APPLICABLE)
         return true;
     if (s->phase < PHASE_MAIL)
         return false; /* the greylist filter may still be asked: nobody costs anything before it lets a recipient through */
-    return !(s->flags & FLAG_ASKED) || (s->flags & FLAG_LET_BY) || s->accepted > 0;
+    return !(s->flags & FLAG_ASKED) || (s->flags & FLAG_RCPT_UNFILTERED) || s->accepted > 0;
 }
 
 /*
  * Recipients of which its condition could not tell yet. At RCPT only the present one: what it lacked of the others comes with later
  * stages, and to ask about all of them at each new one would take a client's thousand recipients half a million judgements.
  */
-static void decide_recipients(struct session *s, struct child *c, enum policy_stage stage)
+static void decide_recipients(struct session *s, struct child *c, enum stage stage)
 {
     struct children *ch = s->children;
     uint32_t bit = 1u << c->number, lists = 0;
@@ -435,7 +430,7 @@ static void decide_recipients(struct session *s, struct child *c, enum policy_st
         struct recipient_note *note = &ch->recipients[number];
         if (note->refused || note->rejected)
             continue;
-        if ((note->later & bit) && (stage > POLICY_AT_RCPT || number + 1 == ch->present)) {
+        if ((note->later & bit) && (stage > STAGE_RCPT || number + 1 == ch->present)) {
             enum policy_truth t = judge(s, c->number, address, note, stage, &lists);
             if (t != POLICY_LATER)
                 note->later &= ~bit;
@@ -449,7 +444,7 @@ static void decide_recipients(struct session *s, struct child *c, enum policy_st
     }
     if (shown)
         c->asked = POLICY_YES;
-    else if (!later && stage >= POLICY_AT_DATA)
+    else if (!later && stage >= STAGE_DATA)
         c->asked = POLICY_NO;
 }
 
@@ -462,12 +457,12 @@ bool child_has_undecided(const struct child *c)
     return false;
 }
 
-static void decide(struct session *s, struct child *c, enum policy_stage stage)
+static void decide(struct session *s, struct child *c, enum stage stage)
 {
     uint32_t lists = 0;
     if (!is_child(c) || c->connection_over)
         return;
-    if (s->children->mail && stage >= POLICY_AT_RCPT && policy_filter_is_per_recipient(s->plan->policy, c->number)) {
+    if (s->children->mail && stage >= STAGE_RCPT && policy_filter_is_per_recipient(s->plan->policy, c->number)) {
         decide_recipients(s, c, stage);
         return;
     }
@@ -475,16 +470,16 @@ static void decide(struct session *s, struct child *c, enum policy_stage stage)
         c->asked = (uint8_t)judge(s, c->number, SLICE_NONE, NULL, stage, &lists);
     if (c->asked == POLICY_NO) {
         s->children->standing[c->number] = FILTER_NOT_ASKED;
-        c->say = SAY_OPEN; /* what it failed at before the message is of no interest in it */
+        c->outcome = OUTCOME_PENDING; /* what it failed at before the message is of no interest in it */
     }
 }
 
 /* What conditions of later filters can ask about one that is not a child, or is not enabled. */
 static enum policy_standing standing_of_other(const struct session *s, const struct child *c)
 {
-    if (!c->conf->builtin || (s->flags & FLAG_PASSED))
+    if (!c->conf->builtin || (s->flags & FLAG_GREYLIST_NOT_APPLICABLE))
         return FILTER_NOT_ASKED;
-    if (s->children->goal < PLACE_RCPT)
+    if (s->children->goal < STAGE_RCPT)
         return FILTER_PENDING;
     return s->flags & FLAG_ASKED ? FILTER_CONTINUED : FILTER_NOT_ASKED;
 }
@@ -492,7 +487,7 @@ static enum policy_standing standing_of_other(const struct session *s, const str
 void children_decide(struct session *s)
 {
     struct children *ch = s->children;
-    enum policy_stage stage = children_stage(s);
+    enum stage stage = children_stage(s);
     bool earlier_done = true;
     for (unsigned i = 0; i < ch->count; i++) {
         struct child *c = &ch->child[i];
@@ -500,8 +495,8 @@ void children_decide(struct session *s)
         if (!is_child(c))
             ch->standing[i] = (uint8_t)standing_of_other(s, c);
         /* At the very end a filter that is still at work counts as one of which nothing is known: so that is not asked before. */
-        if (stage != POLICY_AT_HEADER) /* all headers are looked at together, at their end */
-            decide(s, c, stage == POLICY_AT_EOM && !earlier_done ? POLICY_AT_BODY : stage);
+        if (stage != STAGE_HEADER) /* all headers are looked at together, at their end */
+            decide(s, c, stage == STAGE_EOM && !earlier_done ? STAGE_BODY : stage);
         child_lead(c);
         if (!was_settled && child_is_settled(c))
             children_apply(s); /* edits may have waited for it, and the next one is to see them */
@@ -521,7 +516,7 @@ bool children_none_wanted(struct session *s)
 
 bool child_is_settled(const struct child *c)
 {
-    return !is_child(c) || c->asked == POLICY_NO || c->say != SAY_OPEN || c->connection_over;
+    return !is_child(c) || c->asked == POLICY_NO || c->outcome != OUTCOME_PENDING || c->connection_over;
 }
 
 bool child_actions_edit(uint32_t actions)
@@ -544,7 +539,7 @@ bool child_is_overtaken(const struct child *c)
     const struct children *ch = c->session->children;
     for (unsigned i = c->number + 1u; i < ch->count; i++) {
         const struct child *behind = &ch->child[i];
-        bool has_seen = behind->header.at || behind->body_told > 0 || behind->next > PLACE_HEADER;
+        bool has_seen = behind->header.at || behind->body_told > 0 || behind->next > STAGE_HEADER;
         if (has_seen && !behind->conf->sees_original)
             return true;
     }
@@ -584,9 +579,9 @@ void child_hang_up(struct child *c)
     free(l);
     c->link = NULL;
     c->id = 0;
-    c->next = PLACE_CONNECT;
+    c->next = STAGE_CONNECT;
     c->helo_told = 0;
-    c->told_mail = c->paused = c->reading = c->draining = c->has_answered = false;
+    c->in_transaction = c->paused = c->reading = c->draining = c->has_answered = false;
     c->unanswered_bytes = 0;
 }
 
@@ -615,13 +610,13 @@ void child_fail(struct child *c, const char *why)
     const struct breaker_limits limits = {.failures = (unsigned)c->conf->set.breaker_failures,
                                           .pause_max_ms = c->conf->set.breaker_pause_sec * 1000};
     c->dns_request = 0;
-    c->say = SAY_FALLBACK;
+    c->outcome = OUTCOME_FALLBACK;
     c->counted = true;
     s->children->standing[c->number] = FILTER_FAILED;
     s->sh->stats.child_failures++;
     c->record->failures++;
     text_log(s, LOG_LEVEL_WARNING, "filter \"%s\": %s (at %s); its fallback counts: %s%s", c->conf->name, why,
-             place_name(c->last), fallbacks[c->conf->set.fallback],
+             stage_name(c->last), fallbacks[c->conf->set.fallback],
              c->conf->set.evaluation ? " (evaluation only: not applied)" : "");
     if (breaker_failed(&c->record->breaker, c->probe, &limits, s->sh->now.mono))
         tell_breaker(s, c);
@@ -634,12 +629,12 @@ void child_let_go(struct child *c)
 {
     c->dns_request = 0;
     child_hang_up(c);
-    c->rests = c->session->children->mail == NULL;
+    c->closed_between_messages = c->session->children->mail == NULL;
 }
 
 void child_break(struct child *c, const char *why)
 {
-    if (c->say == SAY_OPEN && c->asked == POLICY_YES) {
+    if (c->outcome == OUTCOME_PENDING && c->asked == POLICY_YES) {
         child_fail(c, why);
         return;
     }

@@ -7,7 +7,7 @@
  * an editor, and one that streams live differ only in where they stand.
  *
  *   children.c    life, conditions, starts and failures       talk.c      leading a child through; its answers
- *   kept.c        what the MTA has said                       verdict.c   votes, the one reply, edits to the MTA
+ *   transcript.c        what the MTA has said                       verdict.c   votes, the one reply, edits to the MTA
  *   provide.c     macros that a child gets
  */
 #ifndef TARSIER_SESSION_CHILDREN_H
@@ -19,25 +19,11 @@
 #include "mail/mail.h"
 #include "session/internal.h"
 
-/* The sequence, in order. */
-enum place {
-    PLACE_CONNECT,
-    PLACE_HELO,
-    PLACE_MAIL,
-    PLACE_RCPT,
-    PLACE_DATA,
-    PLACE_HEADER,
-    PLACE_EOH,
-    PLACE_BODY,
-    PLACE_EOM,
-    PLACE_END, /* of the message */
-};
-
 /* How a child stands to the present message (to the connection, before its first one). */
-enum say {
-    SAY_OPEN,     /* it has said nothing final */
-    SAY_FINAL,    /* verdict; for this message */
-    SAY_FALLBACK, /* it has failed: what its filter's fallback says */
+enum outcome {
+    OUTCOME_PENDING,  /* it has said nothing final */
+    OUTCOME_FINAL,    /* verdict; for this message */
+    OUTCOME_FALLBACK, /* it has failed: what its filter's fallback says */
 };
 
 /* Why a message cannot be given to all who must see it: ours (spool, memory) or its own fault, never a filter's. */
@@ -64,17 +50,17 @@ struct child {
     struct link_limits limits;
     uint8_t number;          /* of its filter */
     uint8_t asked;           /* enum policy_truth: by its condition, for this message */
-    uint8_t next;            /* enum place: what it is to be told next */
-    uint8_t say;             /* enum say */
-    uint8_t verdict;         /* SAY_FINAL: enum verdict */
+    uint8_t next;            /* enum stage: what it is to be told next */
+    uint8_t outcome;         /* enum outcome */
+    uint8_t verdict;         /* OUTCOME_FINAL: enum verdict */
     uint8_t rcpt_verdict;    /* enum verdict, of the present recipient */
     uint8_t unknown_verdict; /* … of the present UNKNOWN */
-    uint8_t last;            /* enum place: the last it was told, for statistics */
+    uint8_t last;            /* enum stage: the last it was told, for statistics */
     bool connection_over;    /* its verdict was on CONNECT or HELO: for the whole connection */
     bool without_recipient;  /* at DATA none of its recipients was good: it is out of the message, unless one more comes */
-    bool begun_anew;         /* it has been told an envelope that an earlier filter has changed */
-    bool told_mail;          /* it is in a message: ABORT is due when that ends early */
-    bool rests;              /* it has closed its connection between messages: not before the next one again */
+    bool replayed;           /* it has been told an envelope that an earlier filter has changed */
+    bool in_transaction;     /* it is in a message: ABORT is due when that ends early */
+    bool closed_between_messages;    /* it has closed its connection between messages: not before the next one again */
     bool skips_rcpt, skips_header;   /* it wants no more of these, in this message */
     bool skips;                      /* … of the body */
     bool applied;                    /* its edits are in mail */
@@ -114,7 +100,7 @@ struct kept {
 struct children {
     unsigned count;
     bool any_child;                          /* an enabled filter that is one */
-    uint8_t goal;                            /* enum place: as far as the MTA has got */
+    uint8_t goal;                            /* enum stage: as far as the MTA has got */
     uint32_t helos;                          /* how many have come */
     struct milter_options granted;           /* by the MTA, as we asked; its lists are in granted_lists */
     struct macro_lists *granted_lists;       /* counted; NULL before the negotiation */
@@ -184,7 +170,7 @@ void children_clear_helo(struct session *s);
  * Whether all facts are in that a condition wants at this stage; else they are asked for, the session waits, and `then` is
  * called when they are.
  */
-bool children_facts_ready(struct session *s, enum policy_stage stage, void (*then)(struct session *s));
+bool children_facts_ready(struct session *s, enum stage stage, void (*then)(struct session *s));
 /* Decide whose conditions can be decided; start and lead on whom that concerns. */
 void children_decide(struct session *s);
 /* Is every child out of it for good, whatever comes? Then the session can end with "accept". */
@@ -212,26 +198,26 @@ struct policy_memo *children_memo(struct session *s);
 int64_t children_deadline_ms(const struct session *s); /* 0: none */
 void children_check_deadlines(struct session *s);
 
-/* ---- kept.c ---- */
+/* ---- transcript.c ---- */
 
 /* Each after the greylist filter's part: what has come is the children's now. */
-void children_note_macros(struct session *s, uint8_t for_cmd, struct slice pairs);
-void children_note_connect(struct session *s, struct slice body);
-void children_note_helo(struct session *s, struct slice body);
-void children_note_mail(struct session *s, struct slice body);
-void children_keep_rcpt(struct session *s, struct slice body); /* until it is let through */
+void transcript_record_macros(struct session *s, uint8_t for_cmd, struct slice pairs);
+void transcript_record_connect(struct session *s, struct slice body);
+void transcript_record_helo(struct session *s, struct slice body);
+void transcript_record_mail(struct session *s, struct slice body);
+void transcript_keep_rcpt(struct session *s, struct slice body); /* until it is let through */
 /* False: there are too many; this one is refused. */
-MUST_CHECK bool children_note_rcpt(struct session *s);
+MUST_CHECK bool transcript_record_rcpt(struct session *s);
 /* The MTA has refused the recipient that follows by itself, and tells only those who want to know. */
 bool children_is_rejected_rcpt(const struct session *s);
-void children_note_data(struct session *s);
-void children_note_header(struct session *s, struct slice name, struct slice value);
-void children_note_eoh(struct session *s);
-void children_note_body(struct session *s, struct slice chunk);
-void children_note_eom(struct session *s, struct slice chunk);
-void children_note_unknown(struct session *s, struct slice line);
-enum policy_stage children_stage(const struct session *s);
-struct recipient_note *children_note_of(struct session *s, unsigned number);
+void transcript_record_data(struct session *s);
+void transcript_record_header(struct session *s, struct slice name, struct slice value);
+void transcript_record_eoh(struct session *s);
+void transcript_record_body(struct session *s, struct slice chunk);
+void transcript_record_eom(struct session *s, struct slice chunk);
+void transcript_record_unknown(struct session *s, struct slice line);
+enum stage children_stage(const struct session *s);
+struct recipient_note *transcript_note_of(struct session *s, unsigned number);
 
 /*
  * Numbers of requests to the spool. They need not be unique in time: a file that is closed answers nobody, and one body has one
@@ -259,7 +245,6 @@ bool child_check_resolving(struct child *c);                     /* true: it has
 void child_read(struct child *c, struct slice piece);            /* its piece of a spooled body has come */
 bool child_is_blocked(const struct child *c);
 void child_abort(struct child *c);
-const char *place_name(enum place place);
 
 /* ---- provide.c ---- */
 

@@ -33,7 +33,7 @@ static uint8_t suspicion_of(const struct policy_why *why)
 }
 
 /* Whether the filter is asked about this client, as far as the stage tells; a no is counted and logged. */
-static bool is_asked(struct session *s, enum policy_stage stage)
+static bool is_asked(struct session *s, enum stage stage)
 {
     struct policy_facts facts = session_facts(s, stage);
     struct policy_why why;
@@ -41,7 +41,7 @@ static bool is_asked(struct session *s, enum policy_stage stage)
     session_note_effort(s);
     if (truth == POLICY_NO) {
         s->sh->stats.passed++;
-        if (stage != POLICY_AT_CONNECT || !has_child(s)) /* else log_passed_before(), when the sender is known */
+        if (stage != STAGE_CONNECT || !has_child(s)) /* else log_passed_before(), when the sender is known */
             log_passed(s, &why);
         return false;
     }
@@ -52,7 +52,7 @@ static bool is_asked(struct session *s, enum policy_stage stage)
 /* A client that passed at CONNECT goes on for the other filters: its line is written at each MAIL. */
 static void log_passed_before(struct session *s)
 {
-    struct policy_facts facts = session_facts(s, POLICY_AT_CONNECT);
+    struct policy_facts facts = session_facts(s, STAGE_CONNECT);
     struct policy_why why;
     bool still = policy_when(s->plan->policy, &facts, &why) == POLICY_NO; /* stress or the time may say otherwise by now */
     session_note_effort(s);
@@ -62,9 +62,9 @@ static void log_passed_before(struct session *s)
 /* The first facts are in: who is asked about this client? */
 static void connect_go(struct session *s)
 {
-    bool asked = is_asked(s, POLICY_AT_CONNECT);
+    bool asked = is_asked(s, STAGE_CONNECT);
     if (!asked)
-        s->flags |= FLAG_PASSED;
+        s->flags |= FLAG_GREYLIST_NOT_APPLICABLE;
     if (asked || has_child(s))
         holding_first_look(s);
     else
@@ -97,11 +97,11 @@ static void on_connect(struct session *s, const struct milter_command *c, struct
     s->ends.remote_port = c->u.connect.port;
     s->phase = PHASE_CONNECTED;
     if (s->children)
-        children_note_connect(s, raw);
+        transcript_record_connect(s, raw);
     struct ip client = ip_client(&ip);
     if (shared_note_lookup(s->sh, &client, s->resolve == RESOLVE_TEMP))
         s->flags |= FLAG_TEMP_AGAIN;
-    if (s->phase != PHASE_OVER && children_facts_ready(s, POLICY_AT_CONNECT, connect_go))
+    if (s->phase != PHASE_OVER && children_facts_ready(s, STAGE_CONNECT, connect_go))
         connect_go(s);
 }
 
@@ -118,17 +118,17 @@ static void on_helo(struct session *s, const struct milter_command *c, struct sl
     s->helo = session_keep(s, &s->helo_scope, c->u.helo);
     if (s->children) {
         session_clear_message(s);
-        children_note_helo(s, raw);
+        transcript_record_helo(s, raw);
     }
-    if (s->phase != PHASE_OVER && children_facts_ready(s, POLICY_AT_HELO, helo_go))
+    if (s->phase != PHASE_OVER && children_facts_ready(s, STAGE_HELO, helo_go))
         helo_go(s);
 }
 
 static void mail_go(struct session *s)
 {
-    if (s->flags & FLAG_PASSED)
+    if (s->flags & FLAG_GREYLIST_NOT_APPLICABLE)
         log_passed_before(s);
-    else if (is_asked(s, POLICY_AT_MAIL))
+    else if (is_asked(s, STAGE_MAIL))
         s->flags |= FLAG_ASKED;
     if ((s->flags & FLAG_ASKED) || s->children) {
         session_continue(s);
@@ -147,10 +147,11 @@ static void take_newest_plan(struct session *s)
     if (s->children)
         children_take_plan(s);
     plan_unref(old);
-    struct policy_facts facts = session_facts(s, POLICY_AT_CONNECT);
+    struct policy_facts facts = session_facts(s, STAGE_CONNECT);
     struct policy_why why;
-    if ((s->flags & FLAG_PASSED) && policy_when(s->plan->policy, &facts, &why) != POLICY_NO)
-        s->flags &= ~(uint32_t)FLAG_PASSED; /* the filter of before was not asked about this client; the new one is */
+    if ((s->flags & FLAG_GREYLIST_NOT_APPLICABLE) && policy_when(s->plan->policy, &facts, &why) != POLICY_NO)
+        s->flags &= ~(
+            uint32_t)FLAG_GREYLIST_NOT_APPLICABLE; /* the filter of before was not asked about this client; the new one is */
 }
 
 static void on_mail(struct session *s, const struct milter_command *c, struct slice raw)
@@ -164,8 +165,8 @@ static void on_mail(struct session *s, const struct milter_command *c, struct sl
         return;
     s->phase = PHASE_MAIL;
     if (s->children)
-        children_note_mail(s, raw);
-    if (children_facts_ready(s, POLICY_AT_MAIL, mail_go))
+        transcript_record_mail(s, raw);
+    if (children_facts_ready(s, STAGE_MAIL, mail_go))
         mail_go(s);
 }
 
@@ -176,7 +177,7 @@ static bool is_asked_about_recipient(struct session *s)
     size_t number = policy_greylist_number(p);
     if (number >= policy_filter_count(p) || !policy_filter_is_per_recipient(p, number))
         return true;
-    return is_asked(s, POLICY_AT_RCPT);
+    return is_asked(s, STAGE_RCPT);
 }
 
 static void rcpt_go(struct session *s)
@@ -187,7 +188,7 @@ static void rcpt_go(struct session *s)
         return;
     }
     if (asked)
-        s->flags |= FLAG_LET_BY;
+        s->flags |= FLAG_RCPT_UNFILTERED;
     session_continue(s);
 }
 
@@ -201,8 +202,8 @@ static void on_rcpt(struct session *s, const struct milter_command *c, struct sl
         return;
     s->phase = PHASE_RCPT;
     if (s->children)
-        children_keep_rcpt(s, raw);
-    if (s->phase != PHASE_OVER && children_facts_ready(s, POLICY_AT_RCPT, rcpt_go))
+        transcript_keep_rcpt(s, raw);
+    if (s->phase != PHASE_OVER && children_facts_ready(s, STAGE_RCPT, rcpt_go))
         rcpt_go(s);
 }
 
@@ -218,7 +219,7 @@ static void on_header(struct session *s, const struct milter_command *c, struct 
     (void)raw;
     s->phase = PHASE_MESSAGE;
     if (s->children)
-        children_note_header(s, c->u.header.name, c->u.header.value);
+        transcript_record_header(s, c->u.header.name, c->u.header.value);
     session_continue(s);
 }
 
@@ -227,7 +228,7 @@ static void on_eoh(struct session *s, const struct milter_command *c, struct sli
     (void)c, (void)raw;
     s->phase = PHASE_MESSAGE;
     if (s->children)
-        children_note_eoh(s);
+        transcript_record_eoh(s);
     session_continue(s);
 }
 
@@ -236,7 +237,7 @@ static void on_body(struct session *s, const struct milter_command *c, struct sl
     (void)raw;
     s->phase = PHASE_MESSAGE;
     if (s->children)
-        children_note_body(s, c->u.body);
+        transcript_record_body(s, c->u.body);
     session_continue(s);
     if (s->children)
         s->children->chunk = SLICE_NONE;
@@ -247,7 +248,7 @@ static void on_end(struct session *s, const struct milter_command *c, struct sli
     (void)raw;
     s->phase = PHASE_MESSAGE;
     if (s->children)
-        children_note_eom(s, c->u.body);
+        transcript_record_eom(s, c->u.body);
     message_end(s);
     if (s->children)
         s->children->chunk = SLICE_NONE;
@@ -257,7 +258,7 @@ static void on_unknown(struct session *s, const struct milter_command *c, struct
 {
     (void)raw;
     if (s->children)
-        children_note_unknown(s, c->u.unknown);
+        transcript_record_unknown(s, c->u.unknown);
     session_continue(s);
 }
 
@@ -361,7 +362,7 @@ void command_handle(struct session *s, const struct wire_packet *p)
     bool is_answered = rule->is_answered && !(p->cmd == SMFIC_HEADER && (s->flags & FLAG_SILENT_HEADERS));
     if (is_answered)
         s->owed = p->cmd;
-    if (is_answered && session_is_passed(s)) {
+    if (is_answered && session_is_accepted(s)) {
         session_reply_code(s, SMFIR_CONTINUE); /* an MTA that goes on asking after "accept" */
         return;
     }

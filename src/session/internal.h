@@ -52,10 +52,11 @@ enum watch {
 
 /* Bits of session.flags. */
 enum {
-    FLAG_POSTFIX = 1u << 0,       /* {v} says so */
-    FLAG_IF_ADDR = 1u << 1,       /* {if_addr} came: a milter-manager is between us and the MTA */
-    FLAG_MTA_STRESS = 1u << 2,    /* {stress}=yes */
-    FLAG_PASSED = 1u << 3,        /* the filter's condition said no at CONNECT: it is not asked in this connection */
+    FLAG_POSTFIX = 1u << 0,    /* {v} says so */
+    FLAG_IF_ADDR = 1u << 1,    /* {if_addr} came: a milter-manager is between us and the MTA */
+    FLAG_MTA_STRESS = 1u << 2, /* {stress}=yes */
+    FLAG_GREYLIST_NOT_APPLICABLE =
+        1u << 3,                  /* the filter's condition said no at CONNECT: it is not asked in this connection */
     FLAG_COUNTED = 1u << 17,      /* the present recipient is one of `accepted` */
     FLAG_OVER = 1u << 16,         /* the MTA has "accept" for the whole connection: everything is answered at once */
     FLAG_ASKED = 1u << 4,         /* the filter's condition said yes for this message */
@@ -67,7 +68,7 @@ enum {
     FLAG_SIBLING = 1u << 10, /* released by another connection of the same client */
     FLAG_LOCAL = 1u << 11,   /* family L */
     FLAG_HELO_MACROS = 1u << 12,
-    FLAG_LET_BY = 1u << 14,           /* its condition said no of a recipient of this message */
+    FLAG_RCPT_UNFILTERED = 1u << 14,  /* its condition said no of a recipient of this message */
     FLAG_UNCONFIRMED = 1u << 25,      /* a hold was served in this connection, and no DATA has come since */
     FLAG_SILENT_HEADERS = 1u << 15,   /* SMFIP_NR_HDR: no header is answered by itself */
     FLAG_REFUSED = 1u << 19,          /* it asked for more memory than it may have: its next command is answered with 421 */
@@ -203,7 +204,7 @@ void session_continue(struct session *s);
 bool session_only_evaluates(const struct session *s);
 /* Nobody is asked any more in this connection: "accept" for all of it. */
 void session_accept_connection(struct session *s);
-bool session_is_passed(const struct session *s);
+bool session_is_accepted(const struct session *s);
 /* A wait has ended: what the MTA has sent meanwhile is read now. */
 void session_resume(struct session *s);
 /* A number for a request whose answer is waited for; never 0. */
@@ -233,7 +234,7 @@ void session_clear_message(struct session *s);
  */
 void session_set_wait(struct session *s, enum wait wait);
 void session_arm_timer(struct session *s);
-struct policy_facts session_facts(struct session *s, enum policy_stage stage);
+struct policy_facts session_facts(struct session *s, enum stage stage);
 /* After policy has been asked: what regexes did is counted, and one that came to no end logged, once a message. */
 void session_note_effort(struct session *s);
 bool session_may_progress(const struct session *s);

@@ -288,11 +288,11 @@ static void begin_scope(struct session *s, uint8_t for_cmd)
 
 void session_macros(struct session *s, uint8_t for_cmd, struct slice pairs)
 {
-    if (session_is_passed(s) || session_is_refused(s))
+    if (session_is_accepted(s) || session_is_refused(s))
         return;
     begin_scope(s, for_cmd);
     if (s->children)
-        children_note_macros(s, for_cmd, pairs);
+        transcript_record_macros(s, for_cmd, pairs);
     struct slice name, value, id = s->queue_id;
     while (!session_is_refused(s) && milter_next_macro(&pairs, &name, &value)) {
         if (take_text(s, name, value))

@@ -100,7 +100,7 @@ static void adopt(struct session *s, const struct policy_verdict *v)
 
 static void evaluate(struct session *s, struct policy_cursor *cursor)
 {
-    struct policy_facts facts = session_facts(s, POLICY_AT_RCPT);
+    struct policy_facts facts = session_facts(s, STAGE_RCPT);
     struct policy_verdict verdict;
     enum policy_result r = policy_step(s->plan->policy, cursor, &facts, &verdict);
     session_note_effort(s);
@@ -121,7 +121,7 @@ static void evaluate(struct session *s, struct policy_cursor *cursor)
 
 void recipient_begin(struct session *s)
 {
-    struct policy_facts facts = session_facts(s, POLICY_AT_RCPT);
+    struct policy_facts facts = session_facts(s, STAGE_RCPT);
     struct policy_cursor cursor;
     free(s->cursor);
     s->cursor = NULL;
@@ -151,9 +151,9 @@ void recipient_unwatchable(struct session *s)
 /* ---- answers ---- */
 
 /* `evaluation`: what is decided is logged and remembered, and nothing of it is done. */
-static void let_by(struct session *s)
+static void leave_unfiltered(struct session *s)
 {
-    s->flags |= FLAG_LET_BY;
+    s->flags |= FLAG_RCPT_UNFILTERED;
     session_continue(s);
 }
 
@@ -163,7 +163,7 @@ static void accept(struct session *s, unsigned reasons, int64_t elapsed_sec)
     if (reasons)
         text_log_accepted(s, reasons);
     if (session_only_evaluates(s)) {
-        let_by(s);
+        leave_unfiltered(s);
         return;
     }
     message_note_accepted(s, reasons, elapsed_sec);
@@ -176,7 +176,7 @@ static void refuse(struct session *s)
     s->sh->stats.rejected++;
     text_log_rejected(s);
     if (session_only_evaluates(s)) {
-        let_by(s);
+        leave_unfiltered(s);
         return;
     }
     text_refusal(s, 0, 0, true, &packet);
@@ -190,7 +190,7 @@ static void defer(struct session *s, const struct grey_answer *a)
     s->sh->stats.deferred++;
     text_log_deferred(s, a->remaining_sec);
     if (session_only_evaluates(s)) {
-        let_by(s);
+        leave_unfiltered(s);
         return;
     }
     text_refusal(s, s->sh->now.wall.sec - a->first_seen.sec, a->remaining_sec, false, &packet);
@@ -228,7 +228,7 @@ static void act(struct session *s)
     const struct decision *d = &s->decision;
     if (d->tarpit == TARPIT_HOLD && session_only_evaluates(s)) {
         text_log_held(s);
-        let_by(s); /* whether it would have stayed nobody knows */
+        leave_unfiltered(s); /* whether it would have stayed nobody knows */
         return;
     }
     if (d->tarpit == TARPIT_HOLD) {

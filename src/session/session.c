@@ -107,12 +107,12 @@ void session_continue(struct session *s)
     }
     if (s->wait != WAIT_NOTHING)
         session_set_wait(s, WAIT_NOTHING);
-    if (s->owed == SMFIC_RCPT && !children_note_rcpt(s)) {
+    if (s->owed == SMFIC_RCPT && !transcript_record_rcpt(s)) {
         children_refuse_rcpt(s);
         return;
     }
     if (s->owed == SMFIC_DATA)
-        children_note_data(s);
+        transcript_record_data(s);
     children_decide(s);
     children_settle(s);
 }
@@ -226,8 +226,8 @@ void session_clear_message(struct session *s)
     s->headers_bytes = 0;
     free(s->report);
     s->report = NULL;
-    s->flags &= ~(uint32_t)(FLAG_DEFER_AT_DATA | FLAG_MAIL_MACROS | FLAG_ASKED | FLAG_LET_BY | FLAG_HEADERS_LEFT_OUT |
-                            FLAG_UNKNOWN_TOLD);
+    s->flags &= ~(uint32_t)(FLAG_DEFER_AT_DATA | FLAG_MAIL_MACROS | FLAG_ASKED | FLAG_RCPT_UNFILTERED |
+                            FLAG_HEADERS_LEFT_OUT | FLAG_UNKNOWN_TOLD);
     s->effort_spent = 0;
     if (s->phase > PHASE_CONNECTED && s->phase < PHASE_OVER)
         s->phase = PHASE_CONNECTED;
@@ -304,7 +304,7 @@ void session_note_effort(struct session *s)
              "a racl line does not match then, and a filter is asked");
 }
 
-struct policy_facts session_facts(struct session *s, enum policy_stage stage)
+struct policy_facts session_facts(struct session *s, enum stage stage)
 {
     s->sh->effort.spent = &s->effort_spent;
     const struct policy_session_facts *more = NULL;
@@ -330,7 +330,7 @@ struct policy_facts session_facts(struct session *s, enum policy_stage stage)
         .cert_subject = s->cert_subject,
         .now = s->sh->now.wall,
         .look = s->known,
-        .no_hold = stage == POLICY_AT_RCPT ? holding_why_not(s) : HOLD_POSSIBLE, /* no condition reads it */
+        .no_hold = stage == STAGE_RCPT ? holding_why_not(s) : HOLD_POSSIBLE, /* no condition reads it */
         .waited_ms = s->waited_ms,
         .longest_ms = s->longest_ms,
         .effort = &s->sh->effort,
@@ -350,7 +350,7 @@ void session_accept_connection(struct session *s)
     session_reply_code(s, SMFIR_ACCEPT);
 }
 
-bool session_is_passed(const struct session *s)
+bool session_is_accepted(const struct session *s)
 {
     return s->flags & FLAG_OVER;
 }

@@ -26,9 +26,9 @@ static void write_line(const struct session *s, struct buf *line)
 
 static const char *status_of(const struct child *c)
 {
-    if (c->say == SAY_FALLBACK)
+    if (c->outcome == OUTCOME_FALLBACK)
         return "failed";
-    if (c->say != SAY_FINAL || c->stopped)
+    if (c->outcome != OUTCOME_FINAL || c->stopped)
         return "stop";
     if (c->was_quarantined && c->verdict <= VERDICT_CONTINUE)
         return "quarantine";
@@ -43,7 +43,7 @@ void children_log_child(const struct child *c)
         return;
     buf_put_cstr(&line, "statistics: filter");
     put_session(&line, s);
-    buf_printf(&line, " message=%u stage=%s status=%s", s->children->messages, place_name(c->last), status_of(c));
+    buf_printf(&line, " message=%u stage=%s status=%s", s->children->messages, stage_name(c->last), status_of(c));
     put_seconds(&line, c->since, s->sh->now.mono);
     buf_printf(&line, " evaluation=%s name=\"%s\"", c->conf->set.evaluation ? "yes" : "no", c->conf->name);
     write_line(s, &line);

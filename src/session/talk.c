@@ -11,16 +11,6 @@
 
 enum { NEW_BODY_WRITES_MAX = 2, UNANSWERED_MAX_BYTES = 128 * 1024 };
 
-const char *place_name(enum place place)
-{
-    static const char *const names[] = {
-        [PLACE_CONNECT] = "connect",    [PLACE_HELO] = "helo",     [PLACE_MAIL] = "mail", [PLACE_RCPT] = "rcpt",
-        [PLACE_DATA] = "data",          [PLACE_HEADER] = "header", [PLACE_EOH] = "eoh",   [PLACE_BODY] = "body",
-        [PLACE_EOM] = "end-of-message", [PLACE_END] = "end",
-    };
-    return names[place];
-}
-
 static struct mono now_of(const struct child *c)
 {
     return c->session->sh->now.mono;
@@ -78,7 +68,7 @@ static void child_start(struct child *c)
 {
     struct session *s = c->session;
     if (!breaker_may_try(&c->record->breaker, now_of(c), &c->probe)) {
-        c->say = SAY_FALLBACK; /* said when it was opened: not once a session */
+        c->outcome = OUTCOME_FALLBACK; /* said when it was opened: not once a session */
         c->refusal = SLICE_NONE;
         s->children->standing[c->number] = FILTER_FAILED;
         return;
@@ -141,14 +131,14 @@ static void ask_kept(struct child *c, uint8_t cmd, const struct kept *kept)
 
 void child_abort(struct child *c)
 {
-    if (!c->told_mail)
+    if (!c->in_transaction)
         return;
-    c->told_mail = c->skips_rcpt = c->skips_header = false;
+    c->in_transaction = c->skips_rcpt = c->skips_header = false;
     if (!c->link || (c->link->state != LINK_IDLE && c->link->state != LINK_ASKED))
         return;
     ask(c, &(struct milter_command){.cmd = SMFIC_ABORT}, SLICE_NONE);
-    if (c->next > PLACE_HELO)
-        c->next = PLACE_HELO;
+    if (c->next > STAGE_HELO)
+        c->next = STAGE_HELO;
 }
 
 static mail_view view_of(const struct child *c)
@@ -175,7 +165,7 @@ static bool tell_connect(struct child *c)
     if (!child_macros_ready(c))
         return false;
     c->last = c->next;
-    c->next = PLACE_HELO;
+    c->next = STAGE_HELO;
     ask_kept(c, SMFIC_CONNECT, &c->session->children->connect);
     return true;
 }
@@ -184,9 +174,9 @@ static bool tell_helo(struct child *c)
 {
     const struct children *ch = c->session->children;
     if (c->helo_told == ch->helos) {
-        if (ch->goal < PLACE_MAIL)
+        if (ch->goal < STAGE_MAIL)
             return false;
-        c->next = PLACE_MAIL;
+        c->next = STAGE_MAIL;
         return true;
     }
     c->last = c->next;
@@ -200,11 +190,11 @@ static bool tell_mail(struct child *c)
 {
     const struct children *ch = c->session->children;
     struct milter_command command = {.cmd = SMFIC_MAIL};
-    if (ch->goal < PLACE_MAIL)
+    if (ch->goal < STAGE_MAIL)
         return false;
     c->last = c->next;
-    c->next = PLACE_RCPT;
-    c->told_mail = true;
+    c->next = STAGE_RCPT;
+    c->in_transaction = true;
     mail_sender(ch->mail, view_of(c), &command.u.envelope.address, &command.u.envelope.esmtp);
     ask(c, &command, ch->mail_from.macros);
     return true;
@@ -229,7 +219,7 @@ static bool tell_rcpt(struct child *c)
     while (mail_next_recipient(ch->mail, view_of(c), &c->rcpt, &command.u.envelope.address, &command.u.envelope.esmtp,
                                &number)) {
         /* a recipient that an earlier filter has added has no note, and no macros */
-        struct recipient_note *note = children_note_of(c->session, number);
+        struct recipient_note *note = transcript_note_of(c->session, number);
         if (!is_due(c, note))
             continue;
         note->told |= 1u << c->number;
@@ -244,7 +234,7 @@ static bool tell_rcpt(struct child *c)
             c->rcpt_good += !note->rejected;
         return true;
     }
-    if (ch->goal <= PLACE_RCPT || child_has_undecided(c))
+    if (ch->goal <= STAGE_RCPT || child_has_undecided(c))
         return false;
     if (c->rcpt_good == 0 && child_is_blocked(c))
         return false;        /* an earlier filter may still add one */
@@ -254,32 +244,32 @@ static bool tell_rcpt(struct child *c)
         c->without_recipient = true;
         return false;
     }
-    c->next = PLACE_DATA;
+    c->next = STAGE_DATA;
     return true;
 }
 
 static bool tell_data(struct child *c)
 {
     const struct children *ch = c->session->children;
-    if (ch->goal < PLACE_DATA)
+    if (ch->goal < STAGE_DATA)
         return false;
-    c->next = PLACE_HEADER;
+    c->next = STAGE_HEADER;
     if (ch->data.body.ptr || ch->data.macros.ptr) { /* macros come for a step that is switched off, too */
-        c->last = PLACE_DATA;
+        c->last = STAGE_DATA;
         ask(c, &(struct milter_command){.cmd = SMFIC_DATA}, ch->data.macros);
     }
     return true;
 }
 
 /* An earlier filter has changed the envelope: the child hears of this message from its beginning. */
-static bool begin_anew(struct child *c)
+static bool replay_message(struct child *c)
 {
     struct children *ch = c->session->children;
-    if (!mail_envelope_differs(ch->mail, MAIL_ORIGINAL, view_of(c)) || c->begun_anew)
+    if (!mail_envelope_differs(ch->mail, MAIL_ORIGINAL, view_of(c)) || c->replayed)
         return false;
     child_abort(c);
-    c->begun_anew = true;
-    c->next = PLACE_MAIL;
+    c->replayed = true;
+    c->next = STAGE_MAIL;
     c->rcpt = (struct mail_cursor){0};
     c->rcpt_good = 0;
     for (size_t i = 0; i < ch->n_recipients; i++)
@@ -291,36 +281,36 @@ static bool tell_header(struct child *c)
 {
     struct children *ch = c->session->children;
     struct milter_command command = {.cmd = SMFIC_HEADER};
-    if (ch->goal < PLACE_HEADER || child_is_blocked(c))
+    if (ch->goal < STAGE_HEADER || child_is_blocked(c))
         return false;
-    if (begin_anew(c))
+    if (replay_message(c))
         return true;
     if (!c->skips_header && link_wants(c->link, SMFIC_HEADER) &&
         mail_next_header(ch->mail, view_of(c), &c->header, &command.u.header.name, &command.u.header.value)) {
-        c->last = PLACE_HEADER;
+        c->last = STAGE_HEADER;
         ask(c, &command, ch->header_macros);
         return true;
     }
-    if (ch->goal == PLACE_HEADER)
+    if (ch->goal == STAGE_HEADER)
         return false;
-    c->next = PLACE_EOH;
+    c->next = STAGE_EOH;
     return true;
 }
 
 static bool tell_eoh(struct child *c)
 {
     const struct children *ch = c->session->children;
-    if (ch->goal < PLACE_EOH)
+    if (ch->goal < STAGE_EOH)
         return false;
-    c->next = PLACE_BODY;
-    c->last = PLACE_EOH;
+    c->next = STAGE_BODY;
+    c->last = STAGE_EOH;
     ask(c, &(struct milter_command){.cmd = SMFIC_EOH}, ch->eoh.macros);
     return true;
 }
 
 static void tell_piece(struct child *c, struct slice piece)
 {
-    c->last = PLACE_BODY;
+    c->last = STAGE_BODY;
     c->body_told += piece.len;
     ask(c, &(struct milter_command){.cmd = SMFIC_BODY, .u.body = piece}, c->session->children->body_macros);
 }
@@ -333,9 +323,9 @@ static bool tell_body(struct child *c)
     uint64_t gone = other ? 0 : ch->body_gone;
     struct slice piece;
     if (c->skips || !link_wants(c->link, SMFIC_BODY)) {
-        if (ch->goal < PLACE_EOM)
+        if (ch->goal < STAGE_EOM)
             return false;
-        c->next = PLACE_EOM;
+        c->next = STAGE_EOM;
         return true;
     }
     if (!other && ch->chunk.len > 0 && c->body_told == gone + body->bytes - ch->chunk.len) {
@@ -350,26 +340,26 @@ static bool tell_body(struct child *c)
         tell_piece(c, piece);
         return true;
     }
-    if (ch->goal < PLACE_EOM)
+    if (ch->goal < STAGE_EOM)
         return false;
-    c->next = PLACE_EOM;
+    c->next = STAGE_EOM;
     return true;
 }
 
 static bool tell_eom(struct child *c)
 {
-    if (c->session->children->goal < PLACE_EOM)
+    if (c->session->children->goal < STAGE_EOM)
         return false;
-    c->last = PLACE_EOM;
-    c->next = PLACE_END;
+    c->last = STAGE_EOM;
+    c->next = STAGE_END;
     ask(c, &(struct milter_command){.cmd = SMFIC_BODYEOB}, c->session->children->eom.macros);
     return true;
 }
 
 static bool (*const tell[])(struct child *c) = {
-    [PLACE_CONNECT] = tell_connect, [PLACE_HELO] = tell_helo, [PLACE_MAIL] = tell_mail,
-    [PLACE_RCPT] = tell_rcpt,       [PLACE_DATA] = tell_data, [PLACE_HEADER] = tell_header,
-    [PLACE_EOH] = tell_eoh,         [PLACE_BODY] = tell_body, [PLACE_EOM] = tell_eom,
+    [STAGE_CONNECT] = tell_connect, [STAGE_HELO] = tell_helo, [STAGE_MAIL] = tell_mail,
+    [STAGE_RCPT] = tell_rcpt,       [STAGE_DATA] = tell_data, [STAGE_HEADER] = tell_header,
+    [STAGE_EOH] = tell_eoh,         [STAGE_BODY] = tell_body, [STAGE_EOM] = tell_eom,
 };
 
 void child_tell_unknown(struct child *c, struct slice line)
@@ -382,10 +372,10 @@ void child_tell_unknown(struct child *c, struct slice line)
 void child_lead(struct child *c)
 {
     struct session *s = c->session;
-    if (c->asked != POLICY_YES || c->say != SAY_OPEN || c->connection_over || c->rests || !children_may_start(s) ||
-        c->dns_request)
+    if (c->asked != POLICY_YES || c->outcome != OUTCOME_PENDING || c->connection_over || c->closed_between_messages ||
+        !children_may_start(s) || c->dns_request)
         return;
-    if (s->children->goal >= PLACE_HEADER && c->next <= PLACE_HEADER && children_is_refused(s))
+    if (s->children->goal >= STAGE_HEADER && c->next <= STAGE_HEADER && children_is_refused(s))
         return; /* an earlier one has refused the message, and this one has seen nothing of it yet */
     if (!c->counted) {
         c->counted = true;
@@ -395,14 +385,14 @@ void child_lead(struct child *c)
         child_start(c);
         return;
     }
-    while (c->link->state == LINK_IDLE && !c->reading && !c->draining && c->next < PLACE_END && tell[c->next](c))
+    while (c->link->state == LINK_IDLE && !c->reading && !c->draining && c->next < STAGE_END && tell[c->next](c))
         continue;
 }
 
 /* ---- answers ---- */
 
 /* Its word for the whole message, or for the connection. */
-static void say_final(struct child *c, enum verdict v, const struct link_answer *a, bool of_connection)
+static void take_final(struct child *c, enum verdict v, const struct link_answer *a, bool of_connection)
 {
     static const uint8_t standings[] = {
         [VERDICT_ACCEPT] = FILTER_ACCEPTED, [VERDICT_CONTINUE] = FILTER_CONTINUED, [VERDICT_TEMPFAIL] = FILTER_TEMPFAILED,
@@ -410,7 +400,7 @@ static void say_final(struct child *c, enum verdict v, const struct link_answer 
     };
     struct children *ch = c->session->children;
     struct arena *arena = of_connection ? &ch->conn_scope.arena : &ch->message_scope.arena;
-    c->say = SAY_FINAL;
+    c->outcome = OUTCOME_FINAL;
     c->verdict = (uint8_t)v;
     c->refusal = a->code == SMFIR_REPLYCODE ? arena_slice(arena, a->text) : SLICE_NONE;
     ch->standing[c->number] = standings[v];
@@ -418,7 +408,7 @@ static void say_final(struct child *c, enum verdict v, const struct link_answer 
     if (of_connection) {
         c->connection_over = true;
         child_hang_up(c);
-    } else if (c->next != PLACE_END) {
+    } else if (c->next != STAGE_END) {
         child_abort(c);
     }
 }
@@ -426,8 +416,8 @@ static void say_final(struct child *c, enum verdict v, const struct link_answer 
 static void rcpt_answered(struct child *c, enum verdict v, const struct link_answer *a)
 {
     struct children *ch = c->session->children;
-    struct recipient_note *note = children_note_of(c->session, c->rcpt_asked);
-    bool is_present = ch->goal == PLACE_RCPT && ch->present && c->rcpt_asked + 1 == ch->present;
+    struct recipient_note *note = transcript_note_of(c->session, c->rcpt_asked);
+    bool is_present = ch->goal == STAGE_RCPT && ch->present && c->rcpt_asked + 1 == ch->present;
     if (note->rejected)
         return; /* the MTA has refused it already; nothing can be added */
     if (v == VERDICT_CONTINUE) {
@@ -435,12 +425,12 @@ static void rcpt_answered(struct child *c, enum verdict v, const struct link_ans
         return;
     }
     if (v == VERDICT_ACCEPT || v == VERDICT_DISCARD) {
-        say_final(c, v, a, false);
+        take_final(c, v, a, false);
         return;
     }
     if (!is_present) {
         /* The MTA has let this recipient in already, or never knew it: it cannot be refused by itself any more, and must not be lost. */
-        say_final(c, v, a, false);
+        take_final(c, v, a, false);
         return;
     }
     c->rcpt_verdict = (uint8_t)v;
@@ -480,11 +470,11 @@ static void message_answered(struct child *c, enum verdict v, const struct link_
     note_quarantine(c);
     c->edits = c->link->edits;
     c->link->edits = (struct mail_edits){0};
-    c->told_mail = false;
+    c->in_transaction = false;
     if (!may_change(c) && v <= VERDICT_CONTINUE)
-        say_final(c, VERDICT_TEMPFAIL, &later, false);
+        take_final(c, VERDICT_TEMPFAIL, &later, false);
     else
-        say_final(c, v, a, false);
+        take_final(c, v, a, false);
 }
 
 /* It wants no more of these. */
@@ -505,7 +495,7 @@ static void answered(struct child *c, uint8_t cmd, const struct link_answer *a)
     case SMFIC_CONNECT:
     case SMFIC_HELO:
         if (v != VERDICT_CONTINUE)
-            say_final(c, v, a, true);
+            take_final(c, v, a, true);
         break;
     case SMFIC_RCPT:
         rcpt_answered(c, v, a);
@@ -519,7 +509,7 @@ static void answered(struct child *c, uint8_t cmd, const struct link_answer *a)
         break;
     default:
         if (v != VERDICT_CONTINUE)
-            say_final(c, v, a, false);
+            take_final(c, v, a, false);
         break;
     }
 }
@@ -592,7 +582,7 @@ static void take_bytes(struct child *c, struct slice bytes)
 static void lost(struct child *c, int error)
 {
     /* Of a message that it has been told nothing of: it is connected to again when that is due. */
-    bool idle = c->link->state == LINK_IDLE && !c->told_mail && c->next > PLACE_CONNECT;
+    bool idle = c->link->state == LINK_IDLE && !c->in_transaction && c->next > STAGE_CONNECT;
     link_lost(c->link, error);
     if (idle)
         child_let_go(c);
@@ -629,6 +619,6 @@ void child_read(struct child *c, struct slice piece)
     if (!c->reading)
         return;
     c->reading = false;
-    if (c->link && c->link->state == LINK_IDLE && c->next == PLACE_BODY)
+    if (c->link && c->link->state == LINK_IDLE && c->next == STAGE_BODY)
         tell_piece(c, piece);
 }

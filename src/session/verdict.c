@@ -19,9 +19,9 @@ static bool concerns(const struct child *c)
 {
     const struct children *ch = c->session->children;
     uint32_t bit = 1u << c->number;
-    if (ch->goal < PLACE_RCPT || !policy_filter_is_per_recipient(c->session->plan->policy, c->number))
+    if (ch->goal < STAGE_RCPT || !policy_filter_is_per_recipient(c->session->plan->policy, c->number))
         return true;
-    if (ch->goal == PLACE_RCPT)
+    if (ch->goal == STAGE_RCPT)
         return ch->present > 0 && (ch->recipients[ch->present - 1].shown & bit);
     for (size_t i = 0; i < ch->n_recipients; i++)
         if ((ch->recipients[i].shown & bit) && !ch->recipients[i].refused && !ch->recipients[i].rejected)
@@ -36,9 +36,9 @@ bool children_is_refused(const struct session *s)
         const struct child *c = &s->children->child[i];
         if (!c->record || c->conf->set.evaluation || !concerns(c))
             continue;
-        if (c->say == SAY_FINAL && c->verdict >= VERDICT_TEMPFAIL)
+        if (c->outcome == OUTCOME_FINAL && c->verdict >= VERDICT_TEMPFAIL)
             return true;
-        if (c->say == SAY_FALLBACK && c->conf->set.fallback != CONF_FALLBACK_ACCEPT)
+        if (c->outcome == OUTCOME_FALLBACK && c->conf->set.fallback != CONF_FALLBACK_ACCEPT)
             return true;
     }
     return false;
@@ -50,17 +50,17 @@ static bool is_awaited(const struct child *c)
     const struct children *ch = c->session->children;
     if (c->session->owed == SMFIC_UNKNOWN)
         return c->link && c->link->state == LINK_ASKED && c->link->asked == SMFIC_UNKNOWN;
-    if (child_is_settled(c) || c->asked != POLICY_YES || c->rests || !children_may_start(c->session))
+    if (child_is_settled(c) || c->asked != POLICY_YES || c->closed_between_messages || !children_may_start(c->session))
         return false;
-    if (ch->goal >= PLACE_HEADER && c->next <= PLACE_HEADER && children_is_refused(c->session))
+    if (ch->goal >= STAGE_HEADER && c->next <= STAGE_HEADER && children_is_refused(c->session))
         return false; /* it has seen nothing of the message, and need not */
-    if (ch->goal == PLACE_EOM)
+    if (ch->goal == STAGE_EOM)
         return true;
-    if (c->next == PLACE_HEADER && ch->goal >= PLACE_HEADER && child_is_blocked(c))
+    if (c->next == STAGE_HEADER && ch->goal >= STAGE_HEADER && child_is_blocked(c))
         return false;
     if (!c->link || c->link->state != LINK_IDLE || c->reading || c->draining)
         return true;
-    return c->next == PLACE_CONNECT; /* a name is looked up for it */
+    return c->next == STAGE_CONNECT; /* a name is looked up for it */
 }
 
 static bool anybody_awaited(const struct session *s)
@@ -90,8 +90,8 @@ static enum verdict verdict_of_fallback(int64_t fallback)
 /* Others are awaited still: its word on the present recipient stands, unless its fallback is a stronger one. */
 static bool refused_before_it_failed(const struct child *c)
 {
-    return c->say == SAY_FALLBACK && c->session->children->goal == PLACE_RCPT && c->rcpt_verdict > VERDICT_CONTINUE &&
-           c->rcpt_verdict >= verdict_of_fallback(c->conf->set.fallback);
+    return c->outcome == OUTCOME_FALLBACK && c->session->children->goal == STAGE_RCPT &&
+           c->rcpt_verdict > VERDICT_CONTINUE && c->rcpt_verdict >= verdict_of_fallback(c->conf->set.fallback);
 }
 
 static struct child_vote vote_of(const struct child *c)
@@ -111,22 +111,22 @@ static struct child_vote vote_of(const struct child *c)
     } else if (c->connection_over) {
         v.standing = STANDING_ANSWERED;
         v.verdict = c->verdict;
-    } else if (c->say != SAY_OPEN && !concerns(c)) {
-        v.standing = ch->goal == PLACE_RCPT ? STANDING_UNDECIDED : STANDING_NOT_ASKED;
-    } else if (c->say == SAY_FINAL) {
+    } else if (c->outcome != OUTCOME_PENDING && !concerns(c)) {
+        v.standing = ch->goal == STAGE_RCPT ? STANDING_UNDECIDED : STANDING_NOT_ASKED;
+    } else if (c->outcome == OUTCOME_FINAL) {
         v.standing = STANDING_ANSWERED;
         v.verdict = c->verdict;
-    } else if (c->say == SAY_FALLBACK) {
+    } else if (c->outcome == OUTCOME_FALLBACK) {
         v.standing = refused_before_it_failed(c) ? STANDING_ANSWERED : STANDING_FAILED;
         v.verdict = c->rcpt_verdict;
         v.fallback = verdict_of_fallback(c->conf->set.fallback);
         /* before the first message: there is nothing yet that could be discarded, and at MAIL an "accept" is tried again */
-        if ((v.fallback == VERDICT_DISCARD || v.fallback == VERDICT_ACCEPT) && ch->goal < PLACE_MAIL)
+        if ((v.fallback == VERDICT_DISCARD || v.fallback == VERDICT_ACCEPT) && ch->goal < STAGE_MAIL)
             v.standing = STANDING_UNDECIDED;
-    } else if (c->asked == POLICY_YES && ch->goal == PLACE_RCPT && c->rcpt_verdict != VERDICT_CONTINUE) {
+    } else if (c->asked == POLICY_YES && ch->goal == STAGE_RCPT && c->rcpt_verdict != VERDICT_CONTINUE) {
         v.standing = STANDING_ANSWERED;
         v.verdict = c->rcpt_verdict;
-    } else if (c->asked == POLICY_NO && (ch->goal >= PLACE_DATA || ch->goal < PLACE_MAIL)) {
+    } else if (c->asked == POLICY_NO && (ch->goal >= STAGE_DATA || ch->goal < STAGE_MAIL)) {
         v.standing = STANDING_NOT_ASKED;
     } else if (c->asked == POLICY_NO) {
         /* of the next recipient its condition may say something else */
@@ -155,13 +155,13 @@ static bool has_recipient(const struct session *s)
  */
 static bool recipients_may_come(const struct session *s)
 {
-    return s->children->mail && s->children->goal >= PLACE_DATA && !has_recipient(s);
+    return s->children->mail && s->children->goal >= STAGE_DATA && !has_recipient(s);
 }
 
 /* The greylist filter has something to say still: to recipients to come, or headers to add. */
 static bool greylist_is_open(const struct session *s)
 {
-    if (s->flags & FLAG_PASSED)
+    if (s->flags & FLAG_GREYLIST_NOT_APPLICABLE)
         return false;
     return s->phase < PHASE_MAIL || (s->flags & FLAG_ASKED);
 }
@@ -193,7 +193,7 @@ static void apply_child(struct session *s, struct child *c)
 {
     mail_view view = c->conf->sees_original ? MAIL_ORIGINAL : (mail_view)c->number;
     c->applied = true;
-    if (c->say != SAY_FINAL || c->verdict > VERDICT_CONTINUE || c->conf->set.evaluation || c->connection_over)
+    if (c->outcome != OUTCOME_FINAL || c->verdict > VERDICT_CONTINUE || c->conf->set.evaluation || c->connection_over)
         return;
     mail_apply(s->children->mail, c->number, view, &c->edits);
     if (c->new_body)
@@ -207,14 +207,14 @@ static void apply_child(struct session *s, struct child *c)
 void children_apply(struct session *s)
 {
     struct children *ch = s->children;
-    if (!ch || !ch->mail || ch->goal < PLACE_HEADER)
+    if (!ch || !ch->mail || ch->goal < STAGE_HEADER)
         return;
     for (unsigned i = 0; i < ch->count; i++) {
         struct child *c = &ch->child[i];
         if (c->applied)
             continue;
         if (!c->record) {
-            if (ch->goal < PLACE_EOH && !message_edits_fit_early(s))
+            if (ch->goal < STAGE_EOH && !message_edits_fit_early(s))
                 return;
             c->applied = true;
             if (c->conf->builtin)
@@ -235,7 +235,7 @@ void children_apply(struct session *s)
 static void put_refusal(const struct session *s, struct merged m, struct buf *out)
 {
     const struct child *c = m.by >= 0 && m.by < (int)s->children->count ? &s->children->child[m.by] : NULL;
-    if (c && c->refusal.ptr && (c->say != SAY_FALLBACK || refused_before_it_failed(c)))
+    if (c && c->refusal.ptr && (c->outcome != OUTCOME_FALLBACK || refused_before_it_failed(c)))
         milter_put_reply(out, &(struct milter_reply){.code = SMFIR_REPLYCODE, .u.replycode.text = c->refusal});
     else
         milter_put_code(out, m.verdict == VERDICT_REJECT    ? SMFIR_REJECT
@@ -252,7 +252,7 @@ void children_stop(struct session *s)
             continue;
         child_abort(c);
         c->stopped = true;
-        c->say = SAY_FINAL;
+        c->outcome = OUTCOME_FINAL;
         c->verdict = VERDICT_CONTINUE;
         if (ch->standing[i] == FILTER_PENDING)
             ch->standing[i] = FILTER_NOT_ASKED;
@@ -262,7 +262,7 @@ void children_stop(struct session *s)
 static void note_status(struct session *s, enum verdict v)
 {
     s->children->last_status = (uint8_t)v;
-    s->children->last_place = place_name((enum place)s->children->goal);
+    s->children->last_place = stage_name((enum stage)s->children->goal);
 }
 
 /* The message is over for us: the MTA has the last word that we have on it. */
@@ -392,7 +392,7 @@ static void send_edits(struct session *s)
 /* All filters are done with the connection, or with the message: the MTA goes on alone. */
 static void reply_accept(struct session *s)
 {
-    if (s->children->goal < PLACE_MAIL) {
+    if (s->children->goal < STAGE_MAIL) {
         session_accept_connection(s);
         return;
     }
@@ -405,7 +405,7 @@ static void forget_body(struct session *s)
     struct children *ch = s->children;
     for (unsigned i = 0; i < ch->count; i++) {
         const struct child *c = &ch->child[i];
-        bool through = c->link && c->next >= PLACE_BODY &&
+        bool through = c->link && c->next >= STAGE_BODY &&
                        (c->skips || !link_wants(c->link, SMFIC_BODY) || c->body_told == ch->body_gone + ch->body.bytes);
         if (!child_is_settled(c) && !through)
             return;
@@ -432,13 +432,13 @@ static void reply_continue(struct session *s)
         session_reply_code(s, SMFIR_CONTINUE);
         return;
     }
-    if (ch->goal == PLACE_EOM) {
+    if (ch->goal == STAGE_EOM) {
         send_edits(s);
         return;
     }
-    if (ch->goal == PLACE_BODY)
+    if (ch->goal == STAGE_BODY)
         forget_body(s);
-    session_reply_code(s, ch->goal == PLACE_BODY && all_skip(s) ? SMFIR_SKIP : SMFIR_CONTINUE);
+    session_reply_code(s, ch->goal == STAGE_BODY && all_skip(s) ? SMFIR_SKIP : SMFIR_CONTINUE);
 }
 
 /* The greylist filter has let it through. */
@@ -468,14 +468,14 @@ static void reply_refusal(struct session *s, struct merged m)
 {
     struct children *ch = s->children;
     struct buf out = {0};
-    bool of_recipient = ch->goal == PLACE_RCPT && m.verdict != VERDICT_DISCARD;
+    bool of_recipient = ch->goal == STAGE_RCPT && m.verdict != VERDICT_DISCARD;
     put_refusal(s, m, &out);
     if (s->owed == SMFIC_UNKNOWN) {
         session_reply(s, buf_slice(&out));
     } else if (of_recipient && ch->present) {
         lose_present(s);
         session_reply(s, buf_slice(&out));
-    } else if (ch->goal == PLACE_EOM) {
+    } else if (ch->goal == STAGE_EOM) {
         reply_last(s, buf_slice(&out));
     } else {
         if (ch->mail)
@@ -501,7 +501,7 @@ static void reply_failed(struct session *s)
     note_status(s, replies[ch->trouble].verdict);
     milter_put_replycode(&out, slice_cstr(replies[ch->trouble].status), slice_cstr(replies[ch->trouble].enhanced),
                          slice_cstr(replies[ch->trouble].text));
-    if (ch->goal == PLACE_EOM) {
+    if (ch->goal == STAGE_EOM) {
         reply_last(s, buf_slice(&out));
     } else {
         children_stop(s);
@@ -538,7 +538,7 @@ void children_settle(struct session *s)
     note_status(s, m.verdict);
     switch (m.verdict) {
     case VERDICT_ACCEPT:
-        if (ch->goal == PLACE_EOM || s->owed == SMFIC_UNKNOWN)
+        if (ch->goal == STAGE_EOM || s->owed == SMFIC_UNKNOWN)
             reply_continue(s);
         else
             reply_accept(s);
@@ -635,7 +635,7 @@ void children_client_gone(struct session *s)
             continue;
         child_hang_up(c);
         c->stopped = true;
-        c->say = SAY_FINAL; /* nothing more is asked about this message */
+        c->outcome = OUTCOME_FINAL; /* nothing more is asked about this message */
         c->verdict = VERDICT_TEMPFAIL;
     }
 }

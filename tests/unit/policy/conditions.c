@@ -68,7 +68,7 @@ static void expressions(void)
         struct fixture f = fixture_new(buf_cstr(&b));
         struct policy_facts facts = facts_new();
         struct policy_why why;
-        facts.stage = POLICY_AT_CONNECT;
+        facts.stage = STAGE_CONNECT;
         bool ok = CHECK_INT(policy_when(f.policy, &facts, &why), expr_rows[i].want);
         ok &= CHECK_STR(why.condition, expr_rows[i].why);
         ok &= CHECK_INT(why.s25r_rule, -1);
@@ -83,7 +83,7 @@ static void no_filter_and_no_condition(void)
 {
     struct policy_facts facts = facts_new();
     struct policy_why why;
-    facts.stage = POLICY_AT_CONNECT;
+    facts.stage = STAGE_CONNECT;
     struct fixture f = fixture_new("racl greylist default\n");
     CHECK_INT(policy_when(f.policy, &facts, &why), POLICY_YES);
     CHECK(!why.condition);
@@ -101,13 +101,13 @@ static void the_shipped_filter(void)
                                    "when remote and unauthenticated and s25r\n}\n");
     struct policy_facts facts = facts_new();
     struct policy_why why;
-    facts.stage = POLICY_AT_CONNECT;
+    facts.stage = STAGE_CONNECT;
     CHECK_INT(policy_when(f.policy, &facts, &why), POLICY_NO); /* an ordinary server: settled at once */
     CHECK_STR(why.condition, "s25r");
     facts.host = SLICE_LIT("dhcp-12-34.isp.example");
     CHECK_INT(policy_when(f.policy, &facts, &why), POLICY_LATER);
     CHECK_STR(why.condition, "unauthenticated");
-    facts.stage = POLICY_AT_MAIL;
+    facts.stage = STAGE_MAIL;
     CHECK_INT(policy_when(f.policy, &facts, &why), POLICY_YES);
     CHECK_INT(why.s25r_rule, 1);
     facts.auth_type = SLICE_LIT("PLAIN");
@@ -193,15 +193,15 @@ static void remote(void)
 static void authenticated(void)
 {
     static const struct {
-        enum policy_stage stage;
+        enum stage stage;
         const char *type, *authen;
         enum policy_truth want;
     } rows[] = {
-        {POLICY_AT_CONNECT, "PLAIN", "joe", POLICY_LATER}, /* a macro out of season is none */
-        {POLICY_AT_CONNECT, NULL, NULL, POLICY_LATER},     {POLICY_AT_HELO, NULL, NULL, POLICY_LATER},
-        {POLICY_AT_MAIL, NULL, NULL, POLICY_NO},           {POLICY_AT_MAIL, "", "", POLICY_NO},
-        {POLICY_AT_MAIL, "PLAIN", NULL, POLICY_YES},       {POLICY_AT_MAIL, NULL, "joe", POLICY_YES},
-        {POLICY_AT_RCPT, "PLAIN", "joe", POLICY_YES},
+        {STAGE_CONNECT, "PLAIN", "joe", POLICY_LATER}, /* a macro out of season is none */
+        {STAGE_CONNECT, NULL, NULL, POLICY_LATER},     {STAGE_HELO, NULL, NULL, POLICY_LATER},
+        {STAGE_MAIL, NULL, NULL, POLICY_NO},           {STAGE_MAIL, "", "", POLICY_NO},
+        {STAGE_MAIL, "PLAIN", NULL, POLICY_YES},       {STAGE_MAIL, NULL, "joe", POLICY_YES},
+        {STAGE_RCPT, "PLAIN", "joe", POLICY_YES},
     };
     struct fixture f = fixture_new("racl greylist default\n");
     struct policy_why why;
@@ -241,7 +241,7 @@ static void check_s25r(const char *settings, const struct s25r_row *rows, size_t
         for (int six = 0; six <= 1; six++) {
             struct policy_facts facts = facts_new();
             struct policy_why why;
-            facts.stage = POLICY_AT_CONNECT;
+            facts.stage = STAGE_CONNECT;
             if (six)
                 facts.client = ip_of("2001:db8::7");
             facts.host = slice_cstr(rows[i].host);
@@ -391,7 +391,7 @@ static void generic_and_nameless(void)
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct policy_facts facts = facts_new();
         struct policy_why why;
-        facts.stage = POLICY_AT_CONNECT;
+        facts.stage = STAGE_CONNECT;
         facts.host = slice_cstr(rows[i].host);
         facts.client_ptr = slice_cstr(rows[i].ptr);
         facts.resolve = rows[i].resolve;

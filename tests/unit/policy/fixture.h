@@ -60,7 +60,7 @@ static inline struct ip ip_of(const char *text)
 static inline struct policy_facts facts_new(void)
 {
     return (struct policy_facts){
-        .stage = POLICY_AT_RCPT,
+        .stage = STAGE_RCPT,
         .client = ip_of("192.0.2.7"),
         .host = SLICE_LIT("mail.example.org"),
         .resolve = RESOLVE_OK,

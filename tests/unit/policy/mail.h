@@ -105,20 +105,20 @@ static inline size_t count_recipients(const struct mail *m)
 }
 
 /* The view lives at its place: it points into itself. Everything has come that can have come by the end of that stage. */
-static inline void view_at(struct mail_view *v, const struct mail *m, enum policy_stage stage)
+static inline void view_at(struct mail_view *v, const struct mail *m, enum stage stage)
 {
     *v = (struct mail_view){.mail = m, .facts = m->facts};
     v->facts.stage = stage;
     v->facts.more = &v->more;
     v->n_macros = count_texts(m->macros);
-    if (stage < POLICY_AT_HELO)
+    if (stage < STAGE_HELO)
         v->facts.helo = SLICE_NONE;
-    if (stage < POLICY_AT_MAIL)
+    if (stage < STAGE_MAIL)
         v->facts.sender = v->facts.auth_type = SLICE_NONE;
-    v->facts.recipient = stage == POLICY_AT_RCPT ? slice_cstr(m->recipients[0]) : SLICE_NONE;
-    if (stage >= POLICY_AT_DATA)
+    v->facts.recipient = stage == STAGE_RCPT ? slice_cstr(m->recipients[0]) : SLICE_NONE;
+    if (stage >= STAGE_DATA)
         v->n_recipients = count_recipients(m);
-    if (stage >= POLICY_AT_HEADER)
+    if (stage >= STAGE_HEADER)
         v->n_headers = count_texts(m->headers);
     v->more = (struct policy_session_facts){
         .stressed = m->stressed,
@@ -131,11 +131,11 @@ static inline void view_at(struct mail_view *v, const struct mail *m, enum polic
         .recipient = view_recipient,
         .ctx = v,
     };
-    if (stage >= POLICY_AT_BODY) {
+    if (stage >= STAGE_BODY) {
         v->more.body = slice_cstr(m->body);
         v->more.size_bytes = m->size_bytes;
     }
-    v->more.body_complete = stage == POLICY_AT_EOM;
+    v->more.body_complete = stage == STAGE_EOM;
 }
 
 static inline struct mail mail_new(void)

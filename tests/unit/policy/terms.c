@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { STAGES = POLICY_AT_EOM + 1 };
+enum { STAGES = STAGE_EOM + 1 };
 
 /* One letter a stage, CONNECT to EOM: y, n, - (later). */
 struct stage_row {
@@ -24,10 +24,10 @@ static void check_stages(const struct stage_row *rows, size_t n, const struct ma
         struct fixture f = filters_new(NULL, rows[i].when);
         struct policy_why why = {0};
         char got[STAGES + 1] = {0};
-        for (int stage = POLICY_AT_CONNECT; stage <= POLICY_AT_EOM; stage++) {
+        for (int stage = STAGE_CONNECT; stage <= STAGE_EOM; stage++) {
             struct mail_view v;
             uint32_t lists;
-            view_at(&v, m, (enum policy_stage)stage);
+            view_at(&v, m, (enum stage)stage);
             got[stage] = letter(policy_filter_when(f.policy, SECOND, &v.facts, &why, &lists));
             CHECK_INT(lists, 0);
         }
@@ -157,10 +157,10 @@ static void one_recipient_by_itself(void)
     struct policy_why why;
     uint32_t lists;
     CHECK(policy_filter_is_per_recipient(f.policy, SECOND));
-    view_at(&v, &m, POLICY_AT_DATA);
+    view_at(&v, &m, STAGE_DATA);
     CHECK_INT(policy_filter_when(f.policy, SECOND, &v.facts, &why, &lists), POLICY_NO); /* one of them is he */
-    for (int stage = POLICY_AT_RCPT; stage <= POLICY_AT_EOM; stage++) {
-        view_at(&v, &m, (enum policy_stage)stage);
+    for (int stage = STAGE_RCPT; stage <= STAGE_EOM; stage++) {
+        view_at(&v, &m, (enum stage)stage);
         v.facts.recipient = SLICE_LIT("<ann@example.net>");
         CHECK_INT(policy_filter_when(f.policy, SECOND, &v.facts, &why, &lists), POLICY_YES);
         v.facts.recipient = SLICE_LIT("<BOB@friends.example>");
@@ -228,7 +228,7 @@ static void body_in_pieces(void)
         struct mail_view v;
         struct policy_why why;
         uint32_t lists;
-        view_at(&v, &m, POLICY_AT_BODY);
+        view_at(&v, &m, STAGE_BODY);
         v.more.body = slice_cstr(rows[i].body);
         v.more.body_complete = rows[i].complete;
         if (!CHECK_INT(letter(policy_filter_when(f.policy, SECOND, &v.facts, &why, &lists)), rows[i].want))
@@ -239,7 +239,7 @@ static void body_in_pieces(void)
     struct policy_why why;
     uint32_t lists;
     m.body = "nowhere\r\nnow";
-    view_at(&v, &m, POLICY_AT_EOM);
+    view_at(&v, &m, STAGE_EOM);
     v.more.body_complete = false;
     CHECK_INT(policy_filter_when(f.policy, SECOND, &v.facts, &why, &lists), POLICY_YES);
     fixture_free(&f);
@@ -275,10 +275,10 @@ static void results(void)
             struct mail_view v;
             struct policy_why why;
             uint32_t lists;
-            view_at(&v, &m, POLICY_AT_CONNECT);
+            view_at(&v, &m, STAGE_CONNECT);
             got[result] = letter(policy_filter_when(f.policy, SECOND, &v.facts, &why, &lists));
             CHECK_STR(why.condition, "filter");
-            view_at(&v, &m, POLICY_AT_EOM);
+            view_at(&v, &m, STAGE_EOM);
             at_end[result] = letter(policy_filter_when(f.policy, SECOND, &v.facts, &why, &lists));
             fixture_free(&f);
         }
@@ -316,7 +316,7 @@ static void time_of_day(void)
         struct policy_why why;
         uint32_t lists;
         m.facts.now = (struct wall){1795487818};
-        view_at(&v, &m, POLICY_AT_CONNECT);
+        view_at(&v, &m, STAGE_CONNECT);
         if (!CHECK_INT(policy_filter_when(f.policy, SECOND, &v.facts, &why, &lists), rows[i].want))
             printf("# %s\n", rows[i].when);
         CHECK_STR(why.condition, "time");
@@ -409,10 +409,10 @@ static void facts_alone(void)
         struct fixture f = filters_new(NULL, rows[i].when);
         struct policy_facts facts = facts_new();
         char got[STAGES + 1] = {0};
-        for (int stage = POLICY_AT_CONNECT; stage <= POLICY_AT_EOM; stage++) {
+        for (int stage = STAGE_CONNECT; stage <= STAGE_EOM; stage++) {
             struct policy_why why;
             uint32_t lists;
-            facts.stage = (enum policy_stage)stage;
+            facts.stage = (enum stage)stage;
             got[stage] = letter(policy_filter_when(f.policy, SECOND, &facts, &why, &lists));
             CHECK_INT(lists, 0);
         }

@@ -9,7 +9,7 @@
 
 enum { OPEN = 1u << 0, EXACT = 1u << 1 }; /* the lists' bits */
 
-static enum policy_truth ask(const struct fixture *f, const struct mail *m, enum policy_stage stage, struct policy_why *why,
+static enum policy_truth ask(const struct fixture *f, const struct mail *m, enum stage stage, struct policy_why *why,
                              uint32_t *lists)
 {
     struct mail_view v;
@@ -60,7 +60,7 @@ static void lists_that_are_asked(void)
         struct policy_why why;
         uint32_t lists = 77;
         memcpy(m.listed, rows[i].listed, sizeof(m.listed));
-        bool ok = CHECK_INT(ask(&f, &m, POLICY_AT_CONNECT, &why, &lists), rows[i].want);
+        bool ok = CHECK_INT(ask(&f, &m, STAGE_CONNECT, &why, &lists), rows[i].want);
         ok &= CHECK_INT(lists, rows[i].lists);
         ok &= CHECK_STR(why.condition, rows[i].why);
         if (!ok)
@@ -78,18 +78,18 @@ static void clients_that_dns_knows_nothing_of(void)
     uint32_t lists;
     for (size_t i = 0; i < COUNT_OF(clients); i++) {
         m.facts.client = ip_of(clients[i]);
-        CHECK_INT(ask(&f, &m, POLICY_AT_CONNECT, &why, &lists), POLICY_NO);
+        CHECK_INT(ask(&f, &m, STAGE_CONNECT, &why, &lists), POLICY_NO);
         CHECK_INT(lists, 0);
     }
     m.facts.client = ip_of("2001:db8::1");
-    CHECK_INT(ask(&f, &m, POLICY_AT_CONNECT, &why, &lists), POLICY_LATER);
+    CHECK_INT(ask(&f, &m, STAGE_CONNECT, &why, &lists), POLICY_LATER);
     CHECK_INT(lists, OPEN | EXACT);
     m.facts.client_is_local = true;
-    CHECK_INT(ask(&f, &m, POLICY_AT_CONNECT, &why, &lists), POLICY_NO);
+    CHECK_INT(ask(&f, &m, STAGE_CONNECT, &why, &lists), POLICY_NO);
     m.facts.client_is_local = false;
     /* no answer until the end is none */
-    CHECK_INT(ask(&f, &m, POLICY_AT_BODY, &why, &lists), POLICY_LATER);
-    CHECK_INT(ask(&f, &m, POLICY_AT_EOM, &why, &lists), POLICY_NO);
+    CHECK_INT(ask(&f, &m, STAGE_BODY, &why, &lists), POLICY_LATER);
+    CHECK_INT(ask(&f, &m, STAGE_EOM, &why, &lists), POLICY_NO);
     CHECK_INT(lists, 0);
     fixture_free(&f);
 }
@@ -147,21 +147,21 @@ static void named_conditions(void)
     struct mail m = mail_new();
     struct policy_why why;
     uint32_t lists;
-    CHECK_INT(ask(&f, &m, POLICY_AT_CONNECT, &why, &lists), POLICY_LATER);
+    CHECK_INT(ask(&f, &m, STAGE_CONNECT, &why, &lists), POLICY_LATER);
     CHECK_INT(lists, 0); /* an ordinary server: no DNS */
     CHECK_STR(why.condition, "rcpt");
     m.facts.host = SLICE_LIT("dhcp-12-34.isp.example");
-    CHECK_INT(ask(&f, &m, POLICY_AT_CONNECT, &why, &lists), POLICY_LATER);
+    CHECK_INT(ask(&f, &m, STAGE_CONNECT, &why, &lists), POLICY_LATER);
     CHECK_INT(lists, OPEN | EXACT);
     CHECK_STR(why.condition, "suspect");
     m.listed[1] = LISTED_YES;
-    CHECK_INT(ask(&f, &m, POLICY_AT_CONNECT, &why, &lists), POLICY_YES);
+    CHECK_INT(ask(&f, &m, STAGE_CONNECT, &why, &lists), POLICY_YES);
     CHECK_STR(why.condition, "suspect");
     CHECK_INT(why.s25r_rule, 1);
 
     struct mail_view v;
     enum policy_truth truth;
-    view_at(&v, &m, POLICY_AT_CONNECT);
+    view_at(&v, &m, STAGE_CONNECT);
     CHECK_INT(policy_condition(f.policy, "Stranger", &v.facts, &truth, &why), ERR_NONE);
     CHECK_INT(truth, POLICY_YES);
     CHECK_STR(why.condition, "stranger");
@@ -198,10 +198,10 @@ static void greylisting_knows_at_rcpt(void)
         uint32_t lists;
         CHECK_INT(policy_filter_count(f.policy), 2);
         CHECK_INT(policy_greylist_number(f.policy), SECOND);
-        bool ok = CHECK_INT(ask(&f, &m, POLICY_AT_MAIL, &why, &lists), rows[i].at_mail);
-        ok &= CHECK_INT(ask(&f, &m, POLICY_AT_RCPT, &why, &lists), rows[i].at_rcpt);
+        bool ok = CHECK_INT(ask(&f, &m, STAGE_MAIL, &why, &lists), rows[i].at_mail);
+        ok &= CHECK_INT(ask(&f, &m, STAGE_RCPT, &why, &lists), rows[i].at_rcpt);
         struct mail_view v;
-        view_at(&v, &m, POLICY_AT_RCPT);
+        view_at(&v, &m, STAGE_RCPT);
         ok &= CHECK_INT(policy_when(f.policy, &v.facts, &why), rows[i].at_rcpt);
         if (!ok)
             printf("# row %zu\n", i);
@@ -222,7 +222,7 @@ static void disabled_filters(void)
     struct mail_view v;
     struct policy_why why;
     uint32_t lists;
-    view_at(&v, &m, POLICY_AT_CONNECT);
+    view_at(&v, &m, STAGE_CONNECT);
     CHECK_INT(policy_filter_when(f.policy, 0, &v.facts, &why, &lists), POLICY_NO);
     CHECK_INT(policy_filter_when(f.policy, 1, &v.facts, &why, &lists), POLICY_YES);
     CHECK_INT(policy_filter_when(f.policy, 2, &v.facts, &why, &lists), POLICY_NO);
@@ -442,7 +442,7 @@ static struct mail random_mail(void)
 
 /* What a mail shows on its way: in a stage more and more of it, never less. */
 struct progress {
-    enum policy_stage stage;
+    enum stage stage;
     size_t macros, headers, body;
     bool asked[2], first_is_done;
 };
@@ -452,17 +452,17 @@ static void advance(struct progress *at, const struct mail *m)
     for (size_t i = 0; i < 2; i++)
         at->asked[i] |= random_below(4) == 0;
     at->first_is_done |= random_below(5) == 0;
-    if (at->stage < POLICY_AT_DATA)
+    if (at->stage < STAGE_DATA)
         at->macros += random_below(2);
-    if (at->stage == POLICY_AT_HEADER)
+    if (at->stage == STAGE_HEADER)
         at->headers += random_below(2);
-    if (at->stage == POLICY_AT_BODY)
+    if (at->stage == STAGE_BODY)
         at->body += random_below((unsigned)strlen(m->body) + 1);
-    if (at->stage < POLICY_AT_EOM && random_below(2))
+    if (at->stage < STAGE_EOM && random_below(2))
         at->stage++;
-    if (at->stage >= POLICY_AT_DATA)
+    if (at->stage >= STAGE_DATA)
         at->macros = MAIL_MAX;
-    if (at->stage >= POLICY_AT_EOH)
+    if (at->stage >= STAGE_EOH)
         at->headers = MAIL_MAX;
 }
 
@@ -478,11 +478,11 @@ static enum policy_truth ask_on_the_way(const struct fixture *f, const struct ma
     struct policy_why why;
     uint8_t listed[2], standing[2];
     bool quarantined[2] = {false, false};
-    bool end = at->stage == POLICY_AT_EOM;
+    bool end = at->stage == STAGE_EOM;
     view_at(&v, m, at->stage);
     v.n_macros = at_most(at->macros, v.n_macros);
     v.n_headers = at_most(at->headers, v.n_headers);
-    if (at->stage == POLICY_AT_BODY) {
+    if (at->stage == STAGE_BODY) {
         size_t there = at_most(at->body, v.more.body.len);
         v.more.size_bytes = m->size_bytes - (v.more.body.len - there);
         v.more.body = slice_upto(v.more.body, there);
@@ -521,7 +521,7 @@ static bool plain_truth(const struct conf *c, const struct conf_expr *e, const s
     uint32_t lists;
     diags_init(&alone.diags);
     alone.policy = policy_compile(&copy, &alone.diags);
-    enum policy_truth truth = ask(&alone, m, POLICY_AT_EOM, &why, &lists);
+    enum policy_truth truth = ask(&alone, m, STAGE_EOM, &why, &lists);
     CHECK(truth != POLICY_LATER);
     policy_free(alone.policy);
     diags_fini(&alone.diags);
@@ -531,14 +531,14 @@ static bool plain_truth(const struct conf *c, const struct conf_expr *e, const s
 /* A filter that speaks of the present recipient may answer for each of them: there the rule begins anew behind RCPT. */
 static bool one_way(const struct fixture *f, const struct mail *m, bool want)
 {
-    struct progress at = {.stage = POLICY_AT_CONNECT};
+    struct progress at = {.stage = STAGE_CONNECT};
     enum policy_truth before = POLICY_LATER, now;
     bool per_recipient = policy_filter_is_per_recipient(f->policy, SECOND);
     do {
-        enum policy_stage last = at.stage;
+        enum stage last = at.stage;
         uint32_t lists;
         advance(&at, m);
-        if (per_recipient && last == POLICY_AT_RCPT && at.stage > last)
+        if (per_recipient && last == STAGE_RCPT && at.stage > last)
             before = POLICY_LATER;
         now = ask_on_the_way(f, m, &at, &lists);
         if (!CHECK(before == POLICY_LATER || now == before))
@@ -546,7 +546,7 @@ static bool one_way(const struct fixture *f, const struct mail *m, bool want)
         if (!CHECK(now == POLICY_LATER || lists == 0))
             return false;
         before = now;
-    } while (at.stage < POLICY_AT_EOM);
+    } while (at.stage < STAGE_EOM);
     return CHECK_INT(now, want ? POLICY_YES : POLICY_NO);
 }
 

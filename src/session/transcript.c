@@ -1,5 +1,5 @@
 /*
- * kept.c - what the MTA has said, kept for the children until none of them needs it: macros, the raw commands of the connection,
+ * transcript.c - what the MTA has said, kept for the children until none of them needs it: macros, the raw commands of the connection,
  * recipients with what is noted of them, headers, and the body with the file that it may have.
  */
 #include "session/children.h"
@@ -51,7 +51,7 @@ static struct slice *macros_of(struct children *ch, uint8_t for_cmd)
     }
 }
 
-void children_note_macros(struct session *s, uint8_t for_cmd, struct slice pairs)
+void transcript_record_macros(struct session *s, uint8_t for_cmd, struct slice pairs)
 {
     struct children *ch = s->children;
     struct slice *at = macros_of(ch, for_cmd);
@@ -67,16 +67,16 @@ void children_note_macros(struct session *s, uint8_t for_cmd, struct slice pairs
 
 /* ---- the envelope ---- */
 
-void children_note_connect(struct session *s, struct slice body)
+void transcript_record_connect(struct session *s, struct slice body)
 {
     struct slice kept = keep(s, &s->children->conn_scope, body);
     if (s->phase == PHASE_OVER)
         return;
     s->children->connect.body = kept;
-    s->children->goal = PLACE_CONNECT;
+    s->children->goal = STAGE_CONNECT;
 }
 
-void children_note_helo(struct session *s, struct slice body)
+void transcript_record_helo(struct session *s, struct slice body)
 {
     struct children *ch = s->children;
     struct slice kept = keep(s, &ch->helo_scope, body);
@@ -84,13 +84,13 @@ void children_note_helo(struct session *s, struct slice body)
         return;
     ch->helo.body = kept;
     ch->helos++;
-    ch->goal = PLACE_HELO;
+    ch->goal = STAGE_HELO;
     for (unsigned i = 0; i < ch->count; i++)
-        if (ch->child[i].next > PLACE_HELO)
-            ch->child[i].next = PLACE_HELO;
+        if (ch->child[i].next > STAGE_HELO)
+            ch->child[i].next = STAGE_HELO;
 }
 
-void children_note_mail(struct session *s, struct slice body)
+void transcript_record_mail(struct session *s, struct slice body)
 {
     struct children *ch = s->children;
     struct slice rest = body, address;
@@ -100,21 +100,21 @@ void children_note_mail(struct session *s, struct slice body)
     if (ch->granted.steps & SMFIP_NOHDRS)
         mail_hide_headers(ch->mail);
     ch->mail_from.body = SLICE_LIT("");
-    ch->goal = PLACE_MAIL;
+    ch->goal = STAGE_MAIL;
     ch->messages++;
     /* the condition may say something else of this message than of the connection */
     for (unsigned i = 0; i < ch->count; i++)
         if (ch->child[i].record && !ch->child[i].connection_over) {
             ch->child[i].asked = POLICY_LATER;
             /* who has failed before the first message has failed for it: it is tried again at the next */
-            if (ch->child[i].say != SAY_FALLBACK)
-                ch->child[i].say = SAY_OPEN;
-            ch->child[i].rests = false;
-            ch->standing[i] = ch->child[i].say == SAY_FALLBACK ? FILTER_FAILED : FILTER_PENDING;
+            if (ch->child[i].outcome != OUTCOME_FALLBACK)
+                ch->child[i].outcome = OUTCOME_PENDING;
+            ch->child[i].closed_between_messages = false;
+            ch->standing[i] = ch->child[i].outcome == OUTCOME_FALLBACK ? FILTER_FAILED : FILTER_PENDING;
         }
 }
 
-struct recipient_note *children_note_of(struct session *s, unsigned number)
+struct recipient_note *transcript_note_of(struct session *s, unsigned number)
 {
     struct children *ch = s->children;
     if (number < ch->n_recipients)
@@ -144,7 +144,7 @@ bool children_is_rejected_rcpt(const struct session *s)
 
 static void judge_recipient(struct session *s, struct child *c, struct recipient_note *note)
 {
-    struct policy_facts facts = session_facts(s, POLICY_AT_RCPT);
+    struct policy_facts facts = session_facts(s, STAGE_RCPT);
     struct policy_why why;
     uint32_t lists = 0, bit = 1u << c->number;
     if (!c->record || !policy_filter_is_per_recipient(s->plan->policy, c->number))
@@ -167,7 +167,7 @@ static void judge_recipient(struct session *s, struct child *c, struct recipient
     session_note_effort(s);
 }
 
-void children_keep_rcpt(struct session *s, struct slice body)
+void transcript_keep_rcpt(struct session *s, struct slice body)
 {
     struct scope *scope = &s->children->message_scope;
     /* It is kept once more, with a note and a node of a list, in the message. */
@@ -179,17 +179,17 @@ void children_keep_rcpt(struct session *s, struct slice body)
     }
 }
 
-bool children_note_rcpt(struct session *s)
+bool transcript_record_rcpt(struct session *s)
 {
     struct children *ch = s->children;
     struct slice rest = ch->rcpt, address;
     (void)milter_next_string(&rest, &address);
-    ch->goal = PLACE_RCPT;
+    ch->goal = STAGE_RCPT;
     ch->present = 0;
     for (unsigned i = 0; i < ch->count; i++) {
         ch->child[i].rcpt_verdict = VERDICT_CONTINUE;
-        if (ch->child[i].next > PLACE_RCPT && ch->child[i].say == SAY_OPEN)
-            ch->child[i].next = PLACE_RCPT; /* a DATA that was refused, and the client goes on with recipients */
+        if (ch->child[i].next > STAGE_RCPT && ch->child[i].outcome == OUTCOME_PENDING)
+            ch->child[i].next = STAGE_RCPT; /* a DATA that was refused, and the client goes on with recipients */
         if (ch->child[i].without_recipient) {
             ch->child[i].without_recipient = false;
             ch->child[i].asked = POLICY_YES; /* as it was before that DATA; it hears of the message from MAIL on */
@@ -199,7 +199,7 @@ bool children_note_rcpt(struct session *s)
         text_log(s, LOG_LEVEL_NOTICE, "refused with 452: the message has more recipients than are kept");
         return false;
     }
-    struct recipient_note *note = children_note_of(s, (unsigned)ch->n_recipients);
+    struct recipient_note *note = transcript_note_of(s, (unsigned)ch->n_recipients);
     *note = (struct recipient_note){.rejected = children_is_rejected_rcpt(s), .macros = ch->rcpt_macros};
     ch->rcpt_macros = SLICE_NONE;
     ch->present = (unsigned)ch->n_recipients;
@@ -208,10 +208,10 @@ bool children_note_rcpt(struct session *s)
     return true;
 }
 
-void children_note_data(struct session *s)
+void transcript_record_data(struct session *s)
 {
     s->children->data.body = SLICE_LIT("");
-    s->children->goal = PLACE_DATA;
+    s->children->goal = STAGE_DATA;
 }
 
 /* ---- the message ---- */
@@ -256,11 +256,11 @@ static void keep_header(struct session *s, struct slice name, struct slice value
     }
 }
 
-void children_note_header(struct session *s, struct slice name, struct slice value)
+void transcript_record_header(struct session *s, struct slice name, struct slice value)
 {
     struct children *ch = s->children;
-    if (ch->goal < PLACE_HEADER) {
-        ch->goal = PLACE_HEADER;
+    if (ch->goal < STAGE_HEADER) {
+        ch->goal = STAGE_HEADER;
         children_apply(s);
     }
     ch->size_bytes += name.len + value.len + 3;
@@ -277,10 +277,10 @@ void children_note_header(struct session *s, struct slice name, struct slice val
     }
 }
 
-void children_note_eoh(struct session *s)
+void transcript_record_eoh(struct session *s)
 {
     mail_end_headers(s->children->mail);
-    s->children->goal = PLACE_EOH;
+    s->children->goal = STAGE_EOH;
     s->children->size_bytes += 2;
     children_apply(s); /* what the greylist filter adds is known: children behind it see it */
 }
@@ -306,23 +306,23 @@ static void take_chunk(struct session *s, struct slice chunk)
         ch->spool_writes++;
 }
 
-void children_note_body(struct session *s, struct slice chunk)
+void transcript_record_body(struct session *s, struct slice chunk)
 {
-    if (s->children->goal < PLACE_EOH)
-        children_note_eoh(s);
-    s->children->goal = PLACE_BODY;
+    if (s->children->goal < STAGE_EOH)
+        transcript_record_eoh(s);
+    s->children->goal = STAGE_BODY;
     take_chunk(s, chunk);
 }
 
-void children_note_eom(struct session *s, struct slice chunk)
+void transcript_record_eom(struct session *s, struct slice chunk)
 {
-    if (s->children->goal < PLACE_EOH)
-        children_note_eoh(s); /* an MTA that was asked to leave it out */
+    if (s->children->goal < STAGE_EOH)
+        transcript_record_eoh(s); /* an MTA that was asked to leave it out */
     take_chunk(s, chunk);
-    s->children->goal = PLACE_EOM;
+    s->children->goal = STAGE_EOM;
 }
 
-void children_note_unknown(struct session *s, struct slice line)
+void transcript_record_unknown(struct session *s, struct slice line)
 {
     arena_clear(&s->children->unknown_texts);
     for (unsigned i = 0; i < s->children->count; i++)
