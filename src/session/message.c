@@ -123,10 +123,10 @@ static void note_confirmed(struct session *s)
 
 void message_confirmed(struct session *s, const struct grey_answer *answer)
 {
-    if (answer->failed) /* the end of the message tries again */
-        text_log(s, LOG_LEVEL_ERROR, "store: that the client has waited could not be recorded; the mail goes on");
-    else
+    if (!answer->failed)
         note_confirmed(s);
+    else if (shared_complain(s->sh, &s->sh->unstored) > 0) /* the end of the message tries again */
+        text_log(s, LOG_LEVEL_ERROR, "store: that the client has waited could not be recorded; the mail goes on");
     data_go(s);
 }
 
