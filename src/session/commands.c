@@ -1,6 +1,6 @@
 /*
- * commands.c - the table that says which command of the MTA may come when, and what each one does first: its facts are kept, it is
- * seen who is asked about them, and the greylist filter's part begins.
+ * commands.c - the table that says which command of the MTA may come when, and what each one does first: keep its facts, evaluate
+ * the filters' conditions on them, and begin the greylist filter's part.
  */
 #include "session/children.h"
 

@@ -101,7 +101,8 @@ static struct child_vote vote_of(const struct child *c)
     struct child_vote v = {.standing = STANDING_NOT_ASKED};
     if (!c->record)
         return v;
-    if (c->conf->set.evaluation) { /* it has no voice; but while it looks on nobody else may end what it looks at */
+    /* In evaluation its verdict is ignored, but the message goes on until it has finished. */
+    if (c->conf->set.evaluation) {
         v.standing = child_is_settled(c) ? STANDING_NOT_ASKED : STANDING_UNDECIDED;
         return v;
     }
