@@ -87,6 +87,7 @@ struct walk {
     void *ctx;
     struct named named[TABLES_MAX];
     size_t n_named;
+    bool header_bad;
     bool lost; /* damage in a tree that holds entries: some may be reached no more */
 
     /* of the tree that is walked now */
@@ -554,7 +555,8 @@ static void walk_trees(struct walk *w, const struct lmdb_meta *meta)
         (void)snprintf(name, sizeof(name), "%.*s", (int)w->named[i].name_len, w->named[i].name);
         walk_tree(w, &w->named[i].table, &w->named[i], false, name);
     }
-    if (!unreadable(w))
+    /* what an older header calls free a later one may have used: then all pages are looked at that no table leads to */
+    if (!unreadable(w) && !w->header_bad)
         walk_tree(w, &meta->free_list, NULL, true, "free");
 }
 
@@ -571,6 +573,7 @@ static void walk_file(int fd, pages_entry entry, void *ctx, struct pages_report 
         /* a page number beyond the file is as good as none, so the file bounds the memory */
         w->last_page = meta->last_page < pages ? meta->last_page : pages;
         w->seen = mem_zalloc(w->last_page / 8 + 1);
+        w->header_bad = out->verdict == PAGES_DAMAGED;
         walk_trees(w, meta);
     }
     if (salvage && entry && out->verdict == PAGES_DAMAGED && (w->lost || !meta))
