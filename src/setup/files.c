@@ -131,7 +131,8 @@ struct conf_source files_source(struct files *f)
 const char *files_default(void)
 {
     static const char etc[] = "/etc/tarsier/tarsier.conf";
-    return access(etc, F_OK) == 0 ? etc : TARSIER_DATADIR "/tarsier.conf";
+    static const char shipped[] = TARSIER_DATADIR "/tarsier.conf";
+    return access(etc, F_OK) == 0 || access(shipped, F_OK) != 0 ? etc : shipped;
 }
 
 char *files_hostname(void)

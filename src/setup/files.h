@@ -28,7 +28,8 @@ struct files *files_open(void);
 void files_close(struct files *f);
 struct conf_source files_source(struct files *f);
 
-/* The file to read when none is named: /etc/tarsier/tarsier.conf, else the one that came with the installation. */
+/* The file to read when none is named: /etc/tarsier/tarsier.conf, else the one that came with the installation.
+ * Where there is neither it is the first one, for that is the file to make. */
 const char *files_default(void);
 
 /* This machine's name for %V, from uname; never empty. Owner: the caller frees. */

@@ -173,6 +173,18 @@ def checks_without_touching_anything():
 
 
 @case
+def names_the_file_to_make_where_there_is_none():
+    """An /etc and a /usr/local of our own need a mount namespace."""
+    inside = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--mount", "--map-root-user"]
+    inside += ["sh", "-c", 'mount -t tmpfs none /etc && mount -t tmpfs none /usr/local/share && exec "$@"', "sh"]
+    if subprocess.run(inside + ["true"], stderr=subprocess.DEVNULL).returncode != 0:
+        print("# left out: no mount namespace can be made here")
+        return
+    done = subprocess.run(inside + [PROGRAM, "--check"], stderr=subprocess.PIPE, text=True, timeout=PATIENCE_SEC)
+    check(done.returncode == 1 and '"/etc/tarsier/tarsier.conf": not found' in done.stderr, (done.returncode, done.stderr))
+
+
+@case
 def says_the_same_at_the_check_and_at_the_start():
     gone = "%s/gone/away/sock" % DIR
     configure(extra='listen "unix:%s"\npidfile "%s/gone/pid"\n' % (gone, DIR))
