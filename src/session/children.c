@@ -540,7 +540,7 @@ bool child_is_overtaken(const struct child *c)
     for (unsigned i = c->number + 1u; i < ch->count; i++) {
         const struct child *behind = &ch->child[i];
         bool has_seen = behind->header.at || behind->body_told > 0 || behind->next > STAGE_HEADER;
-        if (has_seen && !behind->conf->sees_original)
+        if (has_seen && !behind->conf->sees_original && !behind->conf->set.evaluation)
             return true;
     }
     return false;

@@ -189,7 +189,7 @@ void child_hang_up(struct child *c);
 /* One that may still change what those behind it see. */
 bool child_may_edit(const struct child *c);
 bool child_actions_edit(uint32_t actions); /* SMFIF_*: is there one that those behind it would see? */
-/* One behind it has begun with the headers or the body as they are before its edits. */
+/* One behind it whose verdict counts has begun with the headers or the body as they are before its edits. */
 bool child_is_overtaken(const struct child *c);
 bool child_is_settled(const struct child *c);
 struct policy_session_facts children_facts(const struct session *s);
