@@ -110,13 +110,14 @@ void children_take_plan(struct session *s)
     for (unsigned i = 0; i < old->count; i++)
         child_hang_up(&old->child[i]);
     struct children *ch = children_new(s);
-    if (ch) { /* what the MTA has said of the connection is replayed to the new ones */
-        struct scope *conn = &ch->conn_scope, *helo = &ch->helo_scope;
-        ch->connect.body = arena_slice(&conn->arena, old->connect.body);
-        ch->connect.macros = arena_slice(&conn->arena, old->connect.macros);
-        ch->helo.body = arena_slice(&helo->arena, old->helo.body);
-        ch->helo.macros = arena_slice(&helo->arena, old->helo.macros);
-        ch->mail_from.macros = arena_slice(&ch->message_scope.arena, old->mail_from.macros);
+    if (ch) { /* what the MTA has said of the connection is replayed to the new ones; it stays where it is, and counted */
+        ch->conn_scope = old->conn_scope;
+        ch->helo_scope = old->helo_scope;
+        ch->message_scope = old->message_scope;
+        old->conn_scope = old->helo_scope = old->message_scope = (struct scope){0};
+        ch->connect = old->connect;
+        ch->helo = old->helo;
+        ch->mail_from.macros = old->mail_from.macros;
         ch->helos = old->helos;
         ch->goal = old->goal;
         ch->granted = old->granted;
