@@ -47,7 +47,7 @@ enum verdict { VERDICT_ACCEPT, VERDICT_CONTINUE, VERDICT_TEMPFAIL, VERDICT_REJEC
 
 /* How one filter stands to one question. */
 enum child_standing {
-    STANDING_NOT_ASKED, /* its condition says no, or it is done with this connection or message: no voice */
+    STANDING_NOT_ASKED, /* its condition says no, or it is done with this connection or message: it has no vote */
     STANDING_UNDECIDED, /* asked later, maybe: keeps the rest from ending with "accept" */
     STANDING_ANSWERED,  /* verdict */
     STANDING_FAILED,    /* its fallback counts */
