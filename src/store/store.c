@@ -25,10 +25,11 @@ enum {
 
 struct store {
     struct store_config config; /* its functions are ours, and call the user's while it is there */
-    pthread_mutex_t user_lock;  /* guards the three below */
+    pthread_mutex_t user_lock;  /* guards the four below */
     struct store_config user;
     bool user_gone;
-    int threads;
+    int threads;             /* that have not left */
+    pthread_cond_t has_left; /* one has; on the monotonic clock */
     struct tables tables;
     pthread_mutex_t env_lock;
     struct queue queue;
@@ -111,6 +112,7 @@ static void leave(struct store *s)
 {
     pthread_mutex_lock(&s->user_lock);
     bool last = --s->threads == 0 && s->user_gone;
+    pthread_cond_broadcast(&s->has_left);
     pthread_mutex_unlock(&s->user_lock);
     if (last)
         unmake(s);
@@ -175,6 +177,11 @@ static struct store *make(const struct store_config *config)
     s->config.committing = config->committing ? user_committing : NULL;
     s->config.ctx = s;
     pthread_mutex_init(&s->user_lock, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&s->has_left, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     pthread_mutex_init(&s->env_lock, NULL);
     queue_init(&s->queue, s->config.queue_max, user_wake, s);
     writer_init(&s->writer, &s->queue, &s->tables, &s->env_lock, &s->config);
@@ -189,6 +196,7 @@ static void unmake(struct store *s)
     queue_fini(&s->queue);
     pthread_mutex_destroy(&s->env_lock);
     pthread_mutex_destroy(&s->user_lock);
+    pthread_cond_destroy(&s->has_left);
     free(s);
 }
 
@@ -250,31 +258,40 @@ void store_guard(void)
     guard_install();
 }
 
-static void join_in_time(pthread_t thread, const struct timespec *until)
+/* Whether both threads have left by then. Those that have not (a stuck disk) free the store when they do. */
+static bool wait_for_threads(struct store *s)
 {
-    if (pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, until) != 0)
-        pthread_detach(thread);
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    int64_t ms = s->config.close_ms + until.tv_nsec / 1000000;
+    until = (struct timespec){until.tv_sec + ms / 1000, ms % 1000 * 1000000};
+    pthread_mutex_lock(&s->user_lock);
+    while (s->threads > 0 && pthread_cond_timedwait(&s->has_left, &s->user_lock, &until) != ETIMEDOUT)
+        continue;
+    bool all_left = s->threads == 0;
+    s->user_gone = true;
+    pthread_mutex_unlock(&s->user_lock);
+    return all_left;
 }
 
 void store_close(struct store *s)
 {
     if (!s)
         return;
-    if (s->running) {
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        int64_t ms = s->config.close_ms + until.tv_nsec / 1000000;
-        until = (struct timespec){until.tv_sec + ms / 1000, ms % 1000 * 1000000};
-        stop_threads(s);
-        join_in_time(s->reader_thread, &until);
-        join_in_time(s->writer_thread, &until);
-    }
-    pthread_mutex_lock(&s->user_lock);
-    s->user_gone = true;
-    bool last = s->threads == 0;
-    pthread_mutex_unlock(&s->user_lock);
-    if (last)
+    if (!s->running) {
         unmake(s);
+        return;
+    }
+    pthread_t reader = s->reader_thread, writer = s->writer_thread;
+    stop_threads(s);
+    if (wait_for_threads(s)) {
+        pthread_join(reader, NULL);
+        pthread_join(writer, NULL);
+        unmake(s);
+    } else {
+        pthread_detach(reader);
+        pthread_detach(writer);
+    }
 }
 
 bool store_is_new(const struct store *s)

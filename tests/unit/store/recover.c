@@ -422,6 +422,7 @@ static void two_damaged_ones_are_kept(void)
 /* Open, cut the file off under the map, read: the process does not survive that. */
 static _Noreturn void die_of_a_short_file(struct rig *r)
 {
+    (void)signal(SIGBUS, SIG_DFL); /* a sanitizer's own handler would end us in its way */
     be_the_daemon();
     if (store_open(&r->config, &r->store) != ERR_NONE)
         _exit(1);
