@@ -364,7 +364,7 @@ static void child_says(struct world *w, struct peer *p, uint8_t code)
         uint8_t c = codes[code % 16];
         milter_put_code(&out, c);
         if (p->last == SMFIC_BODYEOB)
-            w->let[f] |= c == SMFIR_CONTINUE || c == SMFIR_ACCEPT;
+            w->let[f] |= c == SMFIR_CONTINUE || c == SMFIR_ACCEPT || c == SMFIR_SKIP; /* as the MTA takes it (link.c) */
         else if (c == SMFIR_ACCEPT && (p->last == SMFIC_CONNECT || p->last == SMFIC_HELO))
             w->let_connection[f] = true;
         else
