@@ -105,6 +105,13 @@ static enum err source_read(void *ctx, const char *path, struct slice *text)
     return e;
 }
 
+/* A directory that is not there has no files, which is no error; one that cannot be read may have some. */
+static int directory_failed(const char *path, int error)
+{
+    (void)path;
+    return error != ENOENT;
+}
+
 static enum err source_expand(void *ctx, const char *pattern, const char *const **paths, size_t *n)
 {
     struct files *f = ctx;
@@ -112,7 +119,7 @@ static enum err source_expand(void *ctx, const char *pattern, const char *const 
     *n = 0;
     if (f->has_found)
         globfree(&f->found);
-    int r = glob(pattern, GLOB_ERR, NULL, &f->found);
+    int r = glob(pattern, 0, directory_failed, &f->found);
     f->has_found = r == 0;
     if (r == GLOB_NOMATCH)
         return ERR_NONE;

@@ -161,6 +161,16 @@ def checks_without_touching_anything():
     check(status == 1 and re.search(re.escape(CONF) + r":5:\d+: error:", err), (status, err))
     check(run("--show-config", "-f", CONF)[0] == 1, "show-config of a file with an error")
     check(run("--check", "-f", DIR + "/missing")[0] == 1, "a missing file")
+    including = DIR + "/including.conf"
+    with open(including, "w") as f:
+        f.write('include "%s/none.d/*.conf"\nracl greylist default\n' % DIR)
+    status, out, err = run("--show-config", "-f", including)
+    check(status == 0, "a pattern in a directory that is not there matches nothing: %s" % err)
+    with open(including, "w") as f:
+        f.write('include "%s/loop/*.conf"\nracl greylist default\n' % DIR)
+    os.symlink("loop", DIR + "/loop")
+    status, out, err = run("--show-config", "-f", including)
+    check(status == 1 and "cannot look for" in err, "one that cannot be read is an error: %s" % err)
     configure()
     status, shown, err = run("--show-config", "-f", CONF)
     check(status == 0 and "greylist 30m" in shown, (status, err))
