@@ -103,7 +103,7 @@ static const struct setting rows[] = {
     {.name = "hostkey", .type = SETTING_CHOICE, .offset = AT(hostkey), .value = CONF_HOSTKEY_ADDRESS, .words = hostkey_words,
      .argument = "which",
      .text = "What makes the client in a record: its address, or the base domain of its verified name, so that a pool which "
-             "comes back from another address is known."},
+             "comes back from another address is known. A name that generic_rdns selects is a line's: then it is the address."},
     {.name = "holds max", .type = SETTING_NUMBER, .offset = AT(holds_max), .value = -1, .min = 0, .max = 1000000,
      .words = auto_words, .argument = "number",
      .text = "How many clients are held at once. auto: half of Postfix's smtpd process limit where it can be read, else 50."},

@@ -1,14 +1,12 @@
 /*
- * domain.c - what host names tell. Knows labels, the Public Suffix List (libpsl) and how providers write addresses into names;
- * asks no DNS, so whether a name is true is the caller's affair.
+ * domain.c - what host names tell. Knows labels and the Public Suffix List (libpsl); asks no DNS, so whether a name is true is
+ * the caller's affair.
  */
 #include "match/domain.h"
 
-#include "base/buf.h"
 #include "base/mem.h"
 
 #include <libpsl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -127,146 +125,4 @@ bool domain_matches(struct slice name, struct slice suffix, bool exact)
         return true;
     size_t at = name.len - suffix.len;
     return suffix.len > 0 && (suffix.ptr[0] == '.' || name.ptr[at - 1] == '.');
-}
-
-/* ---- names that carry their address ---- */
-
-static bool contains_nocase(struct slice hay, const char *needle)
-{
-    struct slice want = slice_cstr(needle);
-    for (size_t i = 0; i + want.len <= hay.len; i++)
-        if (slice_eq_nocase(slice_of(hay.ptr + i, want.len), want))
-            return true;
-    return false;
-}
-
-/* The next maximal run of digits; SLICE_NONE when there is none. */
-static struct slice next_number(struct slice *rest)
-{
-    size_t from = 0;
-    while (from < rest->len && !ascii_is_digit(rest->ptr[from]))
-        from++;
-    size_t to = from;
-    while (to < rest->len && ascii_is_digit(rest->ptr[to]))
-        to++;
-    struct slice number = slice_of(rest->ptr + from, to - from);
-    *rest = slice_from(*rest, to);
-    return number.len ? number : SLICE_NONE;
-}
-
-/* An octet as providers write it: up to three digits, zeros in front or not. -1: no octet. */
-static int octet_value(struct slice number)
-{
-    uint64_t v;
-    if (number.len > 3 || slice_to_u64(number, &v) != ERR_NONE || v > 255)
-        return -1;
-    return (int)v;
-}
-
-/* One run of digits that is octets written without anything between them, padded to three digits or not. */
-static bool is_joined_octets(struct slice run, const uint8_t octets[4], unsigned count, bool reversed)
-{
-    char plain[4 * 3 + 1] = "", padded[4 * 3 + 1] = "";
-    for (unsigned i = 0; i < count; i++) {
-        unsigned octet = octets[reversed ? 3 - i : 4 - count + i];
-        snprintf(plain + strlen(plain), 4, "%u", octet);
-        snprintf(padded + strlen(padded), 4, "%03u", octet);
-    }
-    /* The full address counts wherever it stands; less of it, or without padding, must be the whole run. */
-    if (count == 4)
-        return slice_eq_cstr(run, plain) || contains_nocase(run, padded);
-    return slice_eq_cstr(run, padded);
-}
-
-static bool number_joins_octets(struct slice run, const uint8_t octets[4])
-{
-    for (int reversed = 0; reversed < 2; reversed++)
-        for (unsigned count = 2; count <= 4; count++)
-            if (is_joined_octets(run, octets, count, reversed))
-                return true;
-    return false;
-}
-
-static bool carries_ipv4(struct slice name, const uint8_t o[4])
-{
-    int before = -1;
-    for (struct slice rest = name, run; (run = next_number(&rest)).ptr;) {
-        int v = octet_value(run);
-        if (v >= 0 && before >= 0 && ((before == o[2] && v == o[3]) || (before == o[3] && v == o[2])))
-            return true;
-        if (run.len > 3 && number_joins_octets(run, o))
-            return true;
-        before = v;
-    }
-    char hex[9];
-    static const char digits[] = "0123456789abcdef";
-    for (int reversed = 0; reversed < 2; reversed++) {
-        for (unsigned i = 0; i < 4; i++) {
-            uint8_t b = o[reversed ? 3 - i : i];
-            hex[2 * i] = digits[b >> 4];
-            hex[2 * i + 1] = digits[b & 15];
-        }
-        hex[8] = '\0';
-        if (contains_nocase(name, hex))
-            return true;
-    }
-    return false;
-}
-
-/* 32 nibbles in order or reversed, however they are cut: "20010db8…", "2001-0db8-…", "7.0.0.0.…". */
-static bool carries_nibbles(struct slice name, const uint8_t bytes[16])
-{
-    static const char digits[] = "0123456789abcdef";
-    char forward[33], backward[33];
-    for (unsigned i = 0; i < 32; i++) {
-        unsigned nibble = i % 2 ? bytes[i / 2] & 15U : bytes[i / 2] >> 4;
-        forward[i] = digits[nibble];
-        backward[31 - i] = digits[nibble];
-    }
-    forward[32] = backward[32] = '\0';
-    struct buf bare = {0};
-    for (size_t i = 0; i < name.len; i++)
-        if (name.ptr[i] != '.' && name.ptr[i] != '-' && name.ptr[i] != '_')
-            buf_put_byte(&bare, name.ptr[i]);
-    bool found = contains_nocase(buf_slice(&bare), forward) || contains_nocase(buf_slice(&bare), backward);
-    buf_fini(&bare);
-    return found;
-}
-
-static bool is_hex_digit(char c)
-{
-    return ascii_is_digit(c) || (ascii_lower(c) >= 'a' && ascii_lower(c) <= 'f');
-}
-
-/* text in name, no hex digit right behind it: "2001-db8--7" is not carried by "2001-db8--75". */
-static bool contains_whole(struct slice name, const char *text)
-{
-    struct slice want = slice_cstr(text);
-    for (size_t i = 0; i + want.len <= name.len; i++)
-        if (slice_eq_nocase(slice_of(name.ptr + i, want.len), want) &&
-            (i + want.len == name.len || !is_hex_digit(name.ptr[i + want.len])))
-            return true;
-    return false;
-}
-
-/* The address's text with its colons replaced: "2001-db8--7", "2001-db8-0-0-0-0-0-7". */
-static bool carries_ipv6_text(struct slice name, const struct ip *ip)
-{
-    char compressed[IP_TEXT_MAX], full[8 * 5 + 1] = "";
-    ip_format(ip, compressed);
-    for (char *p = compressed; *p; p++)
-        if (*p == ':')
-            *p = '-';
-    for (unsigned i = 0; i < 16; i += 2)
-        snprintf(full + strlen(full), 6, "%s%x", i ? "-" : "", ip->bytes[i] << 8 | ip->bytes[i + 1]);
-    return contains_whole(name, compressed) || contains_whole(name, full);
-}
-
-bool domain_carries_address(struct slice name, const struct ip *ip)
-{
-    if (ip->family == IP_V4)
-        return carries_ipv4(name, ip->bytes);
-    if (ip->family == IP_V6)
-        return carries_nibbles(name, ip->bytes) || carries_ipv6_text(name, ip);
-    return false;
 }

@@ -1,8 +1,8 @@
-/* domain.h - host and domain names: suffixes, base domains (Public Suffix List), names that carry their address. */
+/* domain.h - host and domain names: suffixes, base domains (Public Suffix List). */
 #ifndef TARSIER_MATCH_DOMAIN_H
 #define TARSIER_MATCH_DOMAIN_H
 
-#include "base/ip.h"
+#include "base/slice.h"
 
 struct domain_list; /* the Public Suffix List with its private section */
 
@@ -24,12 +24,5 @@ struct slice domain_base_icann(const struct domain_list *list, struct slice name
 
 /* milter-greylist's `domain X`: case-insensitive suffix of the name; exact: only on a label's boundary. */
 bool domain_matches(struct slice name, struct slice suffix, bool exact);
-
-/*
- * Whether the name carries the address: its decimal octets in order or reversed, joined, padded or in hex, or the whole IPv6
- * address as nibbles. For IPv4 at least the last two octets as separate numbers count. Such a name tells nothing that the
- * address does not.
- */
-bool domain_carries_address(struct slice name, const struct ip *ip);
 
 #endif

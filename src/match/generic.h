@@ -17,6 +17,7 @@
 #define TARSIER_MATCH_GENERIC_H
 
 #include "base/buf.h"
+#include "base/ip.h"
 #include "match/domain.h"
 
 /* ---- the words ---- */

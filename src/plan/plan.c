@@ -75,13 +75,21 @@ static struct slice fold(struct arena *arena, struct slice text)
     return slice_of(folded, text.len);
 }
 
-/* A pool of servers shares its base domain. NONE where the name says no more than the address, or nothing that is proven. */
+/* The name says "line", by the weights of generic_rdns, whether a condition asks for that or not. */
+static bool is_generic(const struct plan *p, struct slice name, const struct ip *ip)
+{
+    struct generic_verdict verdict;
+    policy_judge_name(p->policy, p->domains, name, ip, &verdict);
+    return verdict.selected;
+}
+
+/* A pool of servers shares its base domain. NONE for a line, whose neighbours are strangers, and where nothing is proven. */
 static struct slice client_domain(const struct plan *p, const struct policy_facts *f, struct arena *arena)
 {
     if (p->set->hostkey != CONF_HOSTKEY_DOMAIN || !p->domains)
         return SLICE_NONE;
     struct slice name = policy_client_name(f);
-    if (!name.ptr || domain_carries_address(name, &f->client))
+    if (!name.ptr || is_generic(p, name, &f->client))
         return SLICE_NONE;
     struct slice base = domain_base(p->domains, name);
     return base.ptr ? fold(arena, base) : SLICE_NONE;

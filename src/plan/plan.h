@@ -36,7 +36,7 @@ void plan_unref(struct plan *p); /* NULL is harmless */
 
 /*
  * The tuple of a decision: cleaned text into arena, address bits and domain by the settings (DESIGN 4: the domain only when
- * hostkey is domain, the name verified, not itself a suffix and not carrying the address).
+ * hostkey is domain, the name verified, not itself a suffix and not a line's by generic_rdns).
  */
 struct grey_tuple plan_tuple(const struct plan *p, const struct policy_facts *f, struct arena *arena);
 
