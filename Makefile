@@ -74,6 +74,7 @@ docs:
 install: all
 	meson install -C $(B) --no-rebuild
 	test -e $(DESTDIR)/etc/tarsier/tarsier.conf || install -D -m 644 dist/tarsier.conf $(DESTDIR)/etc/tarsier/tarsier.conf
+	install -d -m 755 $(DESTDIR)/etc/tarsier/conf.d
 
 clean:
 	rm -rf build build-*

@@ -181,6 +181,30 @@ def shipped(lab, check):
     check.that(oct(store.st_mode & 0o777) == "0o700" and store.st_uid == int(uid[1]), "the store is tarsier's alone", oct(store.st_mode))
 
 
+@case("the shipped rules: a farm of ten is never held, a line that waits is let in, conf.d exempts", weight_sec=16)
+def spares(lab, check):
+    text = L.read(lab.program["tarsier.conf"])
+    check.that("racl whitelist tarpit 125s\n" in text, "the shipped hold", text)
+    text = text.replace("racl whitelist tarpit 125s\n", "racl whitelist tarpit 4s\n")
+    L.write("/etc/tarsier/conf.d/local.conf", "racl whitelist addr %s/32\n" % L.pool(7))
+    lab.tarsier(text)
+    lab.postfix()
+    status, said = lab.tool("tarsier", "explain", L.farm_name(1), L.farm(1), "a@example.org", "b@example.net")
+    check.that(status == 0 and re.search(r"s25r +yes", said), "S25R takes the farm's names for lines", said)
+    for n in range(1, 11):
+        answer, end = lab.send(L.farm(n), "farm %d" % n)
+        check.reply(answer, 250, "server %d of the farm passes" % n, most_sec=1.5)
+        check.that(end and end.code == 250, "accepted", end)
+    check.that("held for" not in lab.log(), "nobody was held", lab.log())
+    answer, end = lab.send(L.DSL, "line waited")
+    check.reply(answer, 250, "a line that waits is let in", least_sec=3.8, most_sec=6)
+    check.that(end and end.code == 250, "and its message accepted", end)
+    check.log(lab.wait_log(r"held for 00:00:04 \(ACL \d+\), generic_rdns \d"), "the log says why it was held", lab.log())
+    check.that(lab.leave(L.NO_PTR, after=1, sender="n@example.org"), "a client without a name is held")
+    answer, _ = lab.send(L.pool(7), "exempt")
+    check.reply(answer, 250, "the file in conf.d lets its line pass", most_sec=1.5)
+
+
 @case("inet sockets", weight_sec=8)
 def inet(lab, check):
     text = L.conf(hold="3s").replace('listen "unix:%s" mode 660 group postfix' % L.SOCKET, 'listen "inet:8891@127.0.0.1"')

@@ -48,6 +48,15 @@ def pool(n):
     return "198.51.100.%d" % n
 
 
+def farm(n):
+    """The n-th server of a mail provider's farm (verified, numbered names that are S25R's and no line's), n up to 10."""
+    return "203.0.113.%d" % (100 + n)
+
+
+def farm_name(n):
+    return "mail-bn8nam12on20%02d.outbound.protection.farm.example" % n
+
+
 NAMES = (
     [
         "host-record=%s,%s" % (GOOD_NAME, GOOD),
@@ -69,6 +78,7 @@ NAMES = (
         "server=/broken.example/127.0.0.9",
     ]
     + ["host-record=host198-51-100-%d.dynamic.isp.example,%s" % (n, pool(n)) for n in range(1, 255)]
+    + ["host-record=%s,%s" % (farm_name(n), farm(n)) for n in range(1, 11)]
 )
 
 ROOM = "/run/lab"  # a tmpfs of this lab
