@@ -48,8 +48,8 @@ struct children *children_new(struct session *s)
     ch->last_status = VERDICT_CONTINUE;
     body_init(&ch->body, &s->sh->bodies);
     if (conf->n_dnsbls > 0) {
-        ch->listed = arena_zalloc(&ch->conn_scope.arena, conf->n_dnsbls);
-        ch->list_requests = arena_zalloc(&ch->conn_scope.arena, conf->n_dnsbls * sizeof(uint32_t));
+        ch->listed = mem_zalloc(conf->n_dnsbls);
+        ch->list_requests = mem_zalloc(conf->n_dnsbls * sizeof(uint32_t));
     }
     for (unsigned i = 0; i < ch->count; i++)
         init_child(s, &ch->child[i], i);
@@ -81,6 +81,19 @@ static void free_message_of(struct session *s, struct children *ch)
     session_clear_scope(s, &ch->message_scope);
 }
 
+/* What is left of it when its message is freed. */
+static void free_rest_of(struct session *s, struct children *ch)
+{
+    macro_lists_unref(ch->granted_lists);
+    arena_fini(&ch->unknown_texts);
+    session_clear_scope(s, &ch->conn_scope);
+    session_clear_scope(s, &ch->helo_scope);
+    session_clear_scope(s, &ch->message_scope);
+    free(ch->listed);
+    free(ch->list_requests);
+    free(ch);
+}
+
 void children_free(struct session *s)
 {
     struct children *ch = s->children;
@@ -95,12 +108,7 @@ void children_free(struct session *s)
     if (ch->any_child && s->sh->out)
         children_log_session(s);
     free_message_of(s, ch);
-    macro_lists_unref(ch->granted_lists);
-    arena_fini(&ch->unknown_texts);
-    session_clear_scope(s, &ch->conn_scope);
-    session_clear_scope(s, &ch->helo_scope);
-    session_clear_scope(s, &ch->message_scope);
-    free(ch);
+    free_rest_of(s, ch);
     s->children = NULL;
 }
 
@@ -128,13 +136,8 @@ void children_take_plan(struct session *s)
         ch->messages = old->messages;
         ch->since = old->since;
     }
-    macro_lists_unref(old->granted_lists);
-    arena_fini(&old->unknown_texts);
     free_message_of(s, old);
-    session_clear_scope(s, &old->conn_scope);
-    session_clear_scope(s, &old->helo_scope);
-    session_clear_scope(s, &old->message_scope);
-    free(old);
+    free_rest_of(s, old);
     s->children = ch;
 }
 
