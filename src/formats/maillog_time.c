@@ -106,39 +106,23 @@ static bool take_short(struct slice *s, struct stamp *t)
     return true;
 }
 
-/* Days from 1970-01-01 to this day of the Gregorian calendar (month 0 to 11). */
-static int64_t days_from_civil(int year, int month, int day)
-{
-    int64_t y = month < 2 ? year - 1 : year, m = month < 2 ? month + 10 : month - 2;
-    int64_t era = (y >= 0 ? y : y - 399) / 400, year_of_era = y - era * 400;
-    int64_t day_of_year = (153 * m + 2) / 5 + day - 1;
-    return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719468;
-}
-
+/* Of a local day the start by its noon: where the zone's rules change within it, the hours before are off by one. */
 static int64_t start_of_day(struct maillog_clock *c, const struct stamp *t)
 {
     if (c->day_year == t->year && c->day_month == t->month && c->day == t->day && c->day_is_utc == t->has_zone)
         return c->day_start_sec;
+    struct tm noon = {.tm_year = t->year - 1900, .tm_mon = t->month, .tm_mday = t->day, .tm_hour = 12, .tm_isdst = -1};
     c->day_year = t->year;
     c->day_month = t->month;
     c->day = t->day;
     c->day_is_utc = t->has_zone;
-    c->day_start_sec = days_from_civil(t->year, t->month, t->day) * DAY_SEC;
+    c->day_start_sec = (int64_t)(t->has_zone ? timegm(&noon) : mktime(&noon)) - 12 * 3600;
     return c->day_start_sec;
 }
 
-/* The zone's rules change within a day twice a year only: then the hours of that day are off by one. */
-static int64_t local_seconds(struct maillog_clock *c, const struct stamp *t)
+static int64_t seconds_of(struct maillog_clock *c, const struct stamp *t)
 {
-    if (!(c->day_year == t->year && c->day_month == t->month && c->day == t->day && !c->day_is_utc)) {
-        struct tm noon = {.tm_year = t->year - 1900, .tm_mon = t->month, .tm_mday = t->day, .tm_hour = 12, .tm_isdst = -1};
-        c->day_year = t->year;
-        c->day_month = t->month;
-        c->day = t->day;
-        c->day_is_utc = false;
-        c->day_start_sec = (int64_t)mktime(&noon) - 12 * 3600;
-    }
-    return c->day_start_sec + t->hour * 3600 + t->minute * 60 + t->second;
+    return start_of_day(c, t) + t->hour * 3600 + t->minute * 60 + t->second - t->zone_sec;
 }
 
 /* A file spans less than a year, and its lines are in order: December is followed by the next January. */
@@ -150,7 +134,7 @@ static void find_year(struct maillog_clock *c, struct stamp *t)
         c->year = gmtime_r(&latest, &tm) ? tm.tm_year + 1900 : 1970;
         t->year = c->year;
         struct maillog_clock trial = {0};
-        if (local_seconds(&trial, t) > c->latest.sec + DAY_SEC)
+        if (seconds_of(&trial, t) > c->latest.sec + DAY_SEC)
             c->year--;
     } else if (c->month == 11 && t->month == 0) {
         c->year++;
@@ -175,10 +159,7 @@ enum err maillog_time(struct maillog_clock *clock, struct slice *line, struct wa
     }
     if (t.day < 1 || t.day > 31 || !take_byte(&rest, ' '))
         return ERR_SYNTAX;
-    if (t.has_zone)
-        out->sec = start_of_day(clock, &t) + t.hour * 3600 + t.minute * 60 + t.second - t.zone_sec;
-    else
-        out->sec = local_seconds(clock, &t);
+    out->sec = seconds_of(clock, &t);
     *line = rest;
     return ERR_NONE;
 }
