@@ -50,7 +50,7 @@ static uint64_t now_ns(void)
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-static struct pending *push(struct bench *b, enum event_kind kind, session_id session)
+static struct pending *push(struct bench *b, enum event_kind kind, owner_id session)
 {
     if (b->queued == b->queue_cap) {
         size_t old = b->queue_cap;
@@ -59,7 +59,7 @@ static struct pending *push(struct bench *b, enum event_kind kind, session_id se
     }
     struct pending *p = &b->queue[b->queued++];
     buf_clear(&p->bytes);
-    p->event = (struct event){.kind = kind, .session = session};
+    p->event = (struct event){.kind = kind, .owner = session};
     return p;
 }
 
@@ -68,10 +68,10 @@ static void take_send(struct bench *b, const struct effect *e)
 {
     struct slice in = e->u.bytes;
     struct wire_packet p;
-    struct pending *reply = push(b, EVENT_BYTES, e->session);
+    struct pending *reply = push(b, EVENT_BYTES, e->owner);
     while (wire_next(&in, WIRE_PACKET_MAX_BYTES, &p) == WIRE_OK)
-        if (dialogue_take(&b->dialogues[session_id_slot(e->session)], &b->settings, &b->terms, &b->counts, &p,
-                          &reply->bytes) != DIALOGUE_WAIT)
+        if (dialogue_take(&b->dialogues[owner_slot(e->owner)], &b->settings, &b->terms, &b->counts, &p, &reply->bytes) !=
+            DIALOGUE_WAIT)
             PANIC("a session ended that should be held");
     if (reply->bytes.len == 0)
         b->queued--; /* PROGRESS */
@@ -84,7 +84,7 @@ static void take_effect(struct bench *b, const struct effect *e)
         take_send(b, e);
         break;
     case EFFECT_LOOK: {
-        struct pending *p = push(b, EVENT_LOOK, e->session);
+        struct pending *p = push(b, EVENT_LOOK, e->owner);
         p->event.request = e->request;
         p->event.u.look.result = LOOK_ALIVE;
         p->event.u.look.cookie = COOKIE;
@@ -96,7 +96,7 @@ static void take_effect(struct bench *b, const struct effect *e)
         grey_memory_run(b->memory, e->u.store, &answer);
         if (e->request == 0)
             break;
-        struct pending *p = push(b, EVENT_STORE, e->session);
+        struct pending *p = push(b, EVENT_STORE, e->owner);
         p->event.request = e->request;
         p->answer = answer;
         break;
@@ -129,7 +129,7 @@ static void run_queue(struct bench *b)
 
 static void open_session(struct bench *b, uint32_t slot)
 {
-    session_id id = session_id_make(slot, 1);
+    owner_id id = owner_make(OWNER_SESSION, slot, 1);
     push(b, EVENT_OPEN, id);
     struct pending *p = push(b, EVENT_BYTES, id);
     dialogue_begin(&b->dialogues[slot], &b->settings, slot, (uint16_t)(1024 + slot % 60000), &p->bytes);

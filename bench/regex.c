@@ -76,7 +76,7 @@ static bool take_question(struct run *r, struct event *answer)
         const struct effect *e = &r->effects.items[i];
         if (e->kind != EFFECT_LOOK && e->kind != EFFECT_SPOOL_WRITE)
             continue;
-        *answer = (struct event){.session = e->session, .now = r->now, .request = e->request};
+        *answer = (struct event){.owner = e->owner, .now = r->now, .request = e->request};
         answer->kind = e->kind == EFFECT_LOOK ? EVENT_LOOK : EVENT_SPOOL;
         if (e->kind == EFFECT_LOOK) {
             answer->u.look.result = LOOK_ALIVE;
@@ -92,7 +92,7 @@ static bool take_question(struct run *r, struct event *answer)
 
 static void step(struct run *r, enum event_kind kind, struct slice bytes)
 {
-    struct event event = {.kind = kind, .session = session_id_make(0, 1), .now = r->now};
+    struct event event = {.kind = kind, .owner = owner_make(OWNER_SESSION, 0, 1), .now = r->now};
     if (kind == EVENT_BYTES)
         event.u.bytes = bytes;
     do

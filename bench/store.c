@@ -38,7 +38,7 @@ static void print_line(void *ctx, enum log_level level, const char *line)
     fprintf(stderr, "%d %s\n", (int)level, line);
 }
 
-static void take(void *ctx, session_id session, uint32_t number, const struct grey_answer *answer)
+static void take(void *ctx, owner_id session, uint32_t number, const struct grey_answer *answer)
 {
     struct bench *b = ctx;
     (void)session;

@@ -123,7 +123,7 @@ static void step(struct world *w, struct event *event)
 
 /* ---- the MTA ---- */
 
-static const session_id session = 1;
+static const owner_id session = 1;
 
 /* In plans whose filters must all be asked: has each said yes? */
 static void check_accept(const struct world *w)
@@ -180,7 +180,7 @@ static void to_mta(struct world *w, struct slice bytes)
 
 static void mta_send(struct world *w, struct buf *packets, uint8_t cmd, bool answered)
 {
-    struct event e = {.kind = EVENT_BYTES, .session = session};
+    struct event e = {.kind = EVENT_BYTES, .owner = session};
     if (!w->closed) {
         w->last_command = cmd;
         w->asked += answered;
@@ -429,7 +429,7 @@ static void answer(struct world *w, size_t which, uint8_t how)
     static char bytes[SPOOL_READ_MAX_BYTES];
     static const struct ip found = {IP_V4, {127, 0, 0, 2}};
     struct effect q = w->questions[which].effect;
-    struct event e = {.session = q.session, .request = q.request};
+    struct event e = {.owner = q.owner, .request = q.request};
     memmove(&w->questions[which], &w->questions[which + 1], (--w->n_questions - which) * sizeof(w->questions[0]));
     switch (q.kind) {
     case EFFECT_DNS:
@@ -577,7 +577,7 @@ static void finish(struct world *w)
     }
     expect(w->closed || w->asked == w->replied, "the MTA was never answered");
     if (!w->closed)
-        step(w, &(struct event){.kind = EVENT_EOF, .session = session});
+        step(w, &(struct event){.kind = EVENT_EOF, .owner = session});
     expect(w->closed, "the end of the MTA is not the session's");
     for (size_t i = 0; i < CHILDREN_MAX; i++)
         expect(w->peers[i].id == 0, "a child was left open");
@@ -590,7 +590,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     w.plan = take(&w) % COUNT_OF(plan_texts);
     effects_init(&w.effects);
     w.engine = engine_new(plan_take(w.plan), (struct siphash_key){{1, 2}}, w.now);
-    step(&w, &(struct event){.kind = EVENT_OPEN, .session = session});
+    step(&w, &(struct event){.kind = EVENT_OPEN, .owner = session});
     mta_negotiate(&w);
     for (unsigned i = 0; i < OPERATIONS_MAX && w.at < w.end && !w.closed; i++)
         operate(&w);

@@ -78,7 +78,7 @@ static struct plan *plan_take(unsigned which)
 
 /* The MTA's side of a connection. */
 struct conn {
-    session_id id;
+    owner_id id;
     bool open;
     bool spam;               /* the blacklisted sender's name was sent */
     bool broken;             /* a frame that ends everything was sent: what follows is no command */
@@ -90,7 +90,7 @@ struct conn {
 
 /* What the engine has asked and nobody has answered. */
 struct asked {
-    session_id session;
+    owner_id session;
     uint32_t request;
     struct grey_request *store; /* NULL: a look */
     uint64_t cookie;
@@ -122,9 +122,9 @@ static uint8_t take(struct world *w)
     return w->at < w->end ? *w->at++ : 0;
 }
 
-static struct conn *conn_of(struct world *w, session_id id)
+static struct conn *conn_of(struct world *w, owner_id id)
 {
-    uint32_t slot = session_id_slot(id);
+    uint32_t slot = owner_slot(id);
     return slot < CONNS && w->conns[slot].open && w->conns[slot].id == id ? &w->conns[slot] : NULL;
 }
 
@@ -195,7 +195,7 @@ static struct asked *note_asked(struct world *w, const struct effect *e)
 {
     w->asked = mem_grow(w->asked, &w->cap_asked, w->n_asked + 1, sizeof(*w->asked));
     struct asked *a = &w->asked[w->n_asked++];
-    *a = (struct asked){.session = e->session, .request = e->request};
+    *a = (struct asked){.session = e->owner, .request = e->request};
     return a;
 }
 
@@ -221,8 +221,8 @@ static void asked_look(struct world *w, const struct effect *e)
 
 static void carry_out(struct world *w, const struct effect *e)
 {
-    struct conn *c = conn_of(w, e->session);
-    expect(c || e->session == 0, "an effect for a session that is no more");
+    struct conn *c = conn_of(w, e->owner);
+    expect(c || e->owner == 0, "an effect for a session that is no more");
     expect(c || e->kind == EFFECT_LOG || e->kind == EFFECT_STOPPED, "an effect for no session");
     switch (e->kind) {
     case EFFECT_SEND:
@@ -324,7 +324,7 @@ static void flush(struct world *w, struct conn *c, size_t n)
     bytes.ptr = exact;
     buf_drop(&c->out, bytes.len);
     note_sent(c, bytes);
-    step(w, (struct event){.kind = EVENT_BYTES, .session = c->id, .u.bytes = bytes});
+    step(w, (struct event){.kind = EVENT_BYTES, .owner = c->id, .u.bytes = bytes});
     free(exact);
 }
 
@@ -488,8 +488,8 @@ static void op_open(struct world *w)
     struct conn *c = &w->conns[slot];
     if (c->open)
         return;
-    *c = (struct conn){.open = true, .id = session_id_make(slot, ++w->serials[slot])};
-    step(w, (struct event){.kind = EVENT_OPEN, .session = c->id});
+    *c = (struct conn){.open = true, .id = owner_make(OWNER_SESSION, slot, ++w->serials[slot])};
+    step(w, (struct event){.kind = EVENT_OPEN, .owner = c->id});
 }
 
 /* The next command of an ordinary dialogue, with its macros, in one write. */
@@ -542,7 +542,7 @@ static void op_eof(struct world *w)
 {
     struct conn *c = take_conn(w);
     if (c->open)
-        step(w, (struct event){.kind = EVENT_EOF, .session = c->id});
+        step(w, (struct event){.kind = EVENT_EOF, .owner = c->id});
 }
 
 static void answer_store(struct world *w, const struct asked *a, bool failed)
@@ -551,12 +551,12 @@ static void answer_store(struct world *w, const struct asked *a, bool failed)
     if (!failed)
         (void)grey_memory_run(w->memory, a->store, &answer);
     if (a->request)
-        step(w, (struct event){.kind = EVENT_STORE, .session = a->session, .request = a->request, .u.answer = &answer});
+        step(w, (struct event){.kind = EVENT_STORE, .owner = a->session, .request = a->request, .u.answer = &answer});
 }
 
-static void look_at(struct world *w, session_id session, uint32_t request, uint8_t b)
+static void look_at(struct world *w, owner_id session, uint32_t request, uint8_t b)
 {
-    struct event e = {.kind = EVENT_LOOK, .session = session, .request = request};
+    struct event e = {.kind = EVENT_LOOK, .owner = session, .request = request};
     e.u.look.result = (enum look_result)(b % (LOOK_UNKNOWN + 1));
     e.u.look.cookie = e.u.look.result == LOOK_ALIVE || e.u.look.result == LOOK_GONE ? 1u + (b >> 6) : 0;
     step(w, e);
@@ -596,12 +596,12 @@ static void op_answer_all(struct world *w)
 static void op_stale(struct world *w)
 {
     uint8_t slot = take(w), serial = take(w), request = take(w), b = take(w);
-    session_id id = session_id_make(slot % (CONNS + 1), serial);
+    owner_id id = owner_make(OWNER_SESSION, slot % (CONNS + 1), serial);
     static const struct grey_answer none = {.state = GREY_NEW, .left_sec = -1, .verdict = GREY_ACCEPT};
     if (b & 0x80)
         look_at(w, id, request, b & 0x7f);
     else
-        step(w, (struct event){.kind = EVENT_STORE, .session = id, .request = request, .u.answer = &none});
+        step(w, (struct event){.kind = EVENT_STORE, .owner = id, .request = request, .u.answer = &none});
 }
 
 static void pass(struct world *w, int64_t ms)
@@ -688,7 +688,7 @@ static void hang_up(struct world *w)
 {
     for (size_t i = 0; i < CONNS; i++)
         if (w->conns[i].open)
-            step(w, (struct event){.kind = EVENT_EOF, .session = w->conns[i].id});
+            step(w, (struct event){.kind = EVENT_EOF, .owner = w->conns[i].id});
     struct engine_stats stats = engine_stats(w->engine);
     expect(stats.open == 0 && stats.held == 0 && !engine_wants_ticks(w->engine), "something is left over");
 }

@@ -7,7 +7,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* What it answers to the bytes, fed in pieces of this size; *closed: it has hung up. */
-static void converse(struct surplus *all, session_id session, struct slice bytes, size_t piece, enum surplus_answer answer,
+static void converse(struct surplus *all, owner_id session, struct slice bytes, size_t piece, enum surplus_answer answer,
                      struct buf *said, bool *closed)
 {
     struct effects out;
@@ -15,12 +15,12 @@ static void converse(struct surplus *all, session_id session, struct slice bytes
     *closed = false;
     while (bytes.len > 0 && !*closed) {
         size_t n = bytes.len < piece ? bytes.len : piece;
-        struct event e = {.kind = EVENT_BYTES, .session = session};
+        struct event e = {.kind = EVENT_BYTES, .owner = session};
         e.u.bytes = slice_of(bytes.ptr, n);
         bytes = slice_from(bytes, n);
         surplus_step(all, &e, answer, &out);
         for (size_t i = 0; i < out.count; i++) {
-            if (out.items[i].session != session)
+            if (out.items[i].owner != session)
                 abort();
             *closed |= out.items[i].kind == EFFECT_CLOSE;
             if (out.items[i].kind == EFFECT_SEND)

@@ -72,9 +72,9 @@ uint8_t whole_take(struct world *w)
     return w->at < w->end ? *w->at++ : 0;
 }
 
-struct conn *whole_conn(struct world *w, session_id id)
+struct conn *whole_conn(struct world *w, owner_id id)
 {
-    struct conn *c = &w->conns[session_id_slot(id) % CONNS];
+    struct conn *c = &w->conns[owner_slot(id) % CONNS];
     return id && c->id == id ? c : NULL;
 }
 
@@ -211,7 +211,7 @@ static void heard(struct conn *c, struct slice bytes)
 
 static void mta_send(struct world *w, struct conn *c, struct buf *out, uint8_t cmd, bool owed)
 {
-    struct event e = {.kind = EVENT_BYTES, .session = c->id, .u.bytes = buf_slice(out)};
+    struct event e = {.kind = EVENT_BYTES, .owner = c->id, .u.bytes = buf_slice(out)};
     c->last = cmd;
     c->owed |= owed;
     whole_step(w, &e);
@@ -291,7 +291,7 @@ static void mta_open(struct world *w, unsigned slot)
     struct conn *c = &w->conns[slot];
     struct buf out = {0};
     c->id = (uint64_t)++w->serials[slot] << 32 | slot;
-    whole_step(w, &(struct event){.kind = EVENT_OPEN, .session = c->id});
+    whole_step(w, &(struct event){.kind = EVENT_OPEN, .owner = c->id});
     milter_put_options(&out, &(struct milter_options){.version = 6, .actions = SMFIF_ALL, .steps = 0x1fffff & ~SMFIP_SKIP});
     mta_send(w, c, &out, SMFIC_OPTNEG, true);
 }
@@ -309,7 +309,7 @@ static void mta_operation(struct world *w, unsigned slot, uint8_t how)
     if (!c->id)
         mta_open(w, slot);
     else if (how % 16 == 15)
-        whole_step(w, &(struct event){.kind = EVENT_EOF, .session = c->id});
+        whole_step(w, &(struct event){.kind = EVENT_EOF, .owner = c->id});
     else if (c->owed)
         return;
     else if (how % 16 == 14 && c->last != SMFIC_OPTNEG)
@@ -354,19 +354,19 @@ static void keep_question(struct world *w, const struct effect *e)
 static void answer_store(struct world *w, const struct question *q, uint8_t how)
 {
     struct grey_answer answer = {.failed = true};
-    struct conn *c = whole_conn(w, q->effect.session);
+    struct conn *c = whole_conn(w, q->effect.owner);
     if (how % 8 != 7)
         (void)grey_memory_run(w->memory, &q->store, &answer);
     if (!c || !q->effect.request)
         return;
-    struct event e = {.kind = EVENT_STORE, .session = q->effect.session, .request = q->effect.request, .u.answer = &answer};
+    struct event e = {.kind = EVENT_STORE, .owner = q->effect.owner, .request = q->effect.request, .u.answer = &answer};
     whole_step(w, &e);
 }
 
 static void answer(struct world *w, size_t which, uint8_t how)
 {
     struct question q = w->questions[which];
-    struct event e = {.session = q.effect.session, .request = q.effect.request};
+    struct event e = {.owner = q.effect.owner, .request = q.effect.request};
     memmove(&w->questions[which], &w->questions[which + 1], (--w->n_questions - which) * sizeof(q));
     switch (q.effect.kind) {
     case EFFECT_STORE:
@@ -398,7 +398,7 @@ static void answer(struct world *w, size_t which, uint8_t how)
         e.u.child.news = CHILD_DRAINED;
         break;
     }
-    if (q.effect.kind == EFFECT_CHILD_DRAIN || whole_conn(w, q.effect.session))
+    if (q.effect.kind == EFFECT_CHILD_DRAIN || whole_conn(w, q.effect.owner))
         whole_step(w, &e);
 }
 
@@ -416,7 +416,7 @@ static void spool_closed(struct world *w, uint64_t id)
 
 static void run_effect(struct world *w, const struct effect *e)
 {
-    struct conn *c = whole_conn(w, e->session);
+    struct conn *c = whole_conn(w, e->owner);
     struct peer *p;
     switch (e->kind) {
     case EFFECT_SEND:
@@ -428,7 +428,7 @@ static void run_effect(struct world *w, const struct effect *e)
         conn_closed(c);
         break;
     case EFFECT_CHILD_OPEN:
-        whole_expect(c || e->session == 0, "a child is opened for no session");
+        whole_expect(c || e->owner == 0, "a child is opened for no session");
         whole_opened(w, e);
         break;
     case EFFECT_CHILD_SEND:
@@ -538,7 +538,7 @@ static void finish(struct world *w)
     whole_expect(!anything_owed(w), "the MTA was never answered");
     for (unsigned i = 0; i < CONNS; i++)
         if (w->conns[i].id)
-            whole_step(w, &(struct event){.kind = EVENT_EOF, .session = w->conns[i].id});
+            whole_step(w, &(struct event){.kind = EVENT_EOF, .owner = w->conns[i].id});
     whole_step(w, &(struct event){.kind = EVENT_STOP});
     for (unsigned i = 0; i < CONNS; i++)
         whole_expect(w->conns[i].id == 0, "a session is left over");

@@ -23,7 +23,7 @@ struct filter {
 };
 
 struct conn {
-    session_id id; /* 0: not there */
+    owner_id id; /* 0: not there */
     bool owed, replacing, replaced;
     bool may_go_on;         /* with recipients behind DATA: it was refused, or none was good */
     unsigned good;          /* recipients */
@@ -39,7 +39,7 @@ struct conn {
 
 struct peer {
     child_id id; /* 0: free */
-    session_id session;
+    owner_id session;
     char letter;
     bool connected, negotiated, lost, bad, quit, in_message, skips;
     uint8_t owed, rank;
@@ -76,7 +76,7 @@ struct world {
 
 void whole_expect(bool so, const char *what);
 uint8_t whole_take(struct world *w); /* the next byte of the script */
-struct conn *whole_conn(struct world *w, session_id id);
+struct conn *whole_conn(struct world *w, owner_id id);
 void whole_step(struct world *w, struct event *event);
 /* The body as filter `letter` is to see it; '~': as the MTA is to have it. */
 struct slice whole_body_view(const struct conn *c, char letter);

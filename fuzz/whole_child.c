@@ -136,7 +136,7 @@ void whole_opened(struct world *w, const struct effect *e)
 {
     for (size_t i = 0; i < PEERS; i++)
         if (!w->peers[i].id) {
-            w->peers[i] = (struct peer){.id = e->u.child.id, .session = e->session, .letter = e->u.child.path[1]};
+            w->peers[i] = (struct peer){.id = e->u.child.id, .session = e->owner, .letter = e->u.child.path[1]};
             return;
         }
     PANIC("more children are open than there can be");

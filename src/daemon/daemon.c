@@ -82,13 +82,13 @@ static bool hook_wants_ticks(void *ctx)
 static void hook_store(void *ctx, const struct effect *e)
 {
     struct daemon *d = ctx;
-    store_submit(d->store, e->session, e->request, e->u.store);
+    store_submit(d->store, e->owner, e->request, e->u.store);
 }
 
-static void look_found(void *ctx, session_id session, uint32_t request, enum look_result result, uint64_t cookie)
+static void look_found(void *ctx, owner_id session, uint32_t request, enum look_result result, uint64_t cookie)
 {
     struct daemon *d = ctx;
-    struct event e = {.kind = EVENT_LOOK, .session = session, .request = request};
+    struct event e = {.kind = EVENT_LOOK, .owner = session, .request = request};
     e.u.look.result = result;
     e.u.look.cookie = cookie;
     io_feed(d->io, &e);
@@ -101,7 +101,7 @@ static void hook_look(void *ctx, const struct effect *e)
     if (d->watch)
         watch_add(d->watch, e);
     else
-        look_found(d, e->session, e->request, LOOK_ABSENT, 0);
+        look_found(d, e->owner, e->request, LOOK_ABSENT, 0);
 }
 
 static void hook_look_flush(void *ctx)
@@ -117,10 +117,10 @@ static void hook_log(void *ctx, enum log_level level, struct slice line)
     log_write(d->log, level, line);
 }
 
-static void store_answered(void *ctx, session_id session, uint32_t number, const struct grey_answer *answer)
+static void store_answered(void *ctx, owner_id session, uint32_t number, const struct grey_answer *answer)
 {
     struct daemon *d = ctx;
-    struct event e = {.kind = EVENT_STORE, .session = session, .request = number};
+    struct event e = {.kind = EVENT_STORE, .owner = session, .request = number};
     e.u.answer = answer;
     io_feed(d->io, &e);
 }

@@ -13,7 +13,7 @@ enum {
 /* The beginning of a frame: less than one frame of the largest size. The loop bounds how many connections there are. */
 struct piece {
     struct list node;
-    session_id session;
+    owner_id session;
     struct buf bytes;
 };
 
@@ -88,7 +88,7 @@ void surplus_free(struct surplus *all)
     free(all);
 }
 
-static struct piece *piece_find(struct surplus *all, session_id session)
+static struct piece *piece_find(struct surplus *all, owner_id session)
 {
     for (struct list *at = all->pieces.next; at != &all->pieces; at = at->next) {
         struct piece *p = CONTAINER_OF(at, struct piece, node);
@@ -98,7 +98,7 @@ static struct piece *piece_find(struct surplus *all, session_id session)
     return NULL;
 }
 
-static void piece_keep(struct surplus *all, session_id session, struct slice bytes)
+static void piece_keep(struct surplus *all, owner_id session, struct slice bytes)
 {
     struct piece *p = mem_zalloc(sizeof(*p));
     p->session = session;
@@ -119,7 +119,7 @@ static bool answer_frames(struct slice *in, enum surplus_answer answer, struct b
 
 void surplus_step(struct surplus *all, const struct event *event, enum surplus_answer answer, struct effects *out)
 {
-    struct piece *before = piece_find(all, event->session);
+    struct piece *before = piece_find(all, event->owner);
     bool goes_on = true;
     struct buf reply = {0};
     if (event->kind == EVENT_BYTES) {
@@ -130,15 +130,15 @@ void surplus_step(struct surplus *all, const struct event *event, enum surplus_a
         }
         goes_on = answer_frames(&in, answer, &reply);
         if (goes_on && in.len > 0)
-            piece_keep(all, event->session, in);
+            piece_keep(all, event->owner, in);
         piece_free(before);
     } else if (event->kind == EVENT_EOF) {
         goes_on = false;
         piece_free(before);
     }
     if (reply.len > 0)
-        effects_send(out, event->session, buf_slice(&reply));
+        effects_send(out, event->owner, buf_slice(&reply));
     if (!goes_on)
-        effects_add(out, EFFECT_CLOSE, event->session);
+        effects_add(out, EFFECT_CLOSE, event->owner);
     buf_fini(&reply);
 }

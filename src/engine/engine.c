@@ -43,26 +43,26 @@ void engine_free(struct engine *e)
     free(e);
 }
 
-static struct session *find(const struct engine *e, session_id id)
+static struct session *find(const struct engine *e, owner_id id)
 {
-    uint32_t slot = session_id_slot(id);
+    uint32_t slot = owner_slot(id);
     struct session *s = slot < e->n_slots ? e->slots[slot] : NULL;
     return s && session_name(s) == id ? s : NULL;
 }
 
 /* A session that is over leaves its slot at once: its EFFECT_CLOSE stands in the queue, nothing more is said to it. */
-static void reap(struct engine *e, session_id id)
+static void reap(struct engine *e, owner_id id)
 {
     struct session *s = find(e, id);
     if (!s || !session_is_over(s))
         return;
-    e->slots[session_id_slot(id)] = NULL;
+    e->slots[owner_slot(id)] = NULL;
     session_free(s);
 }
 
-static void open_session(struct engine *e, session_id id)
+static void open_session(struct engine *e, owner_id id)
 {
-    uint32_t slot = session_id_slot(id);
+    uint32_t slot = owner_slot(id);
     size_t old = e->n_slots;
     e->slots = mem_grow(e->slots, &e->n_slots, (size_t)slot + 1, sizeof(struct session *));
     if (e->n_slots > old)
@@ -85,7 +85,7 @@ static void tick(struct engine *e)
             continue;
         }
         struct session *s = session_of_timer(t);
-        session_id id = session_name(s);
+        owner_id id = session_name(s);
         e->shared.effort.step_left = REGEX_STEP_EFFORT; /* each its own: no one's data judges another's */
         session_timer(s);
         reap(e, id);
@@ -114,10 +114,10 @@ static void take_plan(struct engine *e, struct plan *plan)
 
 static void to_session(struct engine *e, const struct event *event)
 {
-    struct session *s = find(e, event->session);
+    struct session *s = find(e, event->owner);
     if (event->kind == EVENT_STORE)
         asking_note_answer(&e->shared, event->u.answer);
-    if (event->kind == EVENT_DNS && event->session == 0)
+    if (event->kind == EVENT_DNS && event->owner == 0)
         inquiry_resolved(&e->shared, event);
     if (!s)
         return;
@@ -146,7 +146,7 @@ static void to_session(struct engine *e, const struct event *event)
     default:
         break;
     }
-    reap(e, event->session);
+    reap(e, event->owner);
 }
 
 /* News of a connection that was given up are of no interest any more. */
@@ -160,7 +160,7 @@ static void to_child(struct engine *e, const struct event *event)
         return;
     }
     struct session *s = session_of_child(c->child);
-    session_id id = session_name(s);
+    owner_id id = session_name(s);
     session_child_news(s, c->child, event);
     reap(e, id);
 }
@@ -173,7 +173,7 @@ void engine_step(struct engine *e, const struct event *event, struct effects *ou
     sh->effort = (struct regex_effort){.step_left = REGEX_STEP_EFFORT};
     switch (event->kind) {
     case EVENT_OPEN:
-        open_session(e, event->session);
+        open_session(e, event->owner);
         break;
     case EVENT_BYTES:
     case EVENT_EOF:

@@ -19,7 +19,7 @@ struct dialogue {
     bool gone, closed;
 };
 
-static const session_id session = 1;
+static const owner_id session = 1;
 
 void outcome_fini(struct outcome *o)
 {
@@ -41,7 +41,7 @@ static struct slice without_name(struct slice line)
 
 static void carry_out(struct dialogue *d, const struct effect *e)
 {
-    struct event answer = {.session = e->session, .request = e->request};
+    struct event answer = {.owner = e->owner, .request = e->request};
     struct grey_answer known;
     switch (e->kind) {
     case EFFECT_SEND:
@@ -132,7 +132,7 @@ static uint8_t read_reply(struct dialogue *d, const char *stage)
 
 static void send_packet(struct dialogue *d, struct buf *packet)
 {
-    struct event event = {.kind = EVENT_BYTES, .session = session};
+    struct event event = {.kind = EVENT_BYTES, .owner = session};
     event.u.bytes = buf_slice(packet);
     step(d, &event);
     buf_clear(packet);
@@ -281,7 +281,7 @@ void dialogue_play(struct plan *plan, const struct explain_facts *facts, struct 
     struct dialogue d = {.memory = memory, .facts = facts, .out = out, .now = {.mono = {1000}, .wall = facts->now}};
     plan->without_children = true; /* what they would say nobody knows */
     d.engine = engine_new(plan_ref(plan), (struct siphash_key){{0}}, d.now);
-    struct event open = {.kind = EVENT_OPEN, .session = session}, end = {.kind = EVENT_EOF, .session = session};
+    struct event open = {.kind = EVENT_OPEN, .owner = session}, end = {.kind = EVENT_EOF, .owner = session};
     step(&d, &open);
     play(&d, leaves);
     if (!d.closed)

@@ -18,7 +18,7 @@
 
 struct child *child_find(struct io *io, child_id id)
 {
-    uint32_t slot = session_id_slot(id);
+    uint32_t slot = owner_slot(id);
     struct child *c = slot < io->n_child_slots ? io->child_slots[slot] : NULL;
     return c && c->id == id ? c : NULL;
 }
@@ -87,7 +87,7 @@ static void chunk_add(struct io *io)
 
 static struct child *child_new(struct io *io, child_id id)
 {
-    uint32_t slot = session_id_slot(id);
+    uint32_t slot = owner_slot(id);
     if (slot >= io->n_child_slots) {
         io->child_slots = mem_grow(io->child_slots, &io->cap_child_slots, (size_t)slot + 1, sizeof(*io->child_slots));
         memset(io->child_slots + io->n_child_slots, 0, (io->cap_child_slots - io->n_child_slots) * sizeof(*io->child_slots));
@@ -291,7 +291,7 @@ void child_close(struct io *io, child_id id)
     struct child *c = child_find(io, id);
     if (!c)
         return;
-    io->child_slots[session_id_slot(id)] = NULL;
+    io->child_slots[owner_slot(id)] = NULL;
     c->id = 0;
     list_remove(&c->out.node); /* it may wait for room */
     stream_close(&c->out, &io->child_lingering);

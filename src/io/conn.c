@@ -8,18 +8,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-static session_id conn_id(const struct conn *c)
+static owner_id conn_id(const struct conn *c)
 {
-    return session_id_make(c->slot, c->serial);
+    return owner_make(OWNER_SESSION, c->slot, c->serial);
 }
 
-struct conn *conn_find(struct io *io, session_id session)
+struct conn *conn_find(struct io *io, owner_id session)
 {
-    uint32_t slot = session_id_slot(session);
+    uint32_t slot = owner_slot(session);
     if (slot / CONN_CHUNK >= io->n_chunks)
         return NULL;
     struct conn *c = &io->chunks[slot / CONN_CHUNK][slot % CONN_CHUNK];
-    return c->open && c->serial == session_id_serial(session) ? c : NULL;
+    return c->open && conn_id(c) == session ? c : NULL;
 }
 
 /* The engine hears of it once, in its turn; it answers with EFFECT_CLOSE. */
@@ -29,7 +29,7 @@ static void conn_eof(struct io *io, struct conn *c)
     if (c->eof || !c->open)
         return;
     c->eof = true;
-    io_feed(io, &(struct event){.kind = EVENT_EOF, .session = conn_id(c)});
+    io_feed(io, &(struct event){.kind = EVENT_EOF, .owner = conn_id(c)});
 }
 
 /* ---- as a stream's owner ---- */
@@ -43,7 +43,7 @@ static void conn_broken(struct io *io, struct stream *s, int error)
 static void conn_drained(struct io *io, struct stream *s)
 {
     struct conn *c = CONTAINER_OF(s, struct conn, out);
-    io_feed(io, &(struct event){.kind = EVENT_DRAINED, .session = conn_id(c), .request = c->drain_request});
+    io_feed(io, &(struct event){.kind = EVENT_DRAINED, .owner = conn_id(c), .request = c->drain_request});
 }
 
 static void conn_closed(struct io *io, struct stream *s)
@@ -135,7 +135,7 @@ static void read_done(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     } else if (n > 0) {
         if (c->surplus && c->open)
             surplus_heard(io, c);
-        struct event e = {.kind = EVENT_BYTES, .session = conn_id(c)};
+        struct event e = {.kind = EVENT_BYTES, .owner = conn_id(c)};
         e.u.bytes = slice_of(buf->base, (size_t)n);
         io_feed(io, &e);
     }
@@ -173,22 +173,22 @@ void conn_accept(struct listener *l)
     c->open = true;
     if (surplus)
         surplus_heard(io, c);
-    session_id id = conn_id(c);
-    io_feed(io, &(struct event){.kind = EVENT_OPEN, .session = id});
+    owner_id id = conn_id(c);
+    io_feed(io, &(struct event){.kind = EVENT_OPEN, .owner = id});
     if (conn_find(io, id) && !c->eof)
         uv_read_start(&c->out.uv.stream, stream_read_room, read_done);
 }
 
 /* ---- effects ---- */
 
-void conn_send(struct io *io, session_id session, const uv_buf_t *bufs, unsigned n)
+void conn_send(struct io *io, owner_id session, const uv_buf_t *bufs, unsigned n)
 {
     struct conn *c = conn_find(io, session);
     if (c)
         stream_send(io, &c->out, bufs, n);
 }
 
-void conn_drain(struct io *io, session_id session, uint32_t request)
+void conn_drain(struct io *io, owner_id session, uint32_t request)
 {
     struct conn *c = conn_find(io, session);
     if (!c)
@@ -197,7 +197,7 @@ void conn_drain(struct io *io, session_id session, uint32_t request)
     stream_drain(io, &c->out);
 }
 
-void conn_close(struct io *io, session_id session)
+void conn_close(struct io *io, owner_id session)
 {
     struct conn *c = conn_find(io, session);
     if (!c)

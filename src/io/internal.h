@@ -165,11 +165,11 @@ void stream_free_outbox(struct io *io);
 
 /* conn.c */
 void conn_accept(struct listener *l);
-void conn_send(struct io *io, session_id session, const uv_buf_t *bufs, unsigned n);
-void conn_drain(struct io *io, session_id session, uint32_t request);
-void conn_close(struct io *io, session_id session);
+void conn_send(struct io *io, owner_id session, const uv_buf_t *bufs, unsigned n);
+void conn_drain(struct io *io, owner_id session, uint32_t request);
+void conn_close(struct io *io, owner_id session);
 /* NULL when it has gone. */
-struct conn *conn_find(struct io *io, session_id session);
+struct conn *conn_find(struct io *io, owner_id session);
 void conn_free_all(struct io *io);
 /* Push a surplus connection out, if one may go. */
 void conn_make_room(struct io *io);

@@ -34,7 +34,7 @@ static size_t send_run(struct io *io, size_t at)
     unsigned n = 0;
     while (n < SEND_TOGETHER && at + n < io->effects.count) {
         const struct effect *e = &io->effects.items[at + n];
-        if (e->kind != first->kind || (to_child ? e->u.child.id != first->u.child.id : e->session != first->session))
+        if (e->kind != first->kind || (to_child ? e->u.child.id != first->u.child.id : e->owner != first->owner))
             break;
         struct slice bytes = to_child ? e->u.child.bytes : e->u.bytes;
         bufs[n++] = uv_buf_init((char *)(uintptr_t)bytes.ptr, (unsigned)bytes.len);
@@ -42,7 +42,7 @@ static size_t send_run(struct io *io, size_t at)
     if (to_child)
         child_send(io, first->u.child.id, bufs, n);
     else
-        conn_send(io, first->session, bufs, n);
+        conn_send(io, first->owner, bufs, n);
     return n;
 }
 
@@ -51,10 +51,10 @@ static void effect_run(struct io *io, const struct effect *e)
 {
     switch (e->kind) {
     case EFFECT_DRAIN:
-        conn_drain(io, e->session, e->request);
+        conn_drain(io, e->owner, e->request);
         break;
     case EFFECT_CLOSE:
-        conn_close(io, e->session);
+        conn_close(io, e->owner);
         break;
     case EFFECT_STORE:
         io->hooks.store(io->hooks.ctx, e);
@@ -158,7 +158,7 @@ static void step_run(struct io *io, const struct event *event)
 {
     bool surplus = false;
     if (is_of_connection(event->kind)) {
-        const struct conn *c = conn_find(io, event->session);
+        const struct conn *c = conn_find(io, event->owner);
         if (!c)
             return; /* closed while the event waited */
         surplus = c->surplus;

@@ -14,7 +14,7 @@
 
 struct request {
     struct list node;
-    session_id session;
+    owner_id owner;
     uint32_t number; /* 0: nobody waits */
     bool write;
     uint64_t offset; /* READ */
@@ -123,7 +123,7 @@ static void answer(struct spool *s, const struct request *r)
 {
     if (s->closed || !r->number)
         return;
-    struct event e = {.kind = EVENT_SPOOL, .session = r->session, .request = r->number};
+    struct event e = {.kind = EVENT_SPOOL, .owner = r->owner, .request = r->number};
     e.u.spool.ok = !r->error;
     e.u.spool.error = r->error;
     if (!r->write && !r->error)
@@ -163,7 +163,7 @@ static void spool_go_on(struct spool *s)
 
 static void spool_ask(struct spool *s, const struct effect *e, struct request *r)
 {
-    r->session = e->session;
+    r->owner = e->owner;
     r->number = e->request;
     list_push_back(&s->queue, &r->node);
     spool_go_on(s);

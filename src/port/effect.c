@@ -24,18 +24,18 @@ void effects_clear(struct effects *q)
     arena_clear(&q->arena);
 }
 
-struct effect *effects_add(struct effects *q, enum effect_kind kind, session_id session)
+struct effect *effects_add(struct effects *q, enum effect_kind kind, owner_id owner)
 {
     q->items = mem_grow(q->items, &q->cap, q->count + 1, sizeof(*q->items));
     struct effect *e = &q->items[q->count++];
-    *e = (struct effect){.kind = kind, .session = session};
+    *e = (struct effect){.kind = kind, .owner = owner};
     return e;
 }
 
-void effects_send(struct effects *q, session_id session, struct slice bytes)
+void effects_send(struct effects *q, owner_id owner, struct slice bytes)
 {
     struct slice copy = arena_slice(&q->arena, bytes);
-    effects_add(q, EFFECT_SEND, session)->u.bytes = copy;
+    effects_add(q, EFFECT_SEND, owner)->u.bytes = copy;
 }
 
 void effects_child_send(struct effects *q, child_id child, struct slice bytes)
@@ -46,7 +46,7 @@ void effects_child_send(struct effects *q, child_id child, struct slice bytes)
     e->u.child.bytes = copy;
 }
 
-void effects_log(struct effects *q, session_id session, enum log_level level, const char *fmt, ...)
+void effects_log(struct effects *q, owner_id owner, enum log_level level, const char *fmt, ...)
 {
     va_list ap, again;
     va_start(ap, fmt);
@@ -58,7 +58,7 @@ void effects_log(struct effects *q, session_id session, enum log_level level, co
     char *text = arena_alloc(&q->arena, (size_t)n + 1);
     vsnprintf(text, (size_t)n + 1, fmt, again);
     va_end(again);
-    struct effect *e = effects_add(q, EFFECT_LOG, session);
+    struct effect *e = effects_add(q, EFFECT_LOG, owner);
     e->u.bytes = slice_of(text, (size_t)n);
     e->level = level;
 }

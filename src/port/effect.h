@@ -46,7 +46,7 @@ enum dns_type { DNS_A, DNS_AAAA, DNS_PTR };
 
 struct effect {
     enum effect_kind kind;
-    session_id session;
+    owner_id owner;   /* who gets the answer, and whose connection it is about; LOG: whom the line is about */
     uint32_t request; /* STORE, LOOK, DNS, SPOOL, DRAIN: comes back in the event; 0: nobody waits */
     union {
         struct slice bytes;               /* SEND, LOG: in the queue's arena */
@@ -92,11 +92,11 @@ void effects_fini(struct effects *q);
 void effects_clear(struct effects *q);
 
 /* Append a zeroed effect and return it, valid until the next append. */
-struct effect *effects_add(struct effects *q, enum effect_kind kind, session_id session);
+struct effect *effects_add(struct effects *q, enum effect_kind kind, owner_id owner);
 /* bytes are copied. */
-void effects_send(struct effects *q, session_id session, struct slice bytes);
+void effects_send(struct effects *q, owner_id owner, struct slice bytes);
 /* To a child; bytes are copied. */
 void effects_child_send(struct effects *q, child_id child, struct slice bytes);
-void effects_log(struct effects *q, session_id session, enum log_level level, const char *fmt, ...) PRINTF_LIKE(4, 5);
+void effects_log(struct effects *q, owner_id owner, enum log_level level, const char *fmt, ...) PRINTF_LIKE(4, 5);
 
 #endif

@@ -1,8 +1,6 @@
 /*
  * event.h - what the outside tells the engine. Plain values: the engine sees no fd, no clock and no thread.
- *
- * A session is named by its slot (low half: index in the table of connections) and its serial (high half: how often the slot
- * has been used). Answers carry the name and the number of the request they answer; when either is stale the engine drops them.
+ * Each event is for an owner (port/owner.h), or for the engine itself.
  */
 #ifndef TARSIER_PORT_EVENT_H
 #define TARSIER_PORT_EVENT_H
@@ -10,23 +8,9 @@
 #include "base/clock.h"
 #include "base/ip.h"
 #include "base/slice.h"
+#include "port/owner.h"
 
-typedef uint64_t session_id;
-
-static inline session_id session_id_make(uint32_t slot, uint32_t serial)
-{
-    return (uint64_t)serial << 32 | slot;
-}
-static inline uint32_t session_id_slot(session_id id)
-{
-    return (uint32_t)id;
-}
-static inline uint32_t session_id_serial(session_id id)
-{
-    return (uint32_t)(id >> 32);
-}
-
-/* A child milter's connection, named as a session is: by a slot of the engine's table of them and its serial; never 0. */
+/* A child milter's connection, named as an owner is (OWNER_CHILD): by a slot of the engine's table of them and its serial; never 0. */
 typedef uint64_t child_id;
 
 struct grey_answer; /* grey/request.h */
@@ -76,7 +60,8 @@ enum dns_status {
 
 struct event {
     enum event_kind kind;
-    session_id session; /* OPEN, BYTES, EOF, STORE, LOOK, DNS, SPOOL, DRAINED; DNS: 0, the engine's own question */
+    owner_id
+        owner; /* OPEN, BYTES, EOF, STORE, LOOK, DNS, SPOOL, DRAINED; DNS: also the engine's own question, OWNER_NOBODY */
     struct instant now;
     uint32_t request; /* STORE, LOOK, DNS, SPOOL, DRAINED: the number in the effect */
     union {

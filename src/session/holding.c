@@ -101,7 +101,7 @@ static void first_looked(struct session *s, enum look_result result, uint64_t co
 
 void holding_watch(struct session *s)
 {
-    s->next_look.ms = s->sh->now.mono.ms + LOOK_EVERY_MS + session_id_slot(s->id) % 5 * TIMER_TICK_MS;
+    s->next_look.ms = s->sh->now.mono.ms + LOOK_EVERY_MS + owner_slot(s->id) % 5 * TIMER_TICK_MS;
 }
 
 static void watched_looked(struct session *s, enum look_result result, uint64_t cookie)
@@ -145,7 +145,7 @@ void holding_begin(struct session *s)
     s->deadline = s->hold.due;
     /* connections come in bursts; their looks are spread over the second by where they sit */
     if (s->watch != WATCH_IMPOSSIBLE)
-        s->next_look.ms = sh->now.mono.ms + LOOK_EVERY_MS / 2 + session_id_slot(s->id) % 5 * TIMER_TICK_MS;
+        s->next_look.ms = sh->now.mono.ms + LOOK_EVERY_MS / 2 + owner_slot(s->id) % 5 * TIMER_TICK_MS;
     session_arm_timer(s);
     text_log_held(s);
     if (!session_may_progress(s) && s->decision.hold_ms >= MTA_TIMEOUT_MS && !sh->told_progress) {

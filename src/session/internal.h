@@ -132,7 +132,7 @@ enum suspicion {
 
 struct session {
     struct shared *sh;
-    session_id id;
+    owner_id id;
     struct plan *plan; /* a counted reference */
     struct timer timer;
     struct hold hold;

@@ -12,7 +12,7 @@
 
 enum { PENDING_MAX_BYTES = 64 * 1024, PENDING_MAX_FRAMES = 1 };
 
-struct session *session_new(struct shared *sh, session_id id)
+struct session *session_new(struct shared *sh, owner_id id)
 {
     struct session *s = mem_alloc(sizeof(*s));
     memset(s, 0, offsetof(struct session, inline_memory));
@@ -53,7 +53,7 @@ void session_free(struct session *s)
     free(s);
 }
 
-session_id session_name(const struct session *s)
+owner_id session_name(const struct session *s)
 {
     return s->id;
 }

@@ -10,10 +10,10 @@
 struct session;
 
 /* Owner: session_free; also takes the session out of every table. */
-struct session *session_new(struct shared *sh, session_id id);
+struct session *session_new(struct shared *sh, owner_id id);
 void session_free(struct session *s);
 
-session_id session_name(const struct session *s);
+owner_id session_name(const struct session *s);
 /* The session to which a timer of shared.wheel belongs. */
 struct session *session_of_timer(struct timer *t);
 

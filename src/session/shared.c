@@ -165,13 +165,13 @@ child_id shared_child_name(struct shared *sh, struct child *child, struct inquir
     c->inquiry = inquiry;
     if (++c->serial == 0)
         c->serial = 1; /* so that no name is 0 */
-    return session_id_make(slot - 1, c->serial);
+    return owner_make(OWNER_CHILD, slot - 1, c->serial);
 }
 
 const struct child_slot *shared_child_find(const struct shared *sh, child_id id)
 {
-    uint32_t slot = session_id_slot(id);
-    if (slot >= sh->n_child_slots || sh->child_slots[slot].serial != session_id_serial(id))
+    uint32_t slot = owner_slot(id);
+    if (slot >= sh->n_child_slots || sh->child_slots[slot].serial != owner_serial(id))
         return NULL;
     const struct child_slot *c = &sh->child_slots[slot];
     return c->child || c->inquiry ? c : NULL;
@@ -179,11 +179,11 @@ const struct child_slot *shared_child_find(const struct shared *sh, child_id id)
 
 void shared_child_forget(struct shared *sh, child_id id)
 {
-    struct child_slot *c = &sh->child_slots[session_id_slot(id)];
+    struct child_slot *c = &sh->child_slots[owner_slot(id)];
     c->child = NULL;
     c->inquiry = NULL;
     c->next_free = sh->free_child_slot;
-    sh->free_child_slot = session_id_slot(id) + 1;
+    sh->free_child_slot = owner_slot(id) + 1;
 }
 
 /* ---- memory ---- */

@@ -130,14 +130,14 @@ static bool give_back(struct queue *q, struct op *op)
     return first;
 }
 
-void queue_submit(struct queue *q, session_id session, uint32_t number, const struct grey_request *req, int64_t now_ms)
+void queue_submit(struct queue *q, owner_id owner, uint32_t number, const struct grey_request *req, int64_t now_ms)
 {
     bool wake = false;
     pthread_mutex_lock(&q->lock);
     struct op *op = op_list_pop(&q->spare);
     pthread_mutex_unlock(&q->lock);
     op = fit(op, req);
-    op->session = session;
+    op->owner = owner;
     op->number = number;
     op->queued_ms = now_ms;
     op->waits = false;
@@ -187,7 +187,7 @@ void queue_finish(struct queue *q, struct op_list *ops)
 }
 
 size_t queue_take_answers(struct queue *q,
-                          void (*answer)(void *ctx, session_id session, uint32_t number, const struct grey_answer *answer),
+                          void (*answer)(void *ctx, owner_id owner, uint32_t number, const struct grey_answer *answer),
                           void *ctx)
 {
     struct op_list got = {0}, large = {0};
@@ -196,7 +196,7 @@ size_t queue_take_answers(struct queue *q,
     pthread_mutex_unlock(&q->lock);
     size_t n = got.count;
     for (const struct op *op = got.head; op; op = op->next)
-        answer(ctx, op->session, op->number, &op->answer);
+        answer(ctx, op->owner, op->number, &op->answer);
     struct op_list keep = {0};
     for (struct op *op; (op = op_list_pop(&got)) != NULL;)
         op_list_push(op->text_cap > TEXT_BYTES_KEPT ? &large : &keep, op);

@@ -11,7 +11,7 @@
 
 struct op {
     struct op *next;
-    session_id session;
+    owner_id owner;
     uint32_t number; /* 0: nobody waits */
     int64_t queued_ms;
     bool waits;              /* the answer rests on a change in the running transaction */
@@ -48,7 +48,7 @@ void queue_init(struct queue *q, size_t max, void (*wake)(void *ctx), void *ctx)
 void queue_fini(struct queue *q);
 
 /* now_ms: monotonic. Past the bound the answer is `failed`, at once. */
-void queue_submit(struct queue *q, session_id session, uint32_t number, const struct grey_request *req, int64_t now_ms);
+void queue_submit(struct queue *q, owner_id owner, uint32_t number, const struct grey_request *req, int64_t now_ms);
 
 /* With the lock held: up to max operations off a list. */
 struct op_list queue_take(struct queue *q, struct op_list *from, size_t max);
@@ -57,7 +57,7 @@ struct op_list queue_take(struct queue *q, struct op_list *from, size_t max);
 void queue_finish(struct queue *q, struct op_list *ops);
 
 size_t queue_take_answers(struct queue *q,
-                          void (*answer)(void *ctx, session_id session, uint32_t number, const struct grey_answer *answer),
+                          void (*answer)(void *ctx, owner_id owner, uint32_t number, const struct grey_answer *answer),
                           void *ctx);
 
 /* Wait on a condition until a time of CLOCK_MONOTONIC in ms; the lock is held. */

@@ -304,13 +304,13 @@ const struct grey_secret *store_secret(const struct store *s)
     return &s->secret;
 }
 
-void store_submit(struct store *s, session_id session, uint32_t number, const struct grey_request *req)
+void store_submit(struct store *s, owner_id owner, uint32_t number, const struct grey_request *req)
 {
-    queue_submit(&s->queue, session, number, req, monotonic_us() / 1000);
+    queue_submit(&s->queue, owner, number, req, monotonic_us() / 1000);
 }
 
 size_t store_take_answers(struct store *s,
-                          void (*answer)(void *ctx, session_id session, uint32_t number, const struct grey_answer *answer),
+                          void (*answer)(void *ctx, owner_id owner, uint32_t number, const struct grey_answer *answer),
                           void *ctx)
 {
     return queue_take_answers(&s->queue, answer, ctx);

@@ -66,11 +66,11 @@ const struct grey_secret *store_secret(const struct store *s);
  * the reader, all others by the writer in the order they came; between the two there is no order but that an answer given is
  * visible to every later LOOK.
  */
-void store_submit(struct store *s, session_id session, uint32_t number, const struct grey_request *req);
+void store_submit(struct store *s, owner_id owner, uint32_t number, const struct grey_request *req);
 
 /* Run the callback for every answer that is there, on the caller's thread. Returns their number. */
 size_t store_take_answers(struct store *s,
-                          void (*answer)(void *ctx, session_id session, uint32_t number, const struct grey_answer *answer),
+                          void (*answer)(void *ctx, owner_id owner, uint32_t number, const struct grey_answer *answer),
                           void *ctx);
 
 struct store_stats {

@@ -32,7 +32,7 @@ struct watch_request {
 
 /* One look that was asked for; its place in the batch and the batch's first number make the sequence number. */
 struct watch_look {
-    session_id session;
+    owner_id owner;
     uint32_t request;
     bool alone, answered;
     struct endpoints ends;
@@ -81,7 +81,7 @@ void watch_add(struct watch *w, const struct effect *look)
 {
     w->looks = mem_grow(w->looks, &w->cap, w->count + 1, sizeof(*w->looks));
     w->looks[w->count++] = (struct watch_look){
-        .session = look->session,
+        .owner = look->owner,
         .request = look->request,
         .alone = look->u.look.alone,
         .ends = look->u.look.ends,
@@ -164,7 +164,7 @@ static void answer_take(struct watch_look *looks, size_t n, uint32_t first, cons
         cookie = (uint64_t)msg.id.idiag_cookie[1] << 32 | msg.id.idiag_cookie[0];
     }
     looks[at].answered = true;
-    found(ctx, looks[at].session, looks[at].request, result, cookie);
+    found(ctx, looks[at].owner, looks[at].request, result, cookie);
 }
 
 /* Read until n looks are answered or nothing is left. */
@@ -204,7 +204,7 @@ static void batch_run(struct watch *w, struct watch_look *looks, size_t n, watch
         answers_read(w, looks, n, first, found, ctx);
     for (size_t i = 0; i < n; i++) {
         if (!looks[i].answered)
-            found(ctx, looks[i].session, looks[i].request, LOOK_UNKNOWN, 0);
+            found(ctx, looks[i].owner, looks[i].request, LOOK_UNKNOWN, 0);
     }
 }
 

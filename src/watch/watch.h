@@ -24,7 +24,7 @@ void watch_add(struct watch *w, const struct effect *look);
  * Answer to one look. cookie names the socket that was found and is to be put into later looks at it; 0 when none was found.
  * The callback must not call watch_add or watch_flush.
  */
-typedef void watch_found(void *ctx, session_id session, uint32_t request, enum look_result result, uint64_t cookie);
+typedef void watch_found(void *ctx, owner_id owner, uint32_t request, enum look_result result, uint64_t cookie);
 
 /* Ask the kernel for all that was added, 64 looks to a datagram, and call found exactly once for each of them. */
 void watch_flush(struct watch *w, watch_found *found, void *ctx);

@@ -264,7 +264,7 @@ static void open_one(struct world *w, const struct effect *e)
             world_fail(w, "a child's connection is given a name that is none, or was used before");
     struct child_conn *cc = arena_zalloc(&w->arena, sizeof(*cc));
     cc->id = e->u.child.id;
-    cc->session = e->session;
+    cc->session = e->owner;
     cc->child = who_listens(w, e);
     message_init(&cc->shown, &w->arena);
     w->children.conns =
@@ -471,7 +471,7 @@ void children_fini(struct children *cs)
     *cs = (struct children){0};
 }
 
-void children_check_closed(struct world *w, session_id session)
+void children_check_closed(struct world *w, owner_id session)
 {
     for (size_t i = 0; i < w->children.n_conns; i++) {
         struct child_conn *cc = w->children.conns[i];
@@ -480,7 +480,7 @@ void children_check_closed(struct world *w, session_id session)
     }
 }
 
-void children_new_message(struct world *w, session_id session)
+void children_new_message(struct world *w, owner_id session)
 {
     for (size_t i = 0; i < w->children.n_conns; i++)
         if (w->children.conns[i]->session == session)

@@ -100,7 +100,7 @@ enum { CHILD_COMMANDS = 128 };
 /* The child's end of a connection to it. */
 struct child_conn {
     child_id id;
-    session_id session;  /* for which it was opened */
+    owner_id session;    /* for which it was opened */
     struct child *child; /* NULL: nobody lives there */
     unsigned number;     /* which of the child's, from 1 */
     enum child_conn_state state;
@@ -151,9 +151,9 @@ struct child *child_find(struct world *w, struct slice name);
 /* It reads (again): what waits for that is told. */
 void child_reads(struct world *w, struct child *ch);
 /* The MTA begins a message: verdicts on the one before count no more. */
-void children_new_message(struct world *w, session_id session);
+void children_new_message(struct world *w, owner_id session);
 /* The session is over: its connections must be, too. 0: all of them. */
-void children_check_closed(struct world *w, session_id session);
+void children_check_closed(struct world *w, owner_id session);
 /* The MTA lets a mail through, or stops to ask: some filter or fallback must have said so. */
 void children_check_accept(struct world *w, const struct conn *c, bool at_eom);
 

@@ -39,7 +39,7 @@ static void send_bytes(struct world *w, struct conn *c, struct slice bytes)
     if (bytes.len / piece > 2000)
         piece = bytes.len / 2000 + 1;
     while (bytes.len > 0 && c->open) {
-        world_step(w, &(struct event){.kind = EVENT_BYTES, .session = c->id, .u.bytes = slice_upto(bytes, piece)});
+        world_step(w, &(struct event){.kind = EVENT_BYTES, .owner = c->id, .u.bytes = slice_upto(bytes, piece)});
         bytes = slice_from(bytes, piece);
     }
 }
@@ -185,7 +185,7 @@ void mta_hang_up(struct world *w, struct conn *c)
     if (!c->open)
         return;
     world_tell(w, "%s > (closes)", c->name);
-    world_step(w, &(struct event){.kind = EVENT_EOF, .session = c->id});
+    world_step(w, &(struct event){.kind = EVENT_EOF, .owner = c->id});
     if (c->open)
         world_fail(w, "%s: the MTA has closed, and the engine does not", c->name);
 }

@@ -53,7 +53,7 @@ struct delivery *outside_later(struct world *w, enum delivery_kind kind, int64_t
 static struct delivery *deliver(struct world *w, enum delivery_kind kind, int64_t due_ms, const struct effect *e)
 {
     struct delivery *d = outside_later(w, kind, due_ms);
-    d->session = e->session;
+    d->session = e->owner;
     d->request = e->request;
     return d;
 }
@@ -122,7 +122,7 @@ static void park(struct world *w, struct grey_request *r, const struct effect *e
     w->parked = mem_grow(w->parked, &w->cap_parked, w->n_parked + 1, sizeof(struct grey_request *));
     w->parked_as = mem_grow(w->parked_as, &w->cap_parked_as, w->n_parked + 1, sizeof(struct delivery *));
     struct delivery *d = mem_zalloc(sizeof(*d));
-    d->session = e->session;
+    d->session = e->owner;
     d->request = e->request;
     d->asked_ms = w->now_ms;
     w->parked[w->n_parked] = r;
@@ -179,7 +179,7 @@ void outside_store(struct world *w, const struct effect *e, struct conn *c)
 void outside_commit(struct world *w)
 {
     for (size_t i = 0; i < w->n_parked; i++) {
-        struct effect e = {.session = w->parked_as[i]->session, .request = w->parked_as[i]->request};
+        struct effect e = {.owner = w->parked_as[i]->session, .request = w->parked_as[i]->request};
         enum store_mode mode = w->store;
         w->store = STORE_OK;
         write_later(w, w->parked[i], &e)->asked_ms = w->parked_as[i]->asked_ms;
@@ -214,8 +214,7 @@ static void answer_store(struct world *w, struct delivery *d)
     world_tell(w, "%s store answers #%u: %s%s%s", c ? c->name : "(nobody)", d->request,
                d->answer.failed ? "failed" : states[d->answer.state], d->answer.patient ? " patient" : "",
                d->answer.left_sec >= 0 ? " left" : "");
-    world_step(w,
-               &(struct event){.kind = EVENT_STORE, .session = d->session, .request = d->request, .u.answer = &d->answer});
+    world_step(w, &(struct event){.kind = EVENT_STORE, .owner = d->session, .request = d->request, .u.answer = &d->answer});
 }
 
 static void commit(struct world *w, struct delivery *d)
@@ -226,7 +225,7 @@ static void commit(struct world *w, struct delivery *d)
                SLICE_ARG(d->store->tuple.recipient));
     if (!d->request)
         return;
-    struct effect e = {.session = d->session, .request = d->request};
+    struct effect e = {.owner = d->session, .request = d->request};
     struct delivery *a = deliver(w, DELIVER_ANSWER, w->now_ms + world_random(w, 3), &e);
     a->answer = d->answer;
 }
@@ -297,7 +296,7 @@ static void answer_look(struct world *w, struct delivery *d)
 {
     static const char *const results[] = {"alive", "gone", "listen", "absent", "unknown"};
     struct conn *c = world_conn_of(w, d->session);
-    struct event event = {.kind = EVENT_LOOK, .session = d->session, .request = d->request};
+    struct event event = {.kind = EVENT_LOOK, .owner = d->session, .request = d->request};
     event.u.look.result = LOOK_UNKNOWN;
     if (c) {
         if (c->state == CLIENT_SILENT)

@@ -46,7 +46,7 @@ static void ask_dns(struct world *w, const struct effect *e)
     const struct dns_entry *entry = find_entry(s, e->u.dns.type, name);
     int64_t after = entry ? entry->after_ms : 0;
     struct delivery *d = outside_later(w, DELIVER_DNS, w->now_ms + 1 + world_random(w, 3) + after);
-    d->session = e->session;
+    d->session = e->owner;
     d->request = e->request;
     d->slow = after > SOON_MS;
     d->dns = entry;
@@ -54,7 +54,7 @@ static void ask_dns(struct world *w, const struct effect *e)
 
 static void tell_dns(struct world *w, const struct delivery *d)
 {
-    struct event event = {.kind = EVENT_DNS, .session = d->session, .request = d->request};
+    struct event event = {.kind = EVENT_DNS, .owner = d->session, .request = d->request};
     event.u.dns.status = d->dns ? d->dns->status : DNS_ABSENT;
     if (event.u.dns.status == DNS_FOUND) {
         event.u.dns.addresses = d->dns->addresses;
@@ -117,7 +117,7 @@ static struct spool_file *file_for_write(struct world *w, const struct effect *e
     if (f)
         return f;
     f = mem_zalloc(sizeof(*f));
-    *f = (struct spool_file){.next = w->services.files, .id = e->u.spool.id, .session = e->session, .open = true};
+    *f = (struct spool_file){.next = w->services.files, .id = e->u.spool.id, .session = e->owner, .open = true};
     w->services.files = f;
     return f;
 }
@@ -145,7 +145,7 @@ static void ask_spool(struct world *w, const struct effect *e)
     f->last_due_ms = due;
     f->last_order = d->order;
     d->slow = due - w->now_ms > SOON_MS;
-    d->session = e->session;
+    d->session = e->owner;
     d->request = e->request;
     d->spool_id = f->id;
     d->offset = e->u.spool.offset;
@@ -163,7 +163,7 @@ static void tell_spool(struct world *w, const struct delivery *d)
     struct spool_file *f = find_file(&w->services, d->spool_id);
     if (!f)
         return;
-    struct event event = {.kind = EVENT_SPOOL, .session = d->session, .request = d->request};
+    struct event event = {.kind = EVENT_SPOOL, .owner = d->session, .request = d->request};
     bool write = d->bytes.ptr != NULL;
     if (write)
         event.u.spool.ok = !w->services.spool_full;
@@ -205,7 +205,7 @@ void services_spool_line(struct world *w, struct script_line *l)
         world_fail(w, "spool fails|broken|works|after N");
 }
 
-unsigned services_open_files(const struct services *s, session_id session)
+unsigned services_open_files(const struct services *s, owner_id session)
 {
     unsigned n = 0;
     for (const struct spool_file *f = s->files; f; f = f->next)
@@ -223,7 +223,7 @@ void services_effect(struct world *w, const struct effect *e)
         close_file(w, e);
     } else if (e->kind == EFFECT_DRAIN) {
         struct delivery *d = outside_later(w, DELIVER_DRAINED, w->now_ms + world_random(w, 3));
-        d->session = e->session;
+        d->session = e->owner;
         d->request = e->request;
     } else {
         ask_spool(w, e);
@@ -240,7 +240,7 @@ void services_deliver(struct world *w, struct delivery *d)
         struct conn *c = world_conn_of(w, d->session);
         if (c)
             c->unread_bytes = 0;
-        world_step(w, &(struct event){.kind = EVENT_DRAINED, .session = d->session, .request = d->request});
+        world_step(w, &(struct event){.kind = EVENT_DRAINED, .owner = d->session, .request = d->request});
     }
 }
 

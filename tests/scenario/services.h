@@ -33,7 +33,7 @@ struct dns_question {
 struct spool_file {
     struct spool_file *next;
     uint64_t id;
-    session_id session;
+    owner_id session;
     struct buf bytes;
     uint64_t promised; /* bytes of all writes so far, also of those that will fail */
     int64_t last_due_ms;
@@ -58,6 +58,6 @@ void services_deliver(struct world *w, struct delivery *d);
 void services_dns_line(struct world *w, struct script_line *l);
 void services_spool_line(struct world *w, struct script_line *l);
 /* Files of this session that are open; 0: of all. */
-unsigned services_open_files(const struct services *s, session_id session);
+unsigned services_open_files(const struct services *s, owner_id session);
 
 #endif

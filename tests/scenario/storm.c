@@ -298,7 +298,7 @@ void storm_step(struct storm *w, struct event *event)
 static void answer_question(struct storm *w, int which)
 {
     struct effect q = w->questions[which];
-    struct event e = {.session = q.session, .request = q.request};
+    struct event e = {.owner = q.owner, .request = q.request};
     memmove(&w->questions[which], &w->questions[which + 1], (size_t)(--w->n_questions - which) * sizeof(q));
     switch (q.kind) {
     case EFFECT_LOOK:
@@ -363,11 +363,11 @@ void storm_live(struct storm *w)
 
 static void one_session(struct storm *w, uint32_t serial)
 {
-    w->session = session_id_make(1, serial);
+    w->session = owner_make(OWNER_SESSION, 1, serial);
     w->closed = w->gone = w->spool_failed = w->reloaded = w->owed = w->in_message = w->any_helo = false;
     w->remote = storm_chance(w, 700);
     w->leadspc = storm_chance(w, 700);
-    storm_step(w, &(struct event){.kind = EVENT_OPEN, .session = w->session});
+    storm_step(w, &(struct event){.kind = EVENT_OPEN, .owner = w->session});
     storm_talk(w);
     for (int i = 0; i < PEERS_MAX; i++)
         if (w->peers[i].id && w->peers[i].of_session)

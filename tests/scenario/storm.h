@@ -147,7 +147,7 @@ struct storm {
     int next_id; /* of headers, recipients, texts */
 
     /* the MTA */
-    session_id session;
+    owner_id session;
     bool closed, reloaded, gone, spool_failed, remote, over, leadspc, whole_over;
     struct milter_options granted;
     uint8_t command; /* the last one */

@@ -70,7 +70,7 @@ void storm_child_open(struct storm *w, const struct effect *e)
         struct storm_peer *p = &w->peers[i];
         if (p->id)
             continue;
-        *p = (struct storm_peer){.id = e->u.child.id, .filter = e->u.child.path[1] - 'a', .of_session = e->session != 0};
+        *p = (struct storm_peer){.id = e->u.child.id, .filter = e->u.child.path[1] - 'a', .of_session = e->owner != 0};
         p->opened_in = w->messages;
         p->due_ms = soon(w);
         storm_log(w, "child %c open %s", letter(p), p->of_session ? "" : "(inquiry)");

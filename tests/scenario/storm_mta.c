@@ -13,11 +13,11 @@ static void leave(struct storm *w)
         return;
     if (storm_chance(w, 300)) {
         storm_log(w, "mta   EOF");
-        storm_step(w, &(struct event){.kind = EVENT_EOF, .session = w->session});
+        storm_step(w, &(struct event){.kind = EVENT_EOF, .owner = w->session});
     } else {
         storm_log(w, "mta   QUIT");
         milter_put_command(&out, &(struct milter_command){.cmd = SMFIC_QUIT});
-        storm_step(w, &(struct event){.kind = EVENT_BYTES, .session = w->session, .u.bytes = buf_slice(&out)});
+        storm_step(w, &(struct event){.kind = EVENT_BYTES, .owner = w->session, .u.bytes = buf_slice(&out)});
         buf_fini(&out);
     }
     if (!w->closed)
@@ -58,7 +58,7 @@ static bool send_packets(struct storm *w, struct buf *out, uint8_t cmd, bool is_
     w->reply = (struct said){V_CONTINUE, ""};
     storm_log(w, "mta   %c", cmd);
     size_t cut = storm_chance(w, 20) ? storm_random(w, (unsigned)out->len) : 0;
-    struct event e = {.kind = EVENT_BYTES, .session = w->session, .u.bytes = slice_upto(buf_slice(out), cut)};
+    struct event e = {.kind = EVENT_BYTES, .owner = w->session, .u.bytes = slice_upto(buf_slice(out), cut)};
     if (cut > 0)
         storm_step(w, &e);
     e.u.bytes = slice_from(buf_slice(out), cut);

@@ -159,9 +159,9 @@ struct conn *world_conn(struct world *w, const char *name)
     return NULL;
 }
 
-struct conn *world_conn_of(struct world *w, session_id id)
+struct conn *world_conn_of(struct world *w, owner_id id)
 {
-    uint32_t slot = session_id_slot(id);
+    uint32_t slot = owner_slot(id);
     struct conn *c = slot < w->n_slots ? w->slots[slot] : NULL;
     return c && c->id == id ? c : NULL;
 }
@@ -186,20 +186,20 @@ struct conn *world_open(struct world *w, const char *name)
     uint32_t slot = free_slot(w);
     struct conn *c = arena_zalloc(&w->arena, sizeof(*c));
     c->name = name;
-    c->id = session_id_make(slot, ++w->serials[slot]);
+    c->id = owner_make(OWNER_SESSION, slot, ++w->serials[slot]);
     c->open = true;
     c->cookie = 1000 + w->n_conns;
     w->slots[slot] = c;
     w->conns = mem_grow(w->conns, &w->cap_conns, w->n_conns + 1, sizeof(struct conn *));
     w->conns[w->n_conns++] = c;
-    world_step(w, &(struct event){.kind = EVENT_OPEN, .session = c->id});
+    world_step(w, &(struct event){.kind = EVENT_OPEN, .owner = c->id});
     return c;
 }
 
 void world_closed(struct world *w, struct conn *c)
 {
     c->open = false;
-    uint32_t slot = session_id_slot(c->id);
+    uint32_t slot = owner_slot(c->id);
     if (w->slots[slot] == c)
         w->slots[slot] = NULL;
 }
@@ -251,7 +251,7 @@ static void run_effect(struct world *w, const struct effect *e)
         services_effect(w, e);
         return;
     }
-    struct conn *c = world_conn_of(w, e->session);
+    struct conn *c = world_conn_of(w, e->owner);
     if (!c) {
         world_fail(w, "an effect (kind %d) for a session that is no more", (int)e->kind);
         return;
@@ -292,7 +292,7 @@ static bool leaves_a_trace(const struct effect *e)
 }
 
 /* Nothing of a session's stays behind it. */
-static void check_left(struct world *w, session_id session)
+static void check_left(struct world *w, owner_id session)
 {
     children_check_closed(w, session);
     if (services_open_files(&w->services, session))
@@ -318,7 +318,7 @@ void world_step(struct world *w, struct event *event)
     }
     for (size_t i = 0; i < w->effects.count && !crash; i++)
         if (w->effects.items[i].kind == EFFECT_CLOSE)
-            check_left(w, w->effects.items[i].session);
+            check_left(w, w->effects.items[i].owner);
     effects_clear(&w->effects);
     if (crash) {
         world_crash(w);

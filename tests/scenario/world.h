@@ -66,7 +66,7 @@ enum { OWED_MAX = 16 };
 
 struct conn {
     const char *name;
-    session_id id;
+    owner_id id;
     bool open;     /* on both sides */
     bool hung_up;  /* the MTA has closed */
     bool closed;   /* the engine has closed */
@@ -126,7 +126,7 @@ struct delivery {
     unsigned order; /* among those that are due at once: drawn */
     enum delivery_kind kind;
     bool slow; /* not waited for when the script goes on */
-    session_id session;
+    owner_id session;
     uint32_t request;
     struct grey_request *store;
     struct grey_answer answer;
@@ -223,7 +223,7 @@ void world_settle(struct world *w);
 /* Move the script's clock on. */
 void world_pass(struct world *w, int64_t ms);
 struct conn *world_conn(struct world *w, const char *name);
-struct conn *world_conn_of(struct world *w, session_id id);
+struct conn *world_conn_of(struct world *w, owner_id id);
 struct conn *world_open(struct world *w, const char *name);
 void world_closed(struct world *w, struct conn *c);
 

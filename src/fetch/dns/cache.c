@@ -31,7 +31,7 @@ struct dns_query {
 struct waiter {
     struct list node; /* of a query, or in ready */
     struct list due_node;
-    session_id session;
+    owner_id owner;
     uint32_t request;
     struct mono due;
     struct value *value; /* in ready; NULL: failed */
@@ -160,12 +160,12 @@ void dns_cache_forget(struct dns_cache *c)
 
 /* ---- asking ---- */
 
-static struct waiter *waiter_new(session_id session, uint32_t request)
+static struct waiter *waiter_new(owner_id owner, uint32_t request)
 {
     struct waiter *w = mem_zalloc(sizeof(*w));
     list_init(&w->node);
     list_init(&w->due_node);
-    w->session = session;
+    w->owner = owner;
     w->request = request;
     return w;
 }
@@ -180,10 +180,10 @@ static void make_ready(struct dns_cache *c, struct waiter *w, struct value *v)
     c->n_ready++;
 }
 
-enum dns_asked dns_cache_ask(struct dns_cache *c, const struct dns_key *key, session_id session, uint32_t request,
+enum dns_asked dns_cache_ask(struct dns_cache *c, const struct dns_key *key, owner_id owner, uint32_t request,
                              struct mono now, struct dns_query **query)
 {
-    struct waiter *w = waiter_new(session, request);
+    struct waiter *w = waiter_new(owner, request);
     struct dns_query *q = find(c, key);
     *query = NULL;
     if (q && q->value && q->expires.ms > now.ms) {
@@ -208,13 +208,12 @@ enum dns_asked dns_cache_ask(struct dns_cache *c, const struct dns_key *key, ses
     return is_new ? DNS_ASKED_SEND : DNS_ASKED_WAITS;
 }
 
-void dns_cache_tell(struct dns_cache *c, session_id session, uint32_t request, enum dns_status status,
-                    const struct ip *address)
+void dns_cache_tell(struct dns_cache *c, owner_id owner, uint32_t request, enum dns_status status, const struct ip *address)
 {
     struct value *v = NULL;
     if (status != DNS_FAILED)
         v = value_new(status, address, address ? 1 : 0, SLICE_NONE);
-    make_ready(c, waiter_new(session, request), v);
+    make_ready(c, waiter_new(owner, request), v);
 }
 
 /* ---- answers ---- */
@@ -282,7 +281,7 @@ bool dns_cache_take(struct dns_cache *c, struct event *out)
     list_remove(&w->node);
     c->n_ready--;
     struct value *v = c->taken = w->value;
-    *out = (struct event){.kind = EVENT_DNS, .session = w->session, .request = w->request};
+    *out = (struct event){.kind = EVENT_DNS, .owner = w->owner, .request = w->request};
     out->u.dns.status = v ? v->status : DNS_FAILED;
     if (v && v->n_addresses > 0) {
         out->u.dns.addresses = v->addresses;

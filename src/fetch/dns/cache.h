@@ -25,11 +25,10 @@ enum dns_asked {
     DNS_ASKED_WAITS, /* another's query will answer it */
     DNS_ASKED_SEND,  /* *query is new: to be sent, and dns_cache_answer owed for it */
 };
-MUST_CHECK enum dns_asked dns_cache_ask(struct dns_cache *c, const struct dns_key *key, session_id session, uint32_t request,
+MUST_CHECK enum dns_asked dns_cache_ask(struct dns_cache *c, const struct dns_key *key, owner_id owner, uint32_t request,
                                         struct mono now, struct dns_query **query);
 /* Queue an answer that needs no query: DNS_ABSENT, DNS_FAILED, or DNS_FOUND with *address. */
-void dns_cache_tell(struct dns_cache *c, session_id session, uint32_t request, enum dns_status status,
-                    const struct ip *address);
+void dns_cache_tell(struct dns_cache *c, owner_id owner, uint32_t request, enum dns_status status, const struct ip *address);
 
 /* Its query's end: query is gone then, whoever waits has the answer. */
 void dns_cache_answer(struct dns_cache *c, struct dns_query *query, const struct dns_answer *answer, struct mono now);

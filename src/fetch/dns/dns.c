@@ -167,8 +167,8 @@ static void ask_key(struct dns *d, const struct dns_key *key, const struct effec
     static const struct ip loopback4 = {IP_V4, {127, 0, 0, 1}}, loopback6 = {IP_V6, {[15] = 1}};
     struct dns_query *query;
     if (dns_key_is_localhost(key) && key->type != DNS_PTR)
-        dns_cache_tell(d->cache, e->session, e->request, DNS_FOUND, key->type == DNS_A ? &loopback4 : &loopback6);
-    else if (dns_cache_ask(d->cache, key, e->session, e->request, d->now, &query) == DNS_ASKED_SEND)
+        dns_cache_tell(d->cache, e->owner, e->request, DNS_FOUND, key->type == DNS_A ? &loopback4 : &loopback6);
+    else if (dns_cache_ask(d->cache, key, e->owner, e->request, d->now, &query) == DNS_ASKED_SEND)
         send_query(d, query);
 }
 
@@ -181,7 +181,7 @@ void dns_ask(struct dns *d, const struct effect *question, struct mono now)
     if (e == ERR_NONE)
         ask_key(d, &key, question);
     else
-        dns_cache_tell(d->cache, question->session, question->request, DNS_ABSENT, NULL);
+        dns_cache_tell(d->cache, question->owner, question->request, DNS_ABSENT, NULL);
     wake(d);
 }
 

@@ -15,7 +15,7 @@ struct dns;
 struct dns_resolver; /* servers to ask, as resolv.conf names them */
 
 /*
- * Called for each answer; addresses and name are borrowed for the call. event.kind is EVENT_DNS, session and request are
+ * Called for each answer; addresses and name are borrowed for the call. event.kind is EVENT_DNS, owner and request are
  * the question's.
  */
 typedef void dns_answered(void *ctx, const struct event *answer);

@@ -10,11 +10,11 @@ static enum surplus_answer answer = SURPLUS_ACCEPT;
 static void step(enum event_kind kind, struct slice bytes)
 {
     effects_clear(&out);
-    struct event e = {.kind = kind, .session = 7};
+    struct event e = {.kind = kind, .owner = 7};
     e.u.bytes = bytes;
     surplus_step(all, &e, answer, &out);
     for (size_t i = 0; i < out.count; i++)
-        CHECK(out.items[i].session == 7);
+        CHECK(out.items[i].owner == 7);
 }
 
 static void negotiates_and_accepts(void)
@@ -103,11 +103,11 @@ static void answers_however_frames_are_cut(void)
     /* Another connection's bytes are no end of this one's frame; and what is left of a closed one is no beginning. */
     step(EVENT_BYTES, slice_of(in.ptr, 5));
     effects_clear(&out);
-    struct event other = {.kind = EVENT_BYTES, .session = 8};
+    struct event other = {.kind = EVENT_BYTES, .owner = 8};
     other.u.bytes = buf_slice(&in);
     surplus_step(all, &other, answer, &out);
     CHECK_INT(out.count, 1);
-    CHECK_INT(out.items[0].session, 8);
+    CHECK_INT(out.items[0].owner, 8);
     step(EVENT_EOF, SLICE_NONE);
     CHECK_INT(out.count, 1);
     CHECK_INT(out.items[0].kind, EFFECT_CLOSE);

@@ -46,7 +46,7 @@ static const char *taken(struct dns_cache *c)
     if (!dns_cache_take(c, &e))
         return "none";
     CHECK_INT(e.kind, EVENT_DNS);
-    CHECK_INT(e.session, 7);
+    CHECK_INT(e.owner, 7);
     snprintf(text, sizeof(text), "%u %s%s%s%s%.*s", e.request,
              e.u.dns.status == DNS_FOUND    ? "found"
              : e.u.dns.status == DNS_ABSENT ? "absent"

@@ -195,7 +195,7 @@ static void hook_answered(void *ctx, const struct event *e)
     static const char *const words[] = {"found", "absent", "failed"};
     CHECK(!r->asking);
     CHECK_INT(e->kind, EVENT_DNS);
-    CHECK_INT(e->session, 42);
+    CHECK_INT(e->owner, 42);
     CHECK_STR(text, ""); /* once */
     int n = snprintf(text, sizeof(r->answers[0]), "%s", words[e->u.dns.status]);
     if (e->u.dns.n_addresses > 2)
@@ -296,7 +296,7 @@ static void end(void)
 
 static void ask(uint32_t request, enum dns_type type, const char *what)
 {
-    struct effect e = {.kind = EFFECT_DNS, .session = 42, .request = request};
+    struct effect e = {.kind = EFFECT_DNS, .owner = 42, .request = request};
     e.u.dns.type = type;
     e.u.dns.name = slice_cstr(what);
     if (type == DNS_PTR) {

@@ -41,7 +41,7 @@ static void step(void *ctx, const struct event *e, struct effects *out)
     if (e->kind == EVENT_LIMITS)
         ask_all(w, out);
     if (e->kind == EVENT_DNS) {
-        CHECK_INT(e->session, 9);
+        CHECK_INT(e->owner, 9);
         w->found += e->u.dns.status == DNS_FOUND && e->u.dns.n_addresses == 1 && e->u.dns.addresses[0].bytes[3] == 1;
         w->absent += e->u.dns.status == DNS_ABSENT;
         w->failed += e->u.dns.status == DNS_FAILED;

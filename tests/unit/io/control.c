@@ -35,12 +35,12 @@ static void tell(struct control *c, struct effects *out, const char *fmt, ...)
 
 static child_id child_of(unsigned n)
 {
-    return session_id_make(n % 100, n / 100 + 1);
+    return owner_make(OWNER_CHILD, n % 100, n / 100 + 1);
 }
 
 static void on_child(struct control *c, const struct event *e, struct effects *out)
 {
-    unsigned n = session_id_slot(e->u.child.id) + 100 * (session_id_serial(e->u.child.id) - 1);
+    unsigned n = owner_slot(e->u.child.id) + 100 * (owner_serial(e->u.child.id) - 1);
     switch (e->u.child.news) {
     case CHILD_CONNECTED:
         tell(c, out, "%u connected", n);
@@ -63,10 +63,10 @@ static void on_spool(struct control *c, const struct event *e, struct effects *o
     unsigned number = e->request / 100, file = e->request % 100;
     if (!e->u.spool.ok) {
         tell(c, out, "%u error %d", number, e->u.spool.error);
-    } else if (e->session == 0) {
+    } else if (e->owner == 0) {
         tell(c, out, "%u ok", number);
     } else {
-        uint64_t offset = e->session - 1;
+        uint64_t offset = e->owner - 1;
         bool same = true;
         for (size_t i = 0; i < e->u.spool.bytes.len; i++)
             same = same && e->u.spool.bytes.ptr[i] == control_pattern(file, offset + i);
@@ -153,7 +153,7 @@ static bool spool_command(struct control *c, struct effects *out, const char *li
     return true;
 }
 
-static void command(struct control *c, session_id session, const char *line, struct effects *out)
+static void command(struct control *c, owner_id session, const char *line, struct effects *out)
 {
     char word[512];
     unsigned n;
@@ -176,7 +176,7 @@ static void step(void *ctx, const struct event *e, struct effects *out)
     EXPECT(c, !c->stepping);
     c->stepping = true;
     if (e->kind == EVENT_OPEN && !c->first)
-        c->first = e->session;
+        c->first = e->owner;
     if (e->kind == EVENT_CHILD)
         on_child(c, e, out);
     if (e->kind == EVENT_SPOOL)
@@ -186,7 +186,7 @@ static void step(void *ctx, const struct event *e, struct effects *out)
     if (e->kind == EVENT_DNS)
         tell(c, out, "dns %u %s", e->request, e->u.dns.status == DNS_FOUND ? "found" : "failed");
     if (e->kind == EVENT_EOF)
-        effects_add(out, EFFECT_CLOSE, e->session);
+        effects_add(out, EFFECT_CLOSE, e->owner);
     if (e->kind == EVENT_STOP)
         effects_add(out, EFFECT_STOPPED, 0);
     if (e->kind == EVENT_BYTES) {
@@ -194,7 +194,7 @@ static void step(void *ctx, const struct event *e, struct effects *out)
         for (struct slice rest = e->u.bytes; rest.len > 0;) {
             buf_clear(&line);
             buf_put_slice(&line, slice_cut(&rest, '\n'));
-            command(c, e->session, buf_cstr(&line), out);
+            command(c, e->owner, buf_cstr(&line), out);
         }
         buf_fini(&line);
     }

@@ -28,7 +28,7 @@ struct control {
     struct io *io;
     struct io_hooks hooks; /* to be changed before control_start */
     char directory[64], socket_path[100];
-    session_id first;
+    owner_id first;
     uint64_t written[CONTROL_SPOOLS + 1];
     bool stepping, failed;
     void *mine; /* of the test */

@@ -11,7 +11,7 @@ struct asker {
     struct control control;
     int mine, theirs; /* -1: none */
     uint32_t request;
-    session_id session;
+    owner_id session;
     unsigned ready, ticks;
     bool time_out; /* 99, 100: nothing comes over the socket; 99 is given up in time */
 };
@@ -25,7 +25,7 @@ static void ask(void *ctx, const struct effect *e)
     a->mine = pair[0];
     a->theirs = pair[1];
     a->request = e->request;
-    a->session = e->session;
+    a->session = e->owner;
     a->time_out = e->request >= 99;
     io_watch_fd(c->io, a->mine, false, true);
 }
@@ -33,7 +33,7 @@ static void ask(void *ctx, const struct effect *e)
 static void answer(struct control *c, enum dns_status status)
 {
     struct asker *a = c->mine;
-    struct event e = {.kind = EVENT_DNS, .session = a->session, .request = a->request};
+    struct event e = {.kind = EVENT_DNS, .owner = a->session, .request = a->request};
     e.u.dns.status = status;
     int fd = a->mine;
     io_watch_fd(c->io, fd, false, false);

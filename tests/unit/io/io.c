@@ -25,11 +25,11 @@ struct stub {
     struct io *io;
     char trace[4096]; /* one letter an event */
     bool stepping, want_ticks, quiet_stop, no_stopped;
-    session_id open[OPEN_MAX];
+    owner_id open[OPEN_MAX];
     unsigned n_open, opened, looked, flushed, ticks, wakes, signals, stores;
     uint32_t look_request;
-    session_id look_session;
-    session_id last;
+    owner_id look_session;
+    owner_id last;
     unsigned work_ran, work_done;
     unsigned warnings_logged;
     _Atomic unsigned errors_logged; /* the client looks */
@@ -43,7 +43,7 @@ static void trace(struct stub *s, char c)
         s->trace[n] = c;
 }
 
-static void forget(struct stub *s, session_id id)
+static void forget(struct stub *s, owner_id id)
 {
     for (unsigned i = 0; i < s->n_open; i++) {
         if (s->open[i] == id) {
@@ -53,7 +53,7 @@ static void forget(struct stub *s, session_id id)
     }
 }
 
-static void send_blob(struct effects *out, session_id id, size_t bytes)
+static void send_blob(struct effects *out, owner_id id, size_t bytes)
 {
     char *blob = mem_alloc(bytes);
     for (size_t i = 0; i < bytes; i++)
@@ -66,38 +66,38 @@ static void on_bytes(struct stub *s, const struct event *e, struct effects *out)
 {
     switch (e->u.bytes.ptr[0]) {
     case 'e': /* echo, in two parts */
-        effects_send(out, e->session, slice_upto(e->u.bytes, 1));
-        effects_send(out, e->session, slice_from(e->u.bytes, 1));
+        effects_send(out, e->owner, slice_upto(e->u.bytes, 1));
+        effects_send(out, e->owner, slice_from(e->u.bytes, 1));
         break;
     case 'b': /* more than a socket's buffer holds, then close */
-        send_blob(out, e->session, 900000);
-        effects_add(out, EFFECT_CLOSE, e->session);
-        forget(s, e->session);
+        send_blob(out, e->owner, 900000);
+        effects_add(out, EFFECT_CLOSE, e->owner);
+        forget(s, e->owner);
         break;
     case 'h': /* more than may wait */
-        send_blob(out, e->session, 3000000);
+        send_blob(out, e->owner, 3000000);
         break;
     case 'l': { /* two looks; their answers are echoed */
         for (uint32_t i = 1; i <= 2; i++) {
-            struct effect *look = effects_add(out, EFFECT_LOOK, e->session);
+            struct effect *look = effects_add(out, EFFECT_LOOK, e->owner);
             look->request = i;
         }
         break;
     }
     case 'q': /* QUIT: the last word and close; a later effect must find nobody */
-        effects_send(out, e->session, SLICE_LIT("bye"));
-        effects_add(out, EFFECT_CLOSE, e->session);
-        effects_send(out, e->session, SLICE_LIT("not this"));
-        forget(s, e->session);
+        effects_send(out, e->owner, SLICE_LIT("bye"));
+        effects_add(out, EFFECT_CLOSE, e->owner);
+        effects_send(out, e->owner, SLICE_LIT("not this"));
+        forget(s, e->owner);
         break;
     case 's':
-        effects_add(out, EFFECT_STORE, e->session)->request = 9;
-        effects_log(out, e->session, LOG_LEVEL_INFO, "stored");
-        effects_send(out, e->session, SLICE_LIT("k"));
+        effects_add(out, EFFECT_STORE, e->owner)->request = 9;
+        effects_log(out, e->owner, LOG_LEVEL_INFO, "stored");
+        effects_send(out, e->owner, SLICE_LIT("k"));
         break;
     case 't':
         s->want_ticks = true;
-        effects_send(out, e->session, SLICE_LIT("k"));
+        effects_send(out, e->owner, SLICE_LIT("k"));
         break;
     default:
         break;
@@ -110,13 +110,13 @@ static void step(void *ctx, const struct event *e, struct effects *out)
     CHECK(!s->stepping);
     s->stepping = true;
     CHECK(e->now.mono.ms > 0 && e->now.wall.sec > 1600000000);
-    s->last = e->session;
+    s->last = e->owner;
     switch (e->kind) {
     case EVENT_OPEN:
         trace(s, 'O');
         s->opened++;
         if (s->n_open < OPEN_MAX)
-            s->open[s->n_open++] = e->session;
+            s->open[s->n_open++] = e->owner;
         break;
     case EVENT_BYTES:
         trace(s, 'B');
@@ -124,12 +124,12 @@ static void step(void *ctx, const struct event *e, struct effects *out)
         break;
     case EVENT_EOF:
         trace(s, 'E');
-        effects_add(out, EFFECT_CLOSE, e->session);
-        forget(s, e->session);
+        effects_add(out, EFFECT_CLOSE, e->owner);
+        forget(s, e->owner);
         break;
     case EVENT_LOOK:
         trace(s, 'L');
-        effects_send(out, e->session, e->request == 1 ? SLICE_LIT("1") : SLICE_LIT("2"));
+        effects_send(out, e->owner, e->request == 1 ? SLICE_LIT("1") : SLICE_LIT("2"));
         break;
     case EVENT_TICK:
         if (++s->ticks == 2)
@@ -155,9 +155,9 @@ static void surplus(void *ctx, const struct event *e, struct effects *out)
     struct stub *s = ctx;
     trace(s, e->kind == EVENT_OPEN ? 'o' : e->kind == EVENT_BYTES ? 'b' : 'x');
     if (e->kind == EVENT_BYTES)
-        effects_send(out, e->session, SLICE_LIT("full"));
+        effects_send(out, e->owner, SLICE_LIT("full"));
     if (e->kind == EVENT_EOF)
-        effects_add(out, EFFECT_CLOSE, e->session);
+        effects_add(out, EFFECT_CLOSE, e->owner);
 }
 
 static bool wants_ticks(void *ctx)
@@ -177,7 +177,7 @@ static void look(void *ctx, const struct effect *e)
 {
     struct stub *s = ctx;
     s->looked++;
-    s->look_session = e->session;
+    s->look_session = e->owner;
 }
 
 static void look_flush(void *ctx)
@@ -185,7 +185,7 @@ static void look_flush(void *ctx)
     struct stub *s = ctx;
     s->flushed++;
     for (uint32_t i = 1; i <= 2; i++)
-        io_feed(s->io, &(struct event){.kind = EVENT_LOOK, .session = s->look_session, .request = i});
+        io_feed(s->io, &(struct event){.kind = EVENT_LOOK, .owner = s->look_session, .request = i});
 }
 
 static void log_line(void *ctx, enum log_level level, struct slice line)
@@ -424,7 +424,7 @@ static void survives_an_mta_that_is_gone(void)
 
 static void names_client(struct client *c)
 {
-    session_id seen[3];
+    owner_id seen[3];
     for (int i = 0; i < 3; i++) {
         int fd = dial();
         EXPECT(c, say(fd, "e") && hear(fd, "e"));

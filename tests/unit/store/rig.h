@@ -135,14 +135,14 @@ static inline bool rig_logged(struct rig *r, const char *text)
     return found;
 }
 
-static inline void rig_answer(void *ctx, session_id session, uint32_t number, const struct grey_answer *answer)
+static inline void rig_answer(void *ctx, owner_id session, uint32_t number, const struct grey_answer *answer)
 {
     struct rig *r = ctx;
     r->got = *answer;
     r->got_number = number;
     r->answers++;
     r->failed += answer->failed;
-    CHECK_INT(session, (session_id)number << 32 | 7);
+    CHECK_INT(session, (owner_id)number << 32 | 7);
     if (r->each_answer)
         r->each_answer(r, number, answer);
 }
@@ -180,7 +180,7 @@ static inline struct grey_request rig_request(struct rig *r, enum grey_request_k
 static inline void rig_submit(struct rig *r, const struct grey_request *req)
 {
     r->number++;
-    store_submit(r->store, (session_id)r->number << 32 | 7, r->number, req);
+    store_submit(r->store, (owner_id)r->number << 32 | 7, r->number, req);
 }
 
 static inline const struct grey_answer *rig_ask_at(struct rig *r, enum grey_request_kind kind, const char *addr, unsigned i)

@@ -16,7 +16,7 @@ static struct watch *watch;
 
 struct answer {
     unsigned calls;
-    session_id session;
+    owner_id session;
     uint32_t request;
     enum look_result result;
     uint64_t cookie;
@@ -29,7 +29,7 @@ struct connection {
 
 enum address { V4, V6, MAPPED };
 
-static void found_one(void *ctx, session_id session, uint32_t request, enum look_result result, uint64_t cookie)
+static void found_one(void *ctx, owner_id session, uint32_t request, enum look_result result, uint64_t cookie)
 {
     struct answer *a = ctx;
     *a = (struct answer){a->calls + 1, session, request, result, cookie};
@@ -37,7 +37,7 @@ static void found_one(void *ctx, session_id session, uint32_t request, enum look
 
 static struct answer look(const struct endpoints *ends, uint64_t cookie, bool alone)
 {
-    struct effect e = {.kind = EFFECT_LOOK, .session = session_id_make(7, 3), .request = 42};
+    struct effect e = {.kind = EFFECT_LOOK, .owner = owner_make(OWNER_SESSION, 7, 3), .request = 42};
     e.u.look.ends = *ends;
     e.u.look.cookie = cookie;
     e.u.look.alone = alone;
@@ -45,7 +45,7 @@ static struct answer look(const struct endpoints *ends, uint64_t cookie, bool al
     watch_add(watch, &e);
     watch_flush(watch, found_one, &a);
     CHECK_INT(a.calls, 1);
-    CHECK(a.session == session_id_make(7, 3));
+    CHECK(a.session == owner_make(OWNER_SESSION, 7, 3));
     CHECK_INT(a.request, 42);
     return a;
 }
@@ -255,10 +255,10 @@ struct many {
     enum look_result results[MANY];
 };
 
-static void found_many(void *ctx, session_id session, uint32_t request, enum look_result result, uint64_t cookie)
+static void found_many(void *ctx, owner_id session, uint32_t request, enum look_result result, uint64_t cookie)
 {
     struct many *m = ctx;
-    uint32_t i = session_id_slot(session);
+    uint32_t i = owner_slot(session);
     if (!CHECK(i < MANY) || !CHECK_INT(request, i + 1))
         return;
     m->calls[i]++;
@@ -273,7 +273,7 @@ static void answers_a_thousand_looks_of_one_flush(void)
     CHECK(open_connection(&c, V4));
     for (int round = 0; round < 3; round++) {
         for (uint32_t i = 0; i < MANY; i++) {
-            struct effect e = {.kind = EFFECT_LOOK, .session = session_id_make(i, 1), .request = i + 1};
+            struct effect e = {.kind = EFFECT_LOOK, .owner = owner_make(OWNER_SESSION, i, 1), .request = i + 1};
             e.u.look.ends = c.ends;
             if (i % 3 == 0) /* an address of nobody's: 192.0.2.1 */
                 memcpy(e.u.look.ends.local.bytes, "\xc0\x00\x02\x01", 4);
