@@ -518,6 +518,7 @@ static void run_effects(struct world *w)
             break;
         case EFFECT_STORE:
         case EFFECT_LOG:
+        case EFFECT_JOURNAL:
         case EFFECT_STOPPED:
         case EFFECT_MAX_:
             break;

@@ -10,6 +10,7 @@
  */
 #include "base/mem.h"
 #include "engine/engine.h"
+#include "port/journal.h"
 #include "grey/memory.h"
 #include "milter/command.h"
 #include "milter/reply.h"
@@ -241,6 +242,13 @@ static void carry_out(struct world *w, const struct effect *e)
         expect(slice_find(e->u.bytes, '\n') == e->u.bytes.len && slice_find(e->u.bytes, '\0') == e->u.bytes.len,
                "a log line that is more than one");
         break;
+    case EFFECT_JOURNAL: {
+        struct buf row = {0};
+        journal_put_row(&row, e->u.journal);
+        expect(slice_find(buf_slice(&row), '\n') + 1 == row.len, "a row of the journal that is more than one");
+        buf_fini(&row);
+        break;
+    }
     case EFFECT_STOPPED:
         expect(w->stopping && !w->stopped, "stopped without being told, or twice");
         w->stopped = true;

@@ -56,10 +56,12 @@ struct conf_settings {
     int64_t client_left; /* enum conf_client_left: a filter is awaited and the client has gone */
     bool log_passes;     /* log_passes yes|no: a line for whom the greylist filter is not asked about (default yes) */
     bool statistics;     /* statistics yes|no: a line a session and a child (default yes) */
-    const char *spool;   /* directory for what memory should not hold; NULL (default): the store's */
+    int64_t journal_sec; /* 0: no journal */
+    int64_t journal_max_bytes;
+    const char *spool; /* directory for what memory should not hold; NULL (default): the store's */
 };
 
-enum { CONF_SETTINGS_MAX = 40 };
+enum { CONF_SETTINGS_MAX = 64 };
 
 /* ---- lists and ACL lines ---- */
 

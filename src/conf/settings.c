@@ -142,6 +142,13 @@ static const struct setting rows[] = {
              "filters are told to stop; ignore, the filters go on."},
     {.name = "statistics", .type = SETTING_FLAG, .offset = AT(statistics), .value = true,
      .text = "Log a line for each session and each filter that was asked in it: result, stage and seconds."},
+    {.name = "journal", .type = SETTING_TIME, .offset = AT(journal_sec), .value = 7 * DAY_SEC, .min = 0, .max = SEC_MAX,
+     .argument = "time",
+     .text = "How long it is kept what was decided about each client and recipient, for `tarsier history`: in journal/ in the "
+             "store's directory, readable by root and the daemon's user only. It says who wrote to whom. 0: it is not kept."},
+    {.name = "journal max", .type = SETTING_NUMBER, .offset = AT(journal_max_bytes), .value = 64 * 1024 * 1024, .min = 1024 * 1024,
+     .max = INT64_C(1) << 40, .argument = "bytes",
+     .text = "How much of it is kept; the oldest goes first. A decision takes about 200 bytes."},
     {.name = "spool", .type = SETTING_STRING, .offset = AT(spool), .needs_restart = true, .argument = "\"directory\"",
      .text = "Where the part of a message is kept that is too large for memory, while filters wait for it. none: in the store's "
              "directory."},

@@ -21,6 +21,7 @@ enum {
     SURPLUS_TELL_MS = 60000,     /* too many sessions: said once a minute */
     WANTED_FILES = 65536,        /* what root raises the limit of open files to, where it is lower */
     STOP_LIMIT_MS = 600,         /* for replies to get out; with store and log the end comes within a second */
+    JOURNAL_LIMIT_MS = 300,      /* for a stuck disk */
     LOG_LIMIT_MS = 200,          /* for a stalled reader of the log */
     DUMP_MAX_BYTES = 1024 << 20, /* a dump of ten million records */
 };
@@ -117,6 +118,12 @@ static void hook_log(void *ctx, enum log_level level, struct slice line)
     log_write(d->log, level, line);
 }
 
+static void hook_journal(void *ctx, const struct effect *e)
+{
+    struct daemon *d = ctx;
+    journal_add(d->journal, e->u.journal);
+}
+
 static void store_answered(void *ctx, owner_id session, uint32_t number, const struct grey_answer *answer)
 {
     struct daemon *d = ctx;
@@ -181,7 +188,7 @@ static void store_wakes(void *ctx)
     io_wake(d->io);
 }
 
-static void store_logs(void *ctx, enum log_level level, const char *line)
+static void thread_logs(void *ctx, enum log_level level, const char *line)
 {
     struct daemon *d = ctx;
     log_write(d->log, level, slice_cstr(line));
@@ -225,6 +232,7 @@ static enum err start_loop(struct daemon *d, struct buf *why)
                              .look = hook_look,
                              .look_flush = hook_look_flush,
                              .log = hook_log,
+                             .journal = hook_journal,
                              .woken = hook_woken,
                              .signalled = hook_signalled};
     resolve_hooks(&hooks);
@@ -319,12 +327,29 @@ static enum err start_store(struct daemon *d, struct buf *why)
                                   .commit_pause_ms = set->store_commit_pause_ms,
                                   .always = true,
                                   .wake = store_wakes,
-                                  .log = store_logs,
+                                  .log = thread_logs,
                                   .ctx = d};
     store_guard();
     enum err e = store_open(&config, &d->store);
     if (e != ERR_NONE)
         buf_printf(why, "the store's threads: %s", strerror(errno));
+    return e;
+}
+
+/* Beside the store's files; for what somebody else writes there a failure to write is told, and nothing more. */
+static enum err start_journal(struct daemon *d, struct buf *why)
+{
+    struct buf directory = {0};
+    buf_printf(&directory, "%s/journal", d->plan->set->store);
+    struct journal_config config = {.directory = buf_cstr(&directory),
+                                    .keep_sec = d->plan->set->journal_sec,
+                                    .max_bytes = (uint64_t)d->plan->set->journal_max_bytes,
+                                    .log = thread_logs,
+                                    .ctx = d};
+    enum err e = journal_open(&d->journal, &config);
+    if (e != ERR_NONE)
+        buf_printf(why, "the journal's thread: %s", strerror(errno));
+    buf_fini(&directory);
     return e;
 }
 
@@ -379,7 +404,7 @@ static enum err start_engine(struct daemon *d, struct buf *why)
 /* In this order: what needs root's rights, then giving them up, then the store (DESIGN 6, "Privileges"). */
 static enum err (*const start_steps[])(struct daemon *d, struct buf *why) = {
     start_identity, start_loop,  start_listeners, start_pidfile, start_watch,  start_dump,
-    start_rights,   start_store, start_import,    resolve_open,  start_engine,
+    start_rights,   start_store, start_import,    start_journal, resolve_open, start_engine,
 };
 
 static void tell_start(struct daemon *d)
@@ -462,6 +487,8 @@ static void finish(struct daemon *d)
     pidfile_close(&d->pidfile);
     dump_close(d);
     identity_fini(&d->identity);
+    if (!journal_close(d->journal, JOURNAL_LIMIT_MS))
+        log_printf(d->log, LOG_LEVEL_ERROR, "journal: its disk is stuck; the last seconds are not written");
     log_close(d->log, LOG_LIMIT_MS);
 }
 

@@ -11,6 +11,7 @@
 #include "daemon/trim.h"
 #include "fetch/dns/dns.h"
 #include "io/io.h"
+#include "journal/journal.h"
 #include "log/log.h"
 #include "store/store.h"
 #include "watch/watch.h"
@@ -22,6 +23,7 @@ struct daemon {
     struct io *io;
     struct engine *engine;
     struct store *store;
+    struct journal *journal;
     struct watch *watch; /* NULL: there is none to be had */
     struct dns *dns;
     struct plan *plan;     /* in force; a reference of our own beside the engine's */

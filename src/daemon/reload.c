@@ -74,6 +74,7 @@ static void put_in_force(struct daemon *d, struct loaded *l)
     plan_unref(d->plan);
     d->plan = plan_ref(plan);
     share_descriptors(d);
+    journal_keep(d->journal, plan->set->journal_sec, (uint64_t)plan->set->journal_max_bytes);
     io_feed(d->io, &(struct event){.kind = EVENT_PLAN, .u.plan = plan});
     if (l->mta_sessions != d->mta_sessions)
         log_printf(d->log, LOG_LEVEL_NOTICE, "the MTA's limit is now %u sessions (0: not known), it was %u", l->mta_sessions,

@@ -27,6 +27,7 @@ struct io_hooks {
     void (*look)(void *ctx, const struct effect *e); /* collects */
     void (*look_flush)(void *ctx);                   /* after a step that looked */
     void (*log)(void *ctx, enum log_level level, struct slice line);
+    void (*journal)(void *ctx, const struct effect *e);
     /* DNS: a question; a descriptor of io_watch_fd; and time: its answer is how many ms to the next call, -1 none is needed. */
     void (*dns)(void *ctx, const struct effect *e);
     void (*fd_ready)(void *ctx, int fd, bool readable, bool writable);

@@ -69,6 +69,9 @@ static void effect_run(struct io *io, const struct effect *e)
     case EFFECT_LOG:
         io->hooks.log(io->hooks.ctx, e->level, e->u.bytes);
         break;
+    case EFFECT_JOURNAL:
+        io->hooks.journal(io->hooks.ctx, e);
+        break;
     case EFFECT_STOPPED:
         io->stopped = true;
         break;
@@ -118,6 +121,7 @@ static void effects_run(struct io *io)
         case EFFECT_CLOSE:
         case EFFECT_STORE:
         case EFFECT_LOG:
+        case EFFECT_JOURNAL:
         case EFFECT_STOPPED:
         case EFFECT_DRAIN:
         case EFFECT_DNS:

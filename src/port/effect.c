@@ -1,6 +1,7 @@
 /* effect.c - the queue of effects. */
 #include "port/effect.h"
 #include "base/mem.h"
+#include "port/journal.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -61,4 +62,15 @@ void effects_log(struct effects *q, owner_id owner, enum log_level level, const 
     struct effect *e = effects_add(q, EFFECT_LOG, owner);
     e->u.bytes = slice_of(text, (size_t)n);
     e->level = level;
+}
+
+void effects_journal(struct effects *q, owner_id owner, const struct journal_entry *entry)
+{
+    struct journal_entry *e = arena_alloc(&q->arena, sizeof(*e));
+    *e = *entry;
+    struct slice *const texts[] = {&e->connection, &e->queue_id,  &e->address, &e->name, &e->helo,
+                                   &e->sender,     &e->recipient, &e->line,    &e->why};
+    for (size_t i = 0; i < COUNT_OF(texts); i++)
+        *texts[i] = arena_slice(&q->arena, *texts[i]);
+    effects_add(q, EFFECT_JOURNAL, owner)->u.journal = e;
 }

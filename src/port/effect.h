@@ -7,7 +7,8 @@
 #include "base/arena.h"
 #include "port/event.h"
 
-struct grey_request; /* grey/request.h */
+struct grey_request;  /* grey/request.h */
+struct journal_entry; /* port/journal.h */
 
 enum effect_kind {
     /* These bytes to the MTA: one write. More than SEND_QUEUE_MAX_BYTES unsent break the connection: DRAIN in between. */
@@ -16,6 +17,7 @@ enum effect_kind {
     EFFECT_STORE,   /* ask or change the store; EVENT_STORE answers, unless request is 0 */
     EFFECT_LOOK,    /* look at a client's TCP connection; EVENT_LOOK answers */
     EFFECT_LOG,     /* one line, without newline */
+    EFFECT_JOURNAL, /* what was decided, for the journal and the statistics */
     EFFECT_STOPPED, /* after EVENT_STOP: no session is left */
     /* child milters; EVENT_CHILD tells what becomes of them */
     EFFECT_CHILD_OPEN,   /* connect; while its socket's queue is full, until it is closed; LOST, EMFILE: too many are open */
@@ -49,8 +51,9 @@ struct effect {
     owner_id owner;   /* who gets the answer, and whose connection it is about; LOG: whom the line is about */
     uint32_t request; /* STORE, LOOK, DNS, SPOOL, DRAIN: comes back in the event; 0: nobody waits */
     union {
-        struct slice bytes;               /* SEND, LOG: in the queue's arena */
-        const struct grey_request *store; /* in the queue's arena, with all its text */
+        struct slice bytes;                  /* SEND, LOG: in the queue's arena */
+        const struct grey_request *store;    /* in the queue's arena, with all its text */
+        const struct journal_entry *journal; /* the same */
         struct {
             struct endpoints ends;
             uint64_t cookie; /* 0: none known yet */
@@ -95,6 +98,8 @@ void effects_clear(struct effects *q);
 struct effect *effects_add(struct effects *q, enum effect_kind kind, owner_id owner);
 /* bytes are copied. */
 void effects_send(struct effects *q, owner_id owner, struct slice bytes);
+/* The entry and its text are copied. */
+void effects_journal(struct effects *q, owner_id owner, const struct journal_entry *entry);
 /* To a child; bytes are copied. */
 void effects_child_send(struct effects *q, child_id child, struct slice bytes);
 void effects_log(struct effects *q, owner_id owner, enum log_level level, const char *fmt, ...) PRINTF_LIKE(4, 5);

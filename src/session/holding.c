@@ -184,16 +184,16 @@ void holding_end(struct session *s, enum hold_end end)
     switch (end) {
     case HOLD_END_SERVED:
         note_served(s, waited_ms);
-        text_log_hold_end(s, s->flags & FLAG_SIBLING ? "released with another connection" : "served", waited_ms);
+        text_log_hold_end(s, s->flags & FLAG_SIBLING ? JOURNAL_SIBLING : JOURNAL_STAYED, waited_ms);
         break;
     case HOLD_END_LEFT:
         sh->stats.left++;
         recipient_ask_store(s, GREY_LEFT, GREY_PASS_SERVED, (s->waited_ms + waited_ms) / 1000, false);
-        text_log_hold_end(s, "left", waited_ms);
+        text_log_hold_end(s, JOURNAL_LEFT, waited_ms);
         break;
     case HOLD_END_CUT:
         sh->stats.cut++;
-        text_log_hold_end(s, "cut", waited_ms);
+        text_log_hold_end(s, JOURNAL_CUT, waited_ms);
         break;
     }
 }

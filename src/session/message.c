@@ -117,8 +117,7 @@ static void note_confirmed(struct session *s)
 {
     s->flags &= ~(uint32_t)FLAG_UNCONFIRMED;
     s->served_autowhite_sec = 0;
-    if (s->plan->set->verbose)
-        text_log_confirmed(s);
+    text_log_confirmed(s);
 }
 
 void message_confirmed(struct session *s, const struct grey_answer *answer)

@@ -42,7 +42,7 @@ void session_free(struct session *s)
     free(s->cursor);
     struct scope *const scopes[] = {&s->conn, &s->helo_scope, &s->mail, &s->rcpt};
     for (size_t i = 0; i < COUNT_OF(scopes); i++)
-        scope_clear(scopes[i], s->sh);
+        session_clear_scope(s, scopes[i]);
     shared_keep_less(s->sh, s->headers_bytes, 0);
     shared_keep_less(s->sh, s->in.len, 0);
     buf_fini(&s->in);
@@ -107,12 +107,12 @@ void session_continue(struct session *s)
     }
     if (s->wait != WAIT_NOTHING)
         session_set_wait(s, WAIT_NOTHING);
-    if (s->owed == SMFIC_RCPT && !chain_rcpt(s)) {
+    if (s->owed == SMFIC_RCPT && !transcript_record_rcpt(s)) {
         children_refuse_rcpt(s);
         return;
     }
     if (s->owed == SMFIC_DATA)
-        transcript_record_data(s->transcript);
+        transcript_record_data(s);
     children_decide(s);
     children_settle(s);
 }
@@ -157,13 +157,15 @@ void session_refuse(struct session *s)
     session_close(s, NULL);
 }
 
-bool session_was_kept(struct session *s, enum err e)
+bool session_may_keep(struct session *s, struct scope *scope, size_t bytes, size_t max_bytes)
 {
-    if (e == ERR_NONE)
-        return true;
-    if (e == ERR_LIMIT) {
+    uint64_t kept = (uint64_t)scope->kept_bytes + bytes;
+    if (kept > max_bytes) {
         s->sh->stats.protocol_errors++;
         text_log_protocol(s, "the MTA sends names, macros and recipients without end");
+    } else if (shared_keep_more(s->sh, scope->kept_bytes, kept)) {
+        scope->kept_bytes = (uint32_t)kept;
+        return true;
     }
     if (s->owed)
         session_refuse(s);
@@ -172,32 +174,32 @@ bool session_was_kept(struct session *s, enum err e)
     return false;
 }
 
-bool session_may_keep(struct session *s, struct scope *scope, size_t bytes)
-{
-    return session_was_kept(s, scope_reserve(scope, s->sh, bytes, SCOPE_KEEP_MAX_BYTES));
-}
-
 struct slice session_keep(struct session *s, struct scope *scope, struct slice text)
 {
-    struct slice kept;
-    if (session_is_refused(s) || !session_was_kept(s, scope_keep(scope, s->sh, text, SCOPE_KEEP_MAX_BYTES, &kept)))
+    if (!text.ptr || session_is_refused(s) || !session_may_keep(s, scope, text.len + 1, SESSION_KEEP_MAX_BYTES))
         return SLICE_NONE;
-    return kept;
+    return arena_slice(&scope->arena, text);
+}
+
+void session_clear_scope(struct session *s, struct scope *scope)
+{
+    arena_clear(&scope->arena);
+    shared_keep_less(s->sh, scope->kept_bytes, 0);
+    scope->kept_bytes = 0;
 }
 
 void session_clear_helo(struct session *s)
 {
-    scope_clear(&s->helo_scope, s->sh);
+    session_clear_scope(s, &s->helo_scope);
     s->helo = s->verify = s->cert_subject = SLICE_NONE;
     s->helo_macros = NULL;
-    if (s->transcript)
-        transcript_clear_helo(s->transcript);
+    children_clear_helo(s);
     s->flags &= ~(uint32_t)FLAG_HELO_MACROS;
 }
 
 void session_clear_recipient(struct session *s)
 {
-    scope_clear(&s->rcpt, s->sh);
+    session_clear_scope(s, &s->rcpt);
     s->recipient = SLICE_NONE;
     s->rcpt_macros = NULL;
     s->decision = (struct decision){0};
@@ -210,7 +212,7 @@ void session_clear_message(struct session *s)
 {
     session_clear_recipient(s);
     children_clear_message(s);
-    scope_clear(&s->mail, s->sh);
+    session_clear_scope(s, &s->mail);
     s->sender = s->queue_id = s->auth_type = s->auth_authen = SLICE_NONE;
     s->mail_macros = NULL;
     s->accepted = 0;

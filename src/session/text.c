@@ -6,6 +6,7 @@
  */
 #include "session/internal.h"
 #include "policy/xgreylist.h"
+#include "port/journal.h"
 
 #include <stdio.h>
 
@@ -159,6 +160,43 @@ void text_x_greylist(const struct session *s, struct buf *out)
     xgreylist_put_header(out, &x);
 }
 
+/* ---- the journal ---- */
+
+static enum journal_suspicion suspicion_of(const struct session *s)
+{
+    return s->suspicion == SUSPICION_NONE       ? JOURNAL_NOT_SUSPECTED
+           : s->suspicion >= SUSPICION_POINTS   ? JOURNAL_GENERIC_RDNS
+           : s->suspicion == SUSPICION_NAMELESS ? JOURNAL_UNKNOWN_CLIENT
+                                                : JOURNAL_S25R;
+}
+
+/* sec: -1 where there is none. Also for lines with nolog: they keep something out of the log, not out of the numbers. */
+static void note(struct session *s, enum journal_what what, int64_t sec, struct slice why)
+{
+    struct room room;
+    struct buf connection = {0};
+    char address[IP_TEXT_MAX];
+    text_put_connection(s, &connection);
+    const struct journal_entry entry = {
+        .at = s->sh->now.wall,
+        .what = what,
+        .suspicion = suspicion_of(s),
+        .evaluation = session_only_evaluates(s),
+        .sec = sec,
+        .connection = buf_slice(&connection),
+        .queue_id = s->queue_id,
+        .address = s->flags & FLAG_LOCAL ? SLICE_LIT("local") : slice_cstr(ip_format(&s->ends.remote, address)),
+        .name = s->host,
+        .helo = s->helo,
+        .sender = s->sender,
+        .recipient = s->recipient,
+        .line = acl_name(s, room.acl),
+        .why = why,
+    };
+    effects_journal(s->sh->out, s->id, &entry);
+    buf_fini(&connection);
+}
+
 /* ---- log lines ---- */
 
 /* No queue id has a hyphen behind its first letter: Postfix's are hexadecimal, or letters and digits (enable_long_queue_ids). */
@@ -234,6 +272,7 @@ void text_log_queue_id(struct session *s)
 {
     struct buf line = {0};
     bool in_statistics = s->children && s->plan->set->statistics;
+    note(s, JOURNAL_QUEUE_ID, -1, SLICE_NONE);
     if (!(s->flags & FLAG_NAMED) && !in_statistics)
         return;
     text_put_connection(s, &line);
@@ -281,9 +320,13 @@ static void put_why(struct buf *line, const struct policy_why *why)
 
 void text_log_passed(struct session *s, const struct policy_why *why)
 {
-    struct buf line = {0};
-    if (!s->plan->set->log_passes)
+    struct buf line = {0}, reason = {0};
+    put_why(&reason, why);
+    note(s, JOURNAL_PASSED, -1, buf_slice(&reason));
+    if (!s->plan->set->log_passes) {
+        buf_fini(&reason);
         return;
+    }
     put_client(s, &line);
     if (s->recipient.ptr) {
         put_envelope(s, &line);
@@ -292,21 +335,27 @@ void text_log_passed(struct session *s, const struct policy_why *why)
         buf_put_visible(&line, s->sender);
     }
     buf_put_cstr(&line, " passes: ");
-    put_why(&line, why);
+    buf_put_slice(&line, buf_slice(&reason));
+    buf_fini(&reason);
     write_line(s, LOG_LEVEL_INFO, &line);
 }
 
 void text_log_accepted(struct session *s, unsigned reasons)
 {
     const struct decision *d = &s->decision;
-    if (d->nolog)
-        return;
-    struct buf line = {0};
+    struct buf line = {0}, text = {0};
     char room[16];
     struct slice acl = acl_name(s, room);
+    xgreylist_put_reasons(&text, reasons, d->tarpit_sec, acl, false);
+    note(s, JOURNAL_ACCEPTED, -1, buf_slice(&text));
+    if (d->nolog) {
+        buf_fini(&text);
+        return;
+    }
     put_key(s, &line);
     buf_put_cstr(&line, ": skipping greylist because ");
-    xgreylist_put_reasons(&line, reasons, d->tarpit_sec, acl, false);
+    buf_put_slice(&line, buf_slice(&text));
+    buf_fini(&text);
     buf_put_cstr(&line, ", (from=");
     buf_put_visible(&line, s->sender);
     buf_put_cstr(&line, ", rcpt=");
@@ -363,6 +412,7 @@ static void log_autowhite(struct session *s)
 
 void text_log_let_in(struct session *s, int64_t elapsed_sec)
 {
+    note(s, JOURNAL_LET_IN, elapsed_sec, SLICE_NONE);
     if (s->decision.nolog)
         return;
     if (s->decision.autowhite_sec > 0)
@@ -373,28 +423,39 @@ void text_log_let_in(struct session *s, int64_t elapsed_sec)
 
 void text_log_deferred(struct session *s, int64_t remaining_sec)
 {
+    note(s, JOURNAL_DEFERRED, remaining_sec, SLICE_NONE);
     if (!s->decision.nolog)
         log_recipient(s, LOG_LEVEL_INFO, "delayed for ", remaining_sec);
 }
 
 void text_log_rejected(struct session *s)
 {
+    note(s, JOURNAL_REJECTED, -1, SLICE_NONE);
     if (!s->decision.nolog)
         log_recipient(s, LOG_LEVEL_INFO, "blacklisted", -1);
 }
 
 void text_log_held(struct session *s)
 {
+    int64_t sec = (s->decision.hold_ms + 999) / 1000;
+    note(s, JOURNAL_HELD, sec, SLICE_NONE);
     if (!s->decision.nolog)
-        log_recipient(s, LOG_LEVEL_INFO, "held for ", (s->decision.hold_ms + 999) / 1000);
+        log_recipient(s, LOG_LEVEL_INFO, "held for ", sec);
 }
 
-void text_log_hold_end(struct session *s, const char *how, int64_t waited_ms)
+void text_log_hold_end(struct session *s, enum journal_what how, int64_t waited_ms)
 {
+    static const char *const words[JOURNAL_MAX_] = {
+        [JOURNAL_STAYED] = "served",
+        [JOURNAL_SIBLING] = "released with another connection",
+        [JOURNAL_LEFT] = "left",
+        [JOURNAL_CUT] = "cut",
+    };
     struct buf what = {0};
+    note(s, how, waited_ms / 1000, SLICE_NONE);
     if (s->decision.nolog)
         return;
-    buf_printf(&what, "hold %s after ", how);
+    buf_printf(&what, "hold %s after ", words[how]);
     log_recipient(s, LOG_LEVEL_INFO, buf_cstr(&what), waited_ms / 1000);
     buf_fini(&what);
 }
@@ -408,6 +469,7 @@ void text_log_not_held(struct session *s, enum policy_no_hold why)
         [HOLD_BOUND_CLIENT] = "not held: as many of this client are held as `holds per-client` allows",
         [HOLD_STRESS] = "not held: the mail server is under stress",
     };
+    note(s, JOURNAL_NOT_HELD, -1, slice_cstr(texts[why]));
     log_recipient(s, LOG_LEVEL_INFO, texts[why], -1);
 }
 
@@ -418,12 +480,15 @@ void text_log_left_before(struct session *s, int64_t left_sec)
 
 void text_log_confirmed(struct session *s)
 {
-    text_log(s, LOG_LEVEL_INFO, "DATA has come after the hold: the client is remembered");
+    note(s, JOURNAL_REMEMBERED, -1, SLICE_NONE);
+    if (s->plan->set->verbose)
+        text_log(s, LOG_LEVEL_INFO, "DATA has come after the hold: the client is remembered");
 }
 
 void text_log_unconfirmed(struct session *s)
 {
     struct buf line = {0};
+    note(s, JOURNAL_NOT_REMEMBERED, -1, SLICE_NONE);
     put_client(s, &line);
     buf_put_cstr(&line, " has waited, and no DATA has come: it is not remembered");
     write_line(s, LOG_LEVEL_INFO, &line);
@@ -432,6 +497,7 @@ void text_log_unconfirmed(struct session *s)
 void text_log_gone(struct session *s, const char *how)
 {
     struct buf line = {0};
+    note(s, JOURNAL_GONE, -1, slice_cstr(how));
     put_client(s, &line);
     buf_printf(&line, " refused with 421: the client was %s", how);
     write_line(s, LOG_LEVEL_INFO, &line);

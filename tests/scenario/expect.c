@@ -176,18 +176,24 @@ static void on_macros(struct world *w, struct conn *c, const char *arg)
 
 /* ---- what needs no connection ---- */
 
-/* errors: those lines only. */
-static bool find_log(struct world *w, const char *pattern, bool errors, bool take)
+static bool is_of_kind(int level, const char *kind)
+{
+    if (strcmp(kind, "journal") == 0)
+        return level == WORLD_JOURNAL;
+    return strcmp(kind, "error") == 0 ? level == LOG_LEVEL_ERROR : level != WORLD_JOURNAL;
+}
+
+static bool find_log(struct world *w, const char *pattern, const char *kind, bool take)
 {
     for (size_t i = 0; i < w->n_logs; i++)
-        if (!w->logs_used[i] && (!errors || w->log_levels[i] == LOG_LEVEL_ERROR) && script_glob(pattern, w->logs[i])) {
+        if (!w->logs_used[i] && is_of_kind(w->log_levels[i], kind) && script_glob(pattern, w->logs[i])) {
             w->logs_used[i] = take;
             return true;
         }
     return false;
 }
 
-/* [no] log PATTERN, [no] error PATTERN */
+/* [no] log PATTERN, [no] error PATTERN, [no] journal PATTERN */
 static bool want_log(struct world *w, const struct script_line *l, unsigned at)
 {
     bool none = strcmp(l->words[at], "no") == 0;
@@ -195,11 +201,10 @@ static bool want_log(struct world *w, const struct script_line *l, unsigned at)
     if (at >= l->n_words)
         return false;
     const char *kind = l->words[at];
-    bool errors = strcmp(kind, "error") == 0;
-    if (!errors && strcmp(kind, "log") != 0)
+    if (strcmp(kind, "error") != 0 && strcmp(kind, "log") != 0 && strcmp(kind, "journal") != 0)
         return false;
     const char *pattern = join(w, l, at + 1);
-    if (find_log(w, pattern, errors, !none) == none)
+    if (find_log(w, pattern, kind, !none) == none)
         world_fail(w, "wanted %s line \"%s\" of the kind \"%s\"", none ? "no" : "a", pattern, kind);
     return true;
 }

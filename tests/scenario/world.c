@@ -206,6 +206,17 @@ void world_closed(struct world *w, struct conn *c)
 
 /* ---- effects ---- */
 
+/* text: in the world's arena */
+static void add_log(struct world *w, char *text, int level)
+{
+    w->logs = mem_grow(w->logs, &w->cap_logs, w->n_logs + 1, sizeof(*w->logs));
+    w->logs_used = mem_grow(w->logs_used, &w->cap_logs_used, w->n_logs + 1, sizeof(*w->logs_used));
+    w->log_levels = mem_grow(w->log_levels, &w->cap_log_levels, w->n_logs + 1, sizeof(*w->log_levels));
+    w->logs[w->n_logs] = text;
+    w->log_levels[w->n_logs] = level;
+    w->logs_used[w->n_logs++] = false;
+}
+
 static void on_log(struct world *w, const struct effect *e)
 {
     struct slice text = e->u.bytes;
@@ -213,12 +224,27 @@ static void on_log(struct world *w, const struct effect *e)
         if (text.ptr[i] == '\n' || text.ptr[i] == '\r' || text.ptr[i] == '\0')
             world_fail(w, "a log line with a control byte: %.*s", SLICE_ARG(text));
     world_tell(w, "LOG %d %.*s", (int)e->level, SLICE_ARG(text));
-    w->logs = mem_grow(w->logs, &w->cap_logs, w->n_logs + 1, sizeof(*w->logs));
-    w->logs_used = mem_grow(w->logs_used, &w->cap_logs_used, w->n_logs + 1, sizeof(*w->logs_used));
-    w->logs[w->n_logs] = arena_cstr(&w->arena, text);
-    w->log_levels = mem_grow(w->log_levels, &w->cap_log_levels, w->n_logs + 1, sizeof(*w->log_levels));
-    w->log_levels[w->n_logs] = e->level;
-    w->logs_used[w->n_logs++] = false;
+    add_log(w, arena_cstr(&w->arena, text), (int)e->level);
+}
+
+/* In the same list; a level of its own tells them apart. Blanks for tabs, a dash for an empty field, and no time. */
+static void on_journal(struct world *w, const struct effect *e)
+{
+    struct buf row = {0}, shown = {0};
+    journal_put_row(&row, e->u.journal);
+    struct slice text = slice_upto(buf_slice(&row), row.len - 1);
+    if (slice_find(text, '\n') < text.len)
+        world_fail(w, "a row of the journal that is more than one: %.*s", SLICE_ARG(text));
+    (void)slice_cut(&text, '\t');
+    while (text.ptr) {
+        struct slice field = slice_cut(&text, '\t');
+        buf_put_slice(&shown, field.len ? field : SLICE_LIT("-"));
+        buf_put_cstr(&shown, text.ptr ? " " : "");
+    }
+    world_tell(w, "JOURNAL %s", buf_cstr(&shown));
+    add_log(w, arena_cstr(&w->arena, buf_slice(&shown)), WORLD_JOURNAL);
+    buf_fini(&row);
+    buf_fini(&shown);
 }
 
 static bool is_of_child(const struct effect *e)
@@ -235,6 +261,10 @@ static void run_effect(struct world *w, const struct effect *e)
 {
     if (e->kind == EFFECT_LOG) {
         on_log(w, e);
+        return;
+    }
+    if (e->kind == EFFECT_JOURNAL) {
+        on_journal(w, e);
         return;
     }
     if (e->kind == EFFECT_STOPPED) {
@@ -286,7 +316,7 @@ static void run_effect(struct world *w, const struct effect *e)
  */
 static bool leaves_a_trace(const struct effect *e)
 {
-    if (e->kind == EFFECT_LOG || e->kind == EFFECT_LOOK || is_of_child(e) || is_of_services(e))
+    if (e->kind == EFFECT_LOG || e->kind == EFFECT_JOURNAL || e->kind == EFFECT_LOOK || is_of_child(e) || is_of_services(e))
         return false;
     return e->kind != EFFECT_SEND || e->u.bytes.len != 5 || e->u.bytes.ptr[4] != SMFIR_PROGRESS;
 }

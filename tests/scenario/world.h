@@ -20,10 +20,14 @@
 #include "grey/memory.h"
 #include "milter/command.h"
 #include "milter/reply.h"
+#include "port/journal.h"
 #include "script.h"
 #include "services.h"
 
 /* What a client's own TCP connection looks like from here. */
+/* The kind of a journal's row among the log's lines. */
+enum { WORLD_JOURNAL = 100 };
+
 enum client_state {
     CLIENT_ALIVE,
     CLIENT_GONE,    /* it has sent its FIN */
@@ -188,7 +192,7 @@ struct world {
     /* what was seen */
     const char **logs;
     bool *logs_used;
-    enum log_level *log_levels;
+    int *log_levels; /* enum log_level, or WORLD_JOURNAL */
     size_t n_logs, cap_logs, cap_logs_used, cap_log_levels;
     struct tuple_copy *answered; /* tuples that were told 451 and not let in since */
     struct buf transcript;
