@@ -115,10 +115,10 @@ int main(int argc, char **argv)
         return 64;
     }
     struct bench b = {.lock = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER};
-    struct store_config config = {.directory = argv[1], .wake = wake, .log = print_line, .ctx = &b};
+    struct store_config config = {.place = argv[1], .wake = wake, .log = print_line, .ctx = &b};
     uint64_t outstanding = strtoull(argv[2], NULL, 10), count = strtoull(argv[3], NULL, 10);
     uint64_t prefill = argc > 4 ? strtoull(argv[4], NULL, 10) : 0;
-    if (store_open(&config, &b.store) != ERR_NONE)
+    if (store_lmdb.open(&config, &b.store) != ERR_NONE)
         return 1;
     run(&b, prefill, 8000);
     double start = seconds(), cpu = cpu_seconds();
@@ -129,7 +129,7 @@ int main(int argc, char **argv)
     printf("outstanding %" PRIu64 "  tuples %" PRIu64 "  first sights/s %.0f  cpu us each %.1f  commit p50 %.2f ms"
            "  p99 %.2f ms  map bytes a tuple %.0f  failed %" PRIu64 "\n",
            outstanding, s.records, (double)count / took, used / (double)count * 1e6, (double)s.commit_p50_us / 1000,
-           (double)s.commit_p99_us / 1000, s.records ? (double)s.used_bytes / (double)s.records : 0, b.failed);
+           (double)s.commit_p99_us / 1000, s.records ? (double)s.bytes_used / (double)s.records : 0, b.failed);
     store_close(b.store);
     return b.failed != 0;
 }

@@ -3,6 +3,7 @@
 #include "setup/files.h"
 #include "setup/import.h"
 #include "setup/rights.h"
+#include "setup/stores.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -38,21 +39,30 @@ static bool drop_rights(const struct conf_settings *set)
     return e == ERR_NONE;
 }
 
-static struct store *open_store(const struct conf_settings *set)
+static const struct store_kind *find_kind(const struct conf_settings *set)
+{
+    const struct store_kind *kind = stores_find(set->store);
+    if (kind && kind->is_kept)
+        return kind;
+    fprintf(stderr, "tarsier import: nothing can be put into the store \"%s\" from outside\n", set->store);
+    return NULL;
+}
+
+static struct store *open_store(const struct store_kind *kind, const struct conf_settings *set)
 {
     struct store *store = NULL;
-    const struct store_config config = {.directory = set->store, .max_records = set->store_max, .bulk = true, .log = say};
-    enum err e = store_open(&config, &store); /* what is wrong has been said, with what to do */
+    const struct store_config config = {.place = set->store, .max_records = set->store_max, .bulk = true, .log = say};
+    enum err e = kind->open(&config, &store); /* what is wrong has been said, with what to do */
     if (e == ERR_BUSY)
         fprintf(stderr, "tarsier import: %s is in use: stop tarsierd first (systemctl stop tarsierd)\n", set->store);
     return e == ERR_NONE ? store : NULL;
 }
 
-static bool import_text(const struct conf_settings *set, const char *path, struct slice text)
+static bool import_text(const struct store_kind *kind, const struct conf_settings *set, const char *path, struct slice text)
 {
     struct import_result result;
     struct buf words = {0};
-    struct store *store = open_store(set);
+    struct store *store = open_store(kind, set);
     if (!store)
         return false;
     enum err e = import_dump(store, set, text, (struct wall){time(NULL)}, &result);
@@ -79,8 +89,11 @@ int cli_import(const struct command *c, int argc, char **argv)
     if (argc - optind != 1)
         return cli_usage(c, "it takes one file: milter-greylist's dumpfile");
     struct plan *plan = cli_plan(file);
-    if (!plan)
+    const struct store_kind *kind = plan ? find_kind(plan->set) : NULL;
+    if (!kind) {
+        plan_unref(plan);
         return CLI_FAILED;
+    }
     struct buf text = {0};
     const char *path = argv[optind];
     bool done = false;
@@ -88,7 +101,7 @@ int cli_import(const struct command *c, int argc, char **argv)
     if (e != ERR_NONE)
         fprintf(stderr, "tarsier import: %s: %s\n", path, e == ERR_IO || e == ERR_NOT_FOUND ? strerror(errno) : err_text(e));
     else if (drop_rights(plan->set))
-        done = import_text(plan->set, path, buf_slice(&text));
+        done = import_text(kind, plan->set, path, buf_slice(&text));
     buf_fini(&text);
     plan_unref(plan);
     return done ? CLI_OK : CLI_FAILED;

@@ -39,9 +39,9 @@ struct conf_settings {
     const char *user;     /* "tarsier", or "login:group" */
     const char *dumpfile; /* read once into a new store; NULL: none */
     /* tarsier's own */
-    const char *store;             /* "/var/lib/tarsier" */
+    const char *store;             /* its place: "/var/lib/tarsier" */
     int64_t store_commit_pause_ms; /* store commit-pause, 0..20 */
-    int64_t store_max;             /* store max: records, 0: as the map allows */
+    int64_t store_max;             /* store max: records, 0: as the place allows */
     int64_t hostkey;               /* enum conf_hostkey */
     int64_t holds_max;             /* holds max N; -1: half of the MTA's limit, else 50 */
     int64_t holds_per_client;      /* holds per-client N; 5 */

@@ -197,7 +197,7 @@ static bool check_setting(struct parser *p, const struct setting *row, const str
         if (login.len == 0 || (rest.ptr && rest.len == 0))
             return parse_fail(p, word->where, NULL, "a user is \"login\" or \"login:group\"");
     }
-    if (row->offset == offsetof(struct conf_settings, store) && set->store[0] != '/')
+    if (row->offset == offsetof(struct conf_settings, store) && set->store[0] != '/' && !strchr(set->store, ':'))
         return parse_fail(p, word->where, NULL, "the store's directory must begin with a slash");
     if (row->offset == offsetof(struct conf_settings, spool) && set->spool && set->spool[0] != '/')
         return parse_fail(p, word->where, NULL, "the spool's directory must begin with a slash");

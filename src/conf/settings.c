@@ -90,8 +90,9 @@ static const struct setting rows[] = {
      .text = "A database file of milter-greylist, read once when the store is new. It is never written. An octal mode may "
              "follow and means nothing here."},
     {.name = "store", .type = SETTING_STRING, .offset = AT(store), .default_text = "/var/lib/tarsier", .needs_restart = true,
-     .argument = "\"directory\"",
-     .text = "Where the records are kept. The directory is made if it is missing."},
+     .argument = "\"place\"",
+     .text = "Where the records are kept: a directory, which is made if it is missing; or memory:, for trials: nobody else sees the "
+             "records then, and the end of the daemon forgets them."},
     {.name = "store commit-pause", .type = SETTING_MS, .offset = AT(store_commit_pause_ms), .needs_restart = true, .value = 0, .min = 0, .max = 20,
      .argument = "milliseconds",
      .text = "How long the store gathers records before it commits them together."},
@@ -151,7 +152,7 @@ static const struct setting rows[] = {
      .text = "How much of it is kept; the oldest goes first. A decision takes about 200 bytes."},
     {.name = "spool", .type = SETTING_STRING, .offset = AT(spool), .needs_restart = true, .argument = "\"directory\"",
      .text = "Where the part of a message is kept that is too large for memory, while filters wait for it. none: in the store's "
-             "directory."},
+             "directory, or in /var/lib/tarsier where the store has none."},
     /* clang-format on */
 };
 

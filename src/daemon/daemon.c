@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "setup/files.h"
 #include "setup/import.h"
+#include "setup/stores.h"
 #include "daemon/notify.h"
 #include "daemon/surplus.h"
 
@@ -203,7 +204,7 @@ static enum err start_identity(struct daemon *d, struct buf *why)
 
 static const char *spool_directory(const struct conf_settings *set)
 {
-    return set->spool ? set->spool : set->store;
+    return set->spool ? set->spool : stores_state_directory(set);
 }
 
 /* The MTA's connection, one for each child, and one for the message's spool file, which is there for children only. */
@@ -311,9 +312,9 @@ static void make_directory(struct daemon *d, const char *path)
 
 static enum err start_rights(struct daemon *d, struct buf *why)
 {
-    const char *store = d->plan->set->store, *spool = spool_directory(d->plan->set);
-    make_directory(d, store);
-    if (strcmp(store, spool) != 0)
+    const char *state = stores_state_directory(d->plan->set), *spool = spool_directory(d->plan->set);
+    make_directory(d, state);
+    if (strcmp(state, spool) != 0)
         make_directory(d, spool);
     return rights_drop(&d->identity, why);
 }
@@ -322,15 +323,17 @@ static enum err start_rights(struct daemon *d, struct buf *why)
 static enum err start_store(struct daemon *d, struct buf *why)
 {
     const struct conf_settings *set = d->plan->set;
-    struct store_config config = {.directory = set->store,
+    const struct store_kind *kind = stores_find(set->store);
+    struct store_config config = {.place = set->store,
                                   .max_records = set->store_max,
                                   .commit_pause_ms = set->store_commit_pause_ms,
                                   .always = true,
                                   .wake = store_wakes,
                                   .log = thread_logs,
                                   .ctx = d};
-    store_guard();
-    enum err e = store_open(&config, &d->store);
+    if (kind->guard)
+        kind->guard();
+    enum err e = kind->open(&config, &d->store);
     if (e != ERR_NONE)
         buf_printf(why, "the store's threads: %s", strerror(errno));
     return e;

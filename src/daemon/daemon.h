@@ -13,7 +13,7 @@
 #include "io/io.h"
 #include "journal/journal.h"
 #include "log/log.h"
-#include "store/store.h"
+#include "port/store.h"
 #include "watch/watch.h"
 
 struct daemon {

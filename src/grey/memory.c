@@ -104,7 +104,7 @@ void grey_memory_put(struct grey_memory *m, const struct grey_key *key, const st
     *e = (struct entry){*key, bytes, len};
 }
 
-static void take_out(struct grey_memory *m, const struct grey_key *key)
+void grey_memory_remove(struct grey_memory *m, const struct grey_key *key)
 {
     size_t hole = place(m, key), mask = m->size - 1;
     if (!m->entries[hole].bytes)
@@ -145,24 +145,70 @@ static void load(struct grey_memory *m, struct grey_set *set, enum grey_slot_nam
         set->slots[name].present = false;
 }
 
+static void load_wanted(struct grey_memory *m, struct grey_set *set, const struct grey_request *req)
+{
+    for (int i = 0; i < GREY_SLOTS; i++)
+        if (set->slots[i].wanted)
+            load(m, set, (enum grey_slot_name)i, req);
+}
+
+static void write_back(struct grey_memory *m, const struct grey_set *set)
+{
+    for (int i = 0; i < GREY_SLOTS; i++) {
+        const struct grey_slot *s = &set->slots[i];
+        if (s->drop)
+            grey_memory_remove(m, &s->key);
+        else if (s->dirty)
+            grey_memory_put(m, &s->key, &s->record);
+    }
+}
+
 bool grey_memory_run(struct grey_memory *m, const struct grey_request *req, struct grey_answer *answer)
 {
     struct grey_set set;
     grey_set_init(&set, &m->secret, req);
-    for (int i = 0; i < GREY_SLOTS; i++)
-        if (set.slots[i].wanted)
-            load(m, &set, (enum grey_slot_name)i, req);
+    load_wanted(m, &set, req);
     if (m->crowd > 0) {
         set.crowded = count_unconfirmed(m, &req->tuple.addr) >= m->crowd;
         load(m, &set, GREY_SLOT_SHARED, req);
     }
     grey_apply(req, &set, answer);
-    for (int i = 0; i < GREY_SLOTS; i++) {
-        const struct grey_slot *s = &set.slots[i];
-        if (s->drop)
-            take_out(m, &s->key);
-        else if (s->dirty)
-            grey_memory_put(m, &s->key, &s->record);
-    }
+    write_back(m, &set);
     return set.durable;
+}
+
+enum grey_taken grey_memory_take_in(struct grey_memory *m, const struct grey_record *record, unsigned addr_bits)
+{
+    struct grey_record mine = *record, there, client;
+    struct grey_key key, client_key;
+    grey_record_key(&m->secret, record, addr_bits, &key);
+    grey_record_client_key(record, &client_key);
+    bool is_there = grey_memory_get(m, &key, &there) == ERR_NONE;
+    bool has_client = grey_memory_get(m, &client_key, &client) == ERR_NONE;
+    enum grey_taken taken = grey_take_in(&mine, is_there ? &there : NULL, has_client ? &client : NULL);
+    if (taken != GREY_TAKEN_KNOWN)
+        grey_memory_put(m, &key, &mine);
+    return taken;
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+    return memcmp(a, b, sizeof(struct grey_key));
+}
+
+struct grey_key *grey_memory_keys(const struct grey_memory *m)
+{
+    struct grey_key *keys = mem_alloc((m->count + 1) * sizeof(*keys));
+    size_t n = 0;
+    for (size_t i = 0; i < m->size; i++)
+        if (m->entries[i].bytes)
+            keys[n++] = m->entries[i].key;
+    qsort(keys, n, sizeof(*keys), compare_keys);
+    return keys;
+}
+
+enum err grey_memory_get(const struct grey_memory *m, const struct grey_key *key, struct grey_record *out)
+{
+    const struct entry *e = &m->entries[place(m, key)];
+    return e->bytes ? grey_record_decode(slice_of(e->bytes, e->len), out) : ERR_NOT_FOUND;
 }

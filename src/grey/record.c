@@ -256,7 +256,8 @@ bool grey_record_merge(struct grey_record *into, const struct grey_record *from)
         changed = true;
     }
     bool only_served = !into->is_auto && into->expires.sec == 0; /* nothing of it is pending so far */
-    if (only_served || (!into->is_auto && from->first_seen.sec < into->first_seen.sec)) {
+    bool first_visit = only_served && from->expires.sec > 0;
+    if (first_visit || (!into->is_auto && from->first_seen.sec < into->first_seen.sec)) {
         into->first_seen = from->first_seen;
         changed = true;
     }
@@ -268,6 +269,10 @@ bool grey_record_merge(struct grey_record *into, const struct grey_record *from)
     if (!into->is_auto && from->left_sec >= 0) {
         changed |= raise_to(&into->left_sec, from->left_sec);
         changed |= raise_to(&into->left_until.sec, from->left_until.sec);
+    }
+    if (into->type == GREY_RECORD_CLIENT) {
+        changed |= raise_to(&into->auto_since.sec, from->auto_since.sec);
+        changed |= raise_to(&into->patient_until.sec, from->patient_until.sec);
     }
     return changed;
 }

@@ -62,8 +62,8 @@ MUST_CHECK enum err grey_record_decode(struct slice bytes, struct grey_record *o
 bool grey_record_is_unconfirmed(const struct grey_record *r);
 
 /*
- * Take what `from` knows more into `into`, both of one tuple (imports): AUTO wins, the first sight is the earlier one, lives
- * and left marks are the longer ones. Returns whether anything changed.
+ * Take what `from` knows more into `into`, both of one kind and one key (imports): AUTO wins, the first sight is the earlier one,
+ * lives, patience and left marks are the longer ones. Returns whether anything changed.
  */
 bool grey_record_merge(struct grey_record *into, const struct grey_record *from);
 

@@ -29,11 +29,14 @@ static void line_take(struct slice_of_items *part, const struct dump_line *line,
 {
     struct store_item *item = &part->items[part->count];
     dump_summary_add(&out->read, line);
+    struct grey_tuple tuple;
     *item = (struct store_item){0};
-    if (dump_to_record(&part->arena, line, rules, now, &item->tuple, &item->record) == ERR_NONE)
+    if (dump_to_record(&part->arena, line, rules, now, &tuple, &item->record) == ERR_NONE) {
+        item->addr_bits = tuple.addr_bits;
         part->count++;
-    else
+    } else {
         out->expired++;
+    }
 }
 
 enum err import_dump(struct store *s, const struct conf_settings *set, struct slice text, struct wall now,

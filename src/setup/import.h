@@ -6,7 +6,7 @@
 
 #include "conf/conf.h"
 #include "formats/dump.h"
-#include "store/store.h"
+#include "port/store.h"
 
 struct import_result {
     struct dump_summary read;     /* lines, by kind */

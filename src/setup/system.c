@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "conf/settings.h"
 #include "setup/rights.h"
+#include "setup/stores.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -249,6 +250,17 @@ static void check_pidfile(struct looking *l)
         check_type(l, where, path, S_IFREG, "regular file");
 }
 
+static void check_store(struct looking *l)
+{
+    struct buf kinds = {0};
+    if (stores_find(l->conf->set.store))
+        return;
+    stores_put_kinds(&kinds);
+    diags_add(l->diags, DIAG_ERROR, origin(l->conf, "store"), NULL, "there is no such kind of store; there are %s",
+              buf_cstr(&kinds));
+    buf_fini(&kinds);
+}
+
 /* Mail flows without it, but for large messages that filters wait for: they are put off with 451. */
 static void check_spool(struct looking *l)
 {
@@ -277,6 +289,7 @@ void system_check(const struct conf *c, const struct system_question *q, struct 
         if (slice_has_prefix(slice_cstr(c->listens[i].address), "unix:"))
             check_unix(&l, &c->listens[i], c->listens[i].address + strlen("unix:"));
     check_pidfile(&l);
+    check_store(&l);
     check_spool(&l);
     free(l.user.name);
     free(l.mta.name);

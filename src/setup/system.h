@@ -17,8 +17,8 @@ struct system_question {
 };
 
 /*
- * An error is what the start fails of; a warning what goes wrong later, or cannot be told without root's rights. Not looked at:
- * the store, which stops no mail when it is bad, and whether somebody listens at a socket now: that may be the daemon itself.
+ * An error is what the start fails of; a warning what goes wrong later, or cannot be told without root's rights. Of the
+ * store its kind is looked at, but not its place, which stops no mail when it is bad, and whether somebody listens at a socket now: that may be the daemon itself.
  */
 void system_check(const struct conf *c, const struct system_question *q, struct diags *diags);
 

@@ -103,14 +103,14 @@ static int64_t pause_ms(unsigned crashes)
 
 static void begin_look(struct recover *r, enum examine_job job, int64_t now)
 {
-    int rc = examine_start(&r->look, job, r->config->directory, now);
+    int rc = examine_start(&r->look, job, r->config->place, now);
     if (rc == 0) {
         r->state = job == EXAMINE_ONLY ? RECOVER_LOOKED_AT : RECOVER_LOOKED_AT_AGAIN;
         r->retry_ms = now + POLL_MS;
         return;
     }
     r->state = RECOVER_CLOSED;
-    complain_text(r, now, "%s cannot be looked at: no process: %s", r->config->directory, strerror(rc));
+    complain_text(r, now, "%s cannot be looked at: no process: %s", r->config->place, strerror(rc));
     wait_longer(r, now);
 }
 
@@ -125,9 +125,9 @@ static void opened(struct recover *r, int64_t now)
     r->opened_ms = now;
     r->backoff_ms = 0;
     if (t->is_new && r->closed_ms != 0)
-        store_tell(r->config, LOG_LEVEL_WARNING, "store %s: made anew, and empty", r->config->directory);
+        store_tell(r->config, LOG_LEVEL_WARNING, "store %s: made anew, and empty", r->config->place);
     if (r->refusals > 0 || r->closed_ms != 0)
-        store_tell(r->config, LOG_LEVEL_NOTICE, "store %s: open again", r->config->directory);
+        store_tell(r->config, LOG_LEVEL_NOTICE, "store %s: open again", r->config->place);
     r->refusals = 0;
     buf_clear(&r->told);
 }
@@ -136,7 +136,7 @@ static void opened(struct recover *r, int64_t now)
 static enum err open_now(struct recover *r, struct tables *t, struct buf *why)
 {
     if (t->lock_fd < 0) {
-        enum err e = tables_lock(t, r->config->directory, why);
+        enum err e = tables_lock(t, r->config->place, why);
         if (e != ERR_NONE)
             return e;
     }
@@ -145,10 +145,10 @@ static enum err open_now(struct recover *r, struct tables *t, struct buf *why)
     struct guard_marks marks = guard_read(t->lock_fd);
     r->marked = marks.crashes > 0;
     if (r->suspected || marks.unexamined > 0) {
-        buf_printf(why, "%s has brought tarsierd down, or looked damaged: its pages are looked at", r->config->directory);
+        buf_printf(why, "%s has brought tarsierd down, or looked damaged: its pages are looked at", r->config->place);
         return ERR_CORRUPT;
     }
-    enum err e = tables_open_env(t, r->config->directory, t->map_bytes ? t->map_bytes : r->config->map_bytes, why);
+    enum err e = tables_open_env(t, r->config->place, t->map_bytes ? t->map_bytes : r->config->bytes_max, why);
     if (e == ERR_CORRUPT) {
         guard_mark(t->lock_fd);
         r->marked = true;
@@ -200,12 +200,12 @@ static void exchange(struct recover *r, const struct salvage_report *report, int
     int rc = report->failed;
     const char *step = "the new store could not be made";
     if (rc == 0) {
-        rc = salvage_put_in_place(r->config->directory, &why);
+        rc = salvage_put_in_place(r->config->place, &why);
         step = buf_cstr(&why);
     }
     if (rc != 0) {
-        complain_text(r, now, "%s/data.mdb is damaged (%s), and what is whole could not be saved: %s: %s",
-                      r->config->directory, report->pages.why, step, mdb_strerror(rc));
+        complain_text(r, now, "%s/data.mdb is damaged (%s), and what is whole could not be saved: %s: %s", r->config->place,
+                      report->pages.why, step, mdb_strerror(rc));
         r->retry_ms = now + LOOK_AGAIN_MS;
     } else {
         guard_clear(r->tables->lock_fd);
@@ -215,7 +215,7 @@ static void exchange(struct recover *r, const struct salvage_report *report, int
                    "store %s: it was damaged (%s; %" PRIu64
                    " of the pages reached); it is kept as damaged.1.mdb, and the %" PRIu64
                    " records that could be read are in a new one: look at the disk and the memory of this machine",
-                   r->config->directory, report->pages.why, report->pages.bad, report->records);
+                   r->config->place, report->pages.why, report->pages.bad, report->records);
     }
     buf_fini(&why);
 }
@@ -229,9 +229,9 @@ static void found_whole(struct recover *r, int64_t now)
     r->retry_ms = now + pause_ms(crashes);
     if (pause_ms(crashes) > 0)
         complain_text(r, now, "%s: its pages are whole, and yet it has failed %u times: it is opened again in %" PRId64 " s",
-                      r->config->directory, crashes, pause_ms(crashes) / 1000);
+                      r->config->place, crashes, pause_ms(crashes) / 1000);
     else
-        store_tell(r->config, LOG_LEVEL_NOTICE, "store %s: its pages are whole", r->config->directory);
+        store_tell(r->config, LOG_LEVEL_NOTICE, "store %s: its pages are whole", r->config->place);
 }
 
 static void take_report(struct recover *r, const struct salvage_report *report, int64_t now)
@@ -245,11 +245,11 @@ static void take_report(struct recover *r, const struct salvage_report *report, 
             exchange(r, report, now);
             return;
         }
-        complain_text(r, now, "%s/data.mdb is damaged: %s; it is looked at once more", r->config->directory, p->why);
+        complain_text(r, now, "%s/data.mdb is damaged: %s; it is looked at once more", r->config->place, p->why);
         begin_look(r, EXAMINE_AND_MAKE, now);
         return;
     case PAGES_UNREADABLE:
-        complain_text(r, now, "%s/data.mdb cannot be read: %s; look at the disk", r->config->directory, strerror(p->error));
+        complain_text(r, now, "%s/data.mdb cannot be read: %s; look at the disk", r->config->place, strerror(p->error));
         r->retry_ms = now + LOOK_AGAIN_MS;
         return;
     case PAGES_FINE:
@@ -274,7 +274,7 @@ static void poll_look(struct recover *r, int64_t now)
     }
     r->state = RECOVER_CLOSED;
     complain_text(r, now, "%s: the process that looked at it %s; move the directory away to begin with a new one",
-                  r->config->directory, result == EXAMINE_LATE ? "took too long" : "died");
+                  r->config->place, result == EXAMINE_LATE ? "took too long" : "died");
     r->retry_ms = now + LOOK_AGAIN_MS;
 }
 
@@ -315,9 +315,9 @@ void recover_look(struct recover *r, int64_t now_ms)
         guard_clear(r->tables->lock_fd);
         r->marked = false;
     }
-    if (tables_are_there(r->tables, r->config->directory, &missing))
+    if (tables_are_there(r->tables, r->config->place, &missing))
         return;
     store_tell(r->config, LOG_LEVEL_ERROR, "store %s: somebody has removed or replaced its %s: it is opened anew",
-               r->config->directory, missing);
+               r->config->place, missing);
     close_env(r, true, now_ms);
 }

@@ -1,6 +1,8 @@
 /* round.c - one write transaction of the store's: requests, room for new records, slices of background work. */
 #include "store/round.h"
 
+#include "grey/take.h"
+
 enum {
     DEADLINE_MS = 5000, /* the engine has given up on the answer */
     SLICE_RECORDS = 50,
@@ -147,39 +149,52 @@ static bool records_fill(const struct round *r, size_t *surplus)
     return *surplus > 0;
 }
 
-static int import_item(struct round *r, const struct store_item *item)
+/* What stands under a key; *is_there only if it can be read. Its texts die with the next change. */
+static int read_record(struct round *r, const struct grey_key *key, struct records_old *old, struct grey_record *out,
+                       bool *is_there)
 {
-    struct grey_request req = {.tuple = item->tuple, .now = item->record.first_seen, .lazy = r->import->lazy};
-    struct grey_set set;
-    struct records_old old[GREY_SLOTS];
-    grey_set_init(&set, &r->rt.tables->secret, &req);
-    int rc = records_load(r->rt.tables, r->rt.txn, &req, &set, old, &r->rt.corrupt);
+    struct slice bytes;
+    int rc = records_read(r->rt.tables, r->rt.txn, key, old, &bytes);
+    *is_there = rc == 0 && old->present && grey_record_decode(bytes, out) == ERR_NONE;
+    r->rt.corrupt += old->unreadable;
+    return rc;
+}
+
+static int take_in(struct round *r, struct grey_record record, unsigned addr_bits, enum grey_taken *taken)
+{
+    struct grey_record there, client;
+    struct records_old old, unused;
+    struct grey_key key, client_key;
+    bool is_there, has_client, refused;
+    grey_record_key(&r->rt.tables->secret, &record, addr_bits, &key);
+    grey_record_client_key(&record, &client_key);
+    int rc = read_record(r, &client_key, &unused, &client, &has_client);
+    if (rc == 0)
+        rc = read_record(r, &key, &old, &there, &is_there);
     if (rc != 0)
         return rc;
-    struct grey_slot *tuple = &set.slots[GREY_SLOT_TUPLE], *lazy = &set.slots[GREY_SLOT_LAZY];
-    const struct grey_slot *client = &set.slots[GREY_SLOT_CLIENT];
-    bool was_there = tuple->present;
-    if (was_there && client->present)
-        (void)grey_record_settle(&tuple->record, client->record.auto_since);
-    if (was_there) {
-        tuple->dirty = grey_record_merge(&tuple->record, &item->record);
-        r->import_changed += tuple->dirty;
-    } else {
-        tuple->record = item->record;
-        tuple->dirty = true;
-        r->import_added++;
-    }
-    if (req.lazy && tuple->record.is_auto && (!lazy->present || lazy->record.expires.sec < tuple->record.expires.sec)) {
-        lazy->record = tuple->record;
-        lazy->record.type = GREY_RECORD_LAZY;
-        lazy->record.domain = lazy->record.sender = lazy->record.recipient = SLICE_NONE;
-        lazy->dirty = true;
-    }
-    bool refused;
-    rc = make_room(r, !was_there, &refused);
+    *taken = grey_take_in(&record, is_there ? &there : NULL, has_client ? &client : NULL);
+    if (*taken == GREY_TAKEN_KNOWN)
+        return 0;
+    uint64_t evicted = r->rt.evicted;
+    rc = make_room(r, !old.present, &refused);
     if (rc == 0 && refused)
         return MDB_MAP_FULL;
-    return rc ? rc : write_slots(r, &set, old);
+    if (rc == 0 && r->rt.evicted != evicted) /* it may be this one */
+        rc = read_record(r, &key, &old, &there, &is_there);
+    return rc ? rc : records_put(&r->rt, &key, &old, &record);
+}
+
+static int import_item(struct round *r, const struct store_item *item)
+{
+    struct grey_record lazy;
+    enum grey_taken taken, of_client;
+    int rc = take_in(r, item->record, item->addr_bits, &taken);
+    if (rc != 0)
+        return rc;
+    r->import_added += taken == GREY_TAKEN_ADDED;
+    r->import_changed += taken == GREY_TAKEN_CHANGED;
+    return r->import->lazy && grey_record_lazy(&item->record, &lazy) ? take_in(r, lazy, item->addr_bits, &of_client) : 0;
 }
 
 static int run_import(struct round *r, unsigned max, int64_t until_us)

@@ -1,4 +1,4 @@
-/* store.c - the store as its users see it: opening, threads, requests, statistics, listings. */
+/* store.c - the LMDB store as its users see it: opening, threads, requests, statistics, listings. */
 #include "store/store.h"
 
 #include "base/mem.h"
@@ -23,7 +23,8 @@ enum {
     PAGE_US = 50000
 };
 
-struct store {
+struct lmdb {
+    struct store base;
     struct store_config config; /* its functions are ours, and call the user's while it is there */
     pthread_mutex_t user_lock;  /* guards the four below */
     struct store_config user;
@@ -45,7 +46,7 @@ struct store {
 
 static void user_wake(void *ctx)
 {
-    struct store *s = ctx;
+    struct lmdb *s = ctx;
     pthread_mutex_lock(&s->user_lock);
     if (!s->user_gone && s->user.wake)
         s->user.wake(s->user.ctx);
@@ -54,7 +55,7 @@ static void user_wake(void *ctx)
 
 static void user_log(void *ctx, enum log_level level, const char *line)
 {
-    struct store *s = ctx;
+    struct lmdb *s = ctx;
     pthread_mutex_lock(&s->user_lock);
     if (!s->user_gone && s->user.log)
         s->user.log(s->user.ctx, level, line);
@@ -63,7 +64,7 @@ static void user_log(void *ctx, enum log_level level, const char *line)
 
 static struct instant user_now(void *ctx)
 {
-    struct store *s = ctx;
+    struct lmdb *s = ctx;
     struct instant now = {0};
     pthread_mutex_lock(&s->user_lock);
     if (!s->user_gone)
@@ -75,7 +76,7 @@ static struct instant user_now(void *ctx)
 /* Without the lock: it may wait as long as a disk does. Whoever sets it keeps ctx until the store's threads have ended. */
 static void user_committing(void *ctx)
 {
-    const struct store *s = ctx;
+    const struct lmdb *s = ctx;
     s->user.committing(s->user.ctx);
 }
 
@@ -96,7 +97,7 @@ static int start_thread(pthread_t *thread, void *(*main)(void *), void *arg)
     return rc;
 }
 
-static void stop_threads(struct store *s)
+static void stop_threads(struct lmdb *s)
 {
     pthread_mutex_lock(&s->queue.lock);
     s->queue.stop = true;
@@ -105,10 +106,10 @@ static void stop_threads(struct store *s)
     pthread_mutex_unlock(&s->queue.lock);
 }
 
-static void unmake(struct store *s);
+static void unmake(struct lmdb *s);
 
 /* A thread has ended. Whoever is the last of a store that was closed frees it. */
-static void leave(struct store *s)
+static void leave(struct lmdb *s)
 {
     pthread_mutex_lock(&s->user_lock);
     bool last = --s->threads == 0 && s->user_gone;
@@ -120,7 +121,7 @@ static void leave(struct store *s)
 
 static void *write_all(void *store)
 {
-    struct store *s = store;
+    struct lmdb *s = store;
     (void)writer_main(&s->writer);
     leave(s);
     return NULL;
@@ -128,13 +129,13 @@ static void *write_all(void *store)
 
 static void *read_all(void *store)
 {
-    struct store *s = store;
+    struct lmdb *s = store;
     (void)reader_main(&s->reader);
     leave(s);
     return NULL;
 }
 
-static int start_threads(struct store *s)
+static int start_threads(struct lmdb *s)
 {
     s->threads = 2;
     s->reader = (struct reader){.queue = &s->queue,
@@ -163,12 +164,20 @@ static size_t map_for(int64_t records)
     return n == 0 ? 0 : (n < most ? n : most) * each + SPARE_BYTES;
 }
 
-static struct store *make(const struct store_config *config)
+static const struct store_ops lmdb_ops;
+
+static struct lmdb *lmdb_of(struct store *s)
 {
-    struct store *s = mem_zalloc(sizeof(*s));
+    return (struct lmdb *)s; /* its first member */
+}
+
+static struct lmdb *make(const struct store_config *config)
+{
+    struct lmdb *s = mem_zalloc(sizeof(*s));
+    s->base.ops = &lmdb_ops;
     s->config = s->user = *config;
     s->config.crowd_max = config->crowd_max ? config->crowd_max : CROWD_MAX;
-    s->config.map_bytes = config->map_bytes ? config->map_bytes : map_for(config->max_records);
+    s->config.bytes_max = config->bytes_max ? config->bytes_max : map_for(config->max_records);
     s->config.queue_max = config->queue_max ? config->queue_max : QUEUE_MAX;
     s->config.close_ms = config->close_ms ? config->close_ms : CLOSE_MS;
     s->config.wake = user_wake;
@@ -185,11 +194,11 @@ static struct store *make(const struct store_config *config)
     pthread_mutex_init(&s->env_lock, NULL);
     queue_init(&s->queue, s->config.queue_max, user_wake, s);
     writer_init(&s->writer, &s->queue, &s->tables, &s->env_lock, &s->config);
-    s->config.directory = s->writer.directory;
+    s->config.place = s->writer.directory;
     return s;
 }
 
-static void unmake(struct store *s)
+static void unmake(struct lmdb *s)
 {
     writer_fini(&s->writer);
     tables_close(&s->tables);
@@ -200,16 +209,16 @@ static void unmake(struct store *s)
     free(s);
 }
 
-static enum err open_tables(struct store *s, bool read_only, struct buf *why)
+static enum err open_tables(struct lmdb *s, bool read_only, struct buf *why)
 {
     if (s->config.always)
         return writer_open(&s->writer);
-    enum err e = tables_open(&s->tables, s->config.directory, s->config.map_bytes, read_only, why);
+    enum err e = tables_open(&s->tables, s->config.place, s->config.bytes_max, read_only, why);
     recover_adopt(&s->writer.recover);
     return e == ERR_NONE ? writer_measure(&s->writer) : e;
 }
 
-static enum err open_store(struct store *s, bool read_only, struct buf *why)
+static enum err open_store(struct lmdb *s, bool read_only, struct buf *why)
 {
     enum err e = open_tables(s, read_only, why);
     s->is_new = s->tables.is_new;
@@ -228,9 +237,9 @@ static enum err open_store(struct store *s, bool read_only, struct buf *why)
 static enum err open_any(const struct store_config *config, bool read_only, struct store **out)
 {
     struct buf why = {0};
-    struct store *s = make(config);
+    struct lmdb *s = make(config);
     enum err e = open_store(s, read_only, &why);
-    *out = s;
+    *out = &s->base;
     if (e != ERR_NONE) {
         int saved = errno;
         store_tell(config, LOG_LEVEL_ERROR, "store: %s", buf_cstr(&why));
@@ -242,24 +251,18 @@ static enum err open_any(const struct store_config *config, bool read_only, stru
     return e;
 }
 
-enum err store_open(const struct store_config *config, struct store **out)
+static enum err lmdb_open(const struct store_config *config, struct store **out)
 {
     return open_any(config, false, out);
 }
 
-enum err store_open_reader(const char *directory, struct store **out)
+static enum err lmdb_open_reader(const struct store_config *config, struct store **out)
 {
-    struct store_config config = {.directory = directory};
-    return open_any(&config, true, out);
-}
-
-void store_guard(void)
-{
-    guard_install();
+    return open_any(config, true, out);
 }
 
 /* Whether both threads have left by then. Those that have not (a stuck disk) free the store when they do. */
-static bool wait_for_threads(struct store *s)
+static bool wait_for_threads(struct lmdb *s)
 {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
@@ -274,10 +277,9 @@ static bool wait_for_threads(struct store *s)
     return all_left;
 }
 
-void store_close(struct store *s)
+static void lmdb_close(struct store *base)
 {
-    if (!s)
-        return;
+    struct lmdb *s = lmdb_of(base);
     if (!s->running) {
         unmake(s);
         return;
@@ -294,31 +296,29 @@ void store_close(struct store *s)
     }
 }
 
-bool store_is_new(const struct store *s)
+static bool lmdb_is_new(const struct store *s)
 {
-    return s->is_new;
+    return ((const struct lmdb *)s)->is_new;
 }
 
-const struct grey_secret *store_secret(const struct store *s)
+const struct grey_secret *store_lmdb_secret(const struct store *s)
 {
-    return &s->secret;
+    return &((const struct lmdb *)s)->secret;
 }
 
-void store_submit(struct store *s, owner_id owner, uint32_t number, const struct grey_request *req)
+static void lmdb_submit(struct store *s, owner_id owner, uint32_t number, const struct grey_request *req)
 {
-    queue_submit(&s->queue, owner, number, req, monotonic_us() / 1000);
+    queue_submit(&lmdb_of(s)->queue, owner, number, req, monotonic_us() / 1000);
 }
 
-size_t store_take_answers(struct store *s,
-                          void (*answer)(void *ctx, owner_id owner, uint32_t number, const struct grey_answer *answer),
-                          void *ctx)
+static size_t lmdb_take_answers(struct store *s, store_answer answer, void *ctx)
 {
-    return queue_take_answers(&s->queue, answer, ctx);
+    return queue_take_answers(&lmdb_of(s)->queue, answer, ctx);
 }
 
-enum err store_import(struct store *s, struct store_import *import)
+static enum err lmdb_import(struct store *s, struct store_import *import)
 {
-    return writer_import(&s->writer, import);
+    return writer_import(&lmdb_of(s)->writer, import);
 }
 
 /* ---- statistics ---- */
@@ -329,8 +329,9 @@ static int compare_us(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-void store_get_stats(struct store *s, struct store_stats *out)
+static void lmdb_get_stats(struct store *base, struct store_stats *out)
 {
+    struct lmdb *s = lmdb_of(base);
     pthread_mutex_lock(&s->queue.lock);
     struct writer_stats w = s->writer.stats;
     *out = (struct store_stats){
@@ -338,9 +339,9 @@ void store_get_stats(struct store *s, struct store_stats *out)
     pthread_mutex_unlock(&s->queue.lock);
     out->records = w.records;
     out->unconfirmed = w.unconfirmed;
-    out->map_bytes = w.map_bytes;
+    out->bytes_max = w.map_bytes;
     out->is_open = w.is_open;
-    out->used_bytes = w.used_bytes;
+    out->bytes_used = w.used_bytes;
     out->commits = w.commits;
     out->failures = w.failures;
     out->committed_requests = w.committed_requests;
@@ -377,7 +378,7 @@ static void page_put(struct page *p, const MDB_val *key, const MDB_val *value)
 }
 
 /* The next records behind p->last. */
-static int read_page(struct store *s, struct page *p)
+static int read_page(struct lmdb *s, struct page *p)
 {
     MDB_txn *txn;
     MDB_cursor *c;
@@ -411,8 +412,7 @@ static int read_page(struct store *s, struct page *p)
     return p->ended ? 0 : rc;
 }
 
-static bool tell_page(const struct page *p,
-                      bool (*each)(void *ctx, const struct grey_key *key, const struct grey_record *record), void *ctx)
+static bool tell_page(const struct page *p, store_record each, void *ctx)
 {
     for (size_t at = 0; at < p->bytes.len;) {
         struct grey_key key;
@@ -428,9 +428,9 @@ static bool tell_page(const struct page *p,
     return true;
 }
 
-enum err store_each(struct store *s, bool (*each)(void *ctx, const struct grey_key *key, const struct grey_record *record),
-                    void *ctx)
+static enum err lmdb_each(struct store *base, store_record each, void *ctx)
 {
+    struct lmdb *s = lmdb_of(base);
     struct page p = {0};
     bool go_on = true;
     int rc = 0;
@@ -445,3 +445,22 @@ enum err store_each(struct store *s, bool (*each)(void *ctx, const struct grey_k
     buf_fini(&p.bytes);
     return tables_err(rc);
 }
+
+static const struct store_ops lmdb_ops = {
+    .close = lmdb_close,
+    .is_new = lmdb_is_new,
+    .submit = lmdb_submit,
+    .take_answers = lmdb_take_answers,
+    .get_stats = lmdb_get_stats,
+    .import = lmdb_import,
+    .each = lmdb_each,
+};
+
+const struct store_kind store_lmdb = {
+    .scheme = "/",
+    .is_directory = true,
+    .is_kept = true,
+    .guard = guard_install,
+    .open = lmdb_open,
+    .open_reader = lmdb_open_reader,
+};

@@ -36,8 +36,8 @@ void writer_init(struct writer *w, struct queue *q, struct tables *t, pthread_mu
                  const struct store_config *config)
 {
     *w = (struct writer){.queue = q, .tables = t, .env_lock = env_lock, .config = *config};
-    w->directory = mem_strdup(config->directory);
-    w->config.directory = w->directory;
+    w->directory = mem_strdup(config->place);
+    w->config.place = w->directory;
     w->newly_open = true;
     recover_init(&w->recover, &w->config, t, env_lock);
     pthread_cond_init(&w->import_done, NULL);

@@ -117,6 +117,21 @@ static void looks_at_directories(void)
     CHECK(stat(path, &st) < 0); /* nothing is made */
 }
 
+/* Its place is not looked at: a bad one stops no mail. A kind that does not exist would. */
+static void knows_the_kinds_of_store(void)
+{
+    static const struct expected rows[] = {
+        {"user \"bin\"\n" LISTEN_FINE "store \"%D/missing/store\"", "-", 0, 0, {0}},
+        {"user \"bin\"\n" LISTEN_FINE "store \"memory:\"", "-", 0, 0, {0}},
+        {"user \"bin\"\n" LISTEN_FINE "store \"oracle:x\"",
+         "-",
+         1,
+         0,
+         {"there is no such kind of store", "\"/directory\" or \"memory:\""}},
+    };
+    check_all(rows, COUNT_OF(rows), true);
+}
+
 /* Without a spool mail flows, so it is no error. */
 static void looks_at_the_spool(void)
 {
@@ -210,6 +225,7 @@ int main(void)
     TEST(looks_for_the_user);
     if (getpwnam("daemon") && getpwnam("bin")) {
         TEST(says_when_the_mta_cannot_reach_the_socket);
+        TEST(knows_the_kinds_of_store);
         TEST(looks_at_the_spool);
         TEST(says_when_a_socket_cannot_be_made_again);
     }

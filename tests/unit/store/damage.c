@@ -16,7 +16,7 @@ static void only_one_may_write(void)
     struct store *second = r->store;
     if (!rig_open(r))
         return;
-    CHECK_INT(store_open(&r->config, &second), ERR_BUSY);
+    CHECK_INT(store_lmdb.open(&r->config, &second), ERR_BUSY);
     CHECK(second == NULL);
     CHECK(rig_logged(r, "in use by another process"));
     CHECK_INT(rig_ask(r, GREY_DECIDE, 1)->failed, false);
@@ -37,7 +37,7 @@ static _Noreturn void greylist_for_ever(struct rig *r, int fd)
 {
     r->mine = &fd;
     r->each_answer = tell_parent;
-    if (store_open(&r->config, &r->store) != ERR_NONE)
+    if (store_lmdb.open(&r->config, &r->store) != ERR_NONE)
         _exit(1);
     for (;;) {
         char text[40];
@@ -111,12 +111,12 @@ static void others_may_read_meanwhile(void)
     struct store *reader;
     int ready[2];
     char c = 0;
-    CHECK_INT(store_open_reader(r->dir, &reader), ERR_NOT_FOUND);
+    CHECK_INT(store_lmdb.open_reader(&(struct store_config){.place = r->dir}, &reader), ERR_NOT_FOUND);
     if (!CHECK_INT(pipe(ready), 0))
         return;
     pid_t child = fork();
     if (child == 0) {
-        if (store_open(&r->config, &r->store) != ERR_NONE)
+        if (store_lmdb.open(&r->config, &r->store) != ERR_NONE)
             _exit(1);
         for (unsigned i = 0; i < 30; i++)
             (void)rig_ask(r, GREY_DECIDE, i);
@@ -127,7 +127,7 @@ static void others_may_read_meanwhile(void)
     }
     close(ready[1]);
     CHECK_INT(read(ready[0], &c, 1), 1);
-    if (CHECK_INT(store_open_reader(r->dir, &reader), ERR_NONE)) {
+    if (CHECK_INT(store_lmdb.open_reader(&(struct store_config){.place = r->dir}, &reader), ERR_NONE)) {
         size_t count = 0;
         struct store_stats stats;
         CHECK_INT(store_each(reader, count_one, &count), ERR_NONE);
@@ -149,7 +149,7 @@ static void a_full_map_damages_nothing(void)
 {
     enum { KEPT = 100, FLOOD = 14000 };
     struct rig *r = rig_new();
-    r->config.map_bytes = (size_t)4 << 20;
+    r->config.bytes_max = (size_t)4 << 20;
     r->config.crowd_max = 1000000;
     if (!rig_open(r))
         return;
@@ -233,7 +233,7 @@ static void poke(struct rig *r, enum table table, const void *key, size_t key_le
     struct tables t;
     struct buf why = {0};
     MDB_txn *txn;
-    CHECK_INT(tables_open(&t, r->dir, r->config.map_bytes, false, &why), ERR_NONE);
+    CHECK_INT(tables_open(&t, r->dir, r->config.bytes_max, false, &why), ERR_NONE);
     CHECK_INT(mdb_txn_begin(t.env, NULL, 0, &txn), 0);
     CHECK_INT(tables_put(&t, txn, table, key, key_len, value, len), 0);
     CHECK_INT(mdb_txn_commit(txn), 0);
@@ -285,7 +285,7 @@ static void another_versions_store_is_refused(void)
         return;
     rig_close(r);
     poke(r, TABLE_META, "format", 6, "\2", 1);
-    CHECK_INT(store_open(&r->config, &r->store), ERR_UNSUPPORTED);
+    CHECK_INT(store_lmdb.open(&r->config, &r->store), ERR_UNSUPPORTED);
     CHECK(r->store == NULL);
     CHECK(rig_logged(r, "written by another version"));
     rig_free(r);
@@ -311,7 +311,7 @@ static void a_foreign_file_is_refused(void)
         return;
     rig_close(r);
     write_file(r, "data.mdb", text, 0);
-    CHECK_INT(store_open(&r->config, &r->store), ERR_CORRUPT);
+    CHECK_INT(store_lmdb.open(&r->config, &r->store), ERR_CORRUPT);
     CHECK(r->store == NULL);
     rig_free(r);
 }
@@ -329,7 +329,7 @@ static void a_file_cut_off_is_refused(void)
     rig_await(r, 500);
     rig_close(r);
     write_file(r, "data.mdb", NULL, 5 * 4096);
-    CHECK_INT(store_open(&r->config, &r->store), ERR_CORRUPT);
+    CHECK_INT(store_lmdb.open(&r->config, &r->store), ERR_CORRUPT);
     CHECK(rig_logged(r, "cut off"));
     rig_free(r);
 }
@@ -341,7 +341,7 @@ static void a_directory_that_cannot_be_made_is_told(void)
     char path[400];
     snprintf(path, sizeof(path), "%s/file", r->top);
     close(open(path, O_CREAT | O_WRONLY, 0600));
-    CHECK_INT(store_open(&r->config, &r->store), ERR_IO);
+    CHECK_INT(store_lmdb.open(&r->config, &r->store), ERR_IO);
     CHECK_INT(errno, ENOTDIR);
     CHECK(rig_logged(r, "/file/store"));
     rig_free(r);

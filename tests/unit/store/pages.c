@@ -118,7 +118,7 @@ static _Noreturn void use_it(struct rig *r)
     static const struct rlimit none = {0, 0};
     size_t count = 0;
     (void)setrlimit(RLIMIT_CORE, &none);
-    if (store_open(&r->config, &r->store) != ERR_NONE)
+    if (store_lmdb.open(&r->config, &r->store) != ERR_NONE)
         _exit(0); /* refused with a reason */
     if (store_each(r->store, count_one, &count) != ERR_NONE)
         _exit(3);

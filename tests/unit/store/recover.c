@@ -86,7 +86,7 @@ static bool logged_once(struct rig *r, const char *text)
 static void run_as_nobody(struct rig *r, const char *forbidden)
 {
     bool good = setresgid(65534, 65534, 65534) == 0 && setresuid(65534, 65534, 65534) == 0;
-    good = good && store_open(&r->config, &r->store) == ERR_NONE && rig_ask(r, GREY_DECIDE, 1)->failed &&
+    good = good && store_lmdb.open(&r->config, &r->store) == ERR_NONE && rig_ask(r, GREY_DECIDE, 1)->failed &&
            rig_logged(r, forbidden) && rig_logged(r, "chown -R") && rig_logged(r, "belongs to uid 0");
     usleep(400000); /* a few more tries, which say nothing new */
     good = good && logged_once(r, "chown -R");
@@ -131,7 +131,7 @@ static void what_is_not_ours_to_write_is_told(void)
 static void in_use_by_another_it_waits(void)
 {
     struct rig *first = daemon_rig(), *second = daemon_rig();
-    second->config.directory = first->dir;
+    second->config.place = first->dir;
     reopen(first);
     if (!rig_open(second))
         return;
@@ -214,7 +214,7 @@ static void run_on_a_full_disk(struct rig *r)
     if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
         mount("none", r->top, "tmpfs", 0, "size=8k,mode=700") != 0)
         _exit(77);
-    bool good = store_open(&r->config, &r->store) == ERR_NONE && rig_ask(r, GREY_DECIDE, 1)->failed &&
+    bool good = store_lmdb.open(&r->config, &r->store) == ERR_NONE && rig_ask(r, GREY_DECIDE, 1)->failed &&
                 rig_logged(r, "No space left on device; make room") && !rig_logged(r, "damaged");
     if (good && mount("none", r->top, "tmpfs", MS_REMOUNT, "size=8m") == 0) {
         await_open(r);
@@ -251,7 +251,7 @@ static void be_the_daemon(void)
     (void)setrlimit(RLIMIT_CORE, &none);
     for (size_t i = 0; i < COUNT_OF(signals); i++)
         (void)signal(signals[i], SIG_DFL);
-    store_guard();
+    store_lmdb.guard();
 }
 
 /* As the daemon does: until it is there, and every tuple can be asked for. Its log goes to a file. */
@@ -259,7 +259,7 @@ static _Noreturn void serve_once(struct rig *r)
 {
     char path[400];
     be_the_daemon();
-    if (store_open(&r->config, &r->store) != ERR_NONE)
+    if (store_lmdb.open(&r->config, &r->store) != ERR_NONE)
         _exit(1);
     bool done = false;
     for (int round = 0; round < 10 && !done; round++) { /* damage is met when it is read */
@@ -424,7 +424,7 @@ static _Noreturn void die_of_a_short_file(struct rig *r)
 {
     (void)signal(SIGBUS, SIG_DFL); /* a sanitizer's own handler would end us in its way */
     be_the_daemon();
-    if (store_open(&r->config, &r->store) != ERR_NONE)
+    if (store_lmdb.open(&r->config, &r->store) != ERR_NONE)
         _exit(1);
     await_open(r);
     int fd = rig_file(r, "data.mdb");
@@ -492,8 +492,8 @@ static void killed_it_is_not_looked_at(void)
     int status = 0;
     pid_t child = fork();
     if (child == 0) {
-        store_guard();
-        if (store_open(&r->config, &r->store) == ERR_NONE)
+        store_lmdb.guard();
+        if (store_lmdb.open(&r->config, &r->store) == ERR_NONE)
             greylist(r, TUPLES, 2 * TUPLES);
         (void)kill(getpid(), SIGKILL);
         _exit(1);

@@ -82,13 +82,13 @@ static inline struct rig *rig_new(void)
     pthread_cond_init(&r->cond, NULL);
     r->now = (struct instant){{1000000}, {T0}};
     r->config = (struct store_config){
-        .directory = r->dir, .map_bytes = (size_t)64 << 20, .wake = rig_wake, .log = rig_log, .now = rig_now, .ctx = r};
+        .place = r->dir, .bytes_max = (size_t)64 << 20, .wake = rig_wake, .log = rig_log, .now = rig_now, .ctx = r};
     return r;
 }
 
 static inline bool rig_open(struct rig *r)
 {
-    return CHECK_INT(store_open(&r->config, &r->store), ERR_NONE);
+    return CHECK_INT(store_lmdb.open(&r->config, &r->store), ERR_NONE);
 }
 
 static inline void rig_close(struct rig *r)

@@ -13,12 +13,12 @@ static void keeps_what_it_answered(void)
     CHECK_INT(rig_ask(r, GREY_DECIDE, 1)->verdict, GREY_DEFER);
     CHECK_INT(r->got.remaining_sec, 30 * MINUTE);
     CHECK_INT(rig_ask(r, GREY_LOOK, 1)->state, GREY_PENDING);
-    struct grey_secret secret = *store_secret(r->store);
+    struct grey_secret secret = *store_lmdb_secret(r->store);
     rig_close(r);
     if (!rig_open(r))
         return;
     CHECK(!store_is_new(r->store));
-    CHECK(memcmp(&secret, store_secret(r->store), sizeof(secret)) == 0);
+    CHECK(memcmp(&secret, store_lmdb_secret(r->store), sizeof(secret)) == 0);
     rig_pass(r, 10 * MINUTE, false);
     CHECK_INT(rig_ask(r, GREY_LOOK, 1)->state, GREY_PENDING);
     CHECK_INT(r->got.remaining_sec, 20 * MINUTE);
@@ -56,7 +56,7 @@ static void a_secret_is_each_stores_own(void)
     struct rig *a = rig_new(), *b = rig_new();
     if (!rig_open(a) || !rig_open(b))
         return;
-    CHECK(memcmp(store_secret(a->store), store_secret(b->store), sizeof(struct grey_secret)) != 0);
+    CHECK(memcmp(store_lmdb_secret(a->store), store_lmdb_secret(b->store), sizeof(struct grey_secret)) != 0);
     rig_free(a);
     rig_free(b);
 }
@@ -378,12 +378,12 @@ static void its_map_is_as_large_as_its_records_want(void)
 {
     struct store_stats stats;
     struct rig *r = rig_new();
-    r->config.map_bytes = 0;
+    r->config.bytes_max = 0;
     r->config.max_records = 5000000;
     if (!rig_open(r))
         return;
     store_get_stats(r->store, &stats);
-    CHECK(stats.map_bytes >= (uint64_t)5000000 * 512 && stats.map_bytes < (uint64_t)3 << 30);
+    CHECK(stats.bytes_max >= (uint64_t)5000000 * 512 && stats.bytes_max < (uint64_t)3 << 30);
     rig_free(r);
 }
 
@@ -436,7 +436,7 @@ static void full_of_what_must_stay_refuses(void)
 static struct store_item item(struct rig *r, unsigned i, bool is_auto, char text[40])
 {
     struct grey_request req = rig_request(r, GREY_LOOK, NULL, i, text);
-    return (struct store_item){.tuple = req.tuple,
+    return (struct store_item){.addr_bits = req.tuple.addr_bits,
                                .record = {.type = GREY_RECORD_TUPLE,
                                           .is_auto = is_auto,
                                           .first_seen = {T0 - HOUR},

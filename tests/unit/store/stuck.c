@@ -88,8 +88,8 @@ static void closed_nobody_is_called_any_more(void)
     CHECK_INT(user->calls, mark);
     /* the directory is free again when the last thread has let go of it */
     struct store *again = NULL;
-    struct store_config config = {.directory = r->dir, .map_bytes = r->config.map_bytes};
-    while (store_open(&config, &again) == ERR_BUSY)
+    struct store_config config = {.place = r->dir, .bytes_max = r->config.bytes_max};
+    while (store_lmdb.open(&config, &again) == ERR_BUSY)
         usleep(1000);
     CHECK(again != NULL);
     store_close(again);
