@@ -18,10 +18,15 @@ int cli_usage(const struct command *c, const char *why);
 /* The configuration at path, or the default one for NULL; NULL after its errors were printed. Owner: plan_unref. */
 struct plan *cli_plan(const char *path);
 
+/* "45s", "30m", "12h", "7d", "2w"; a bare number is seconds. Errors: ERR_SYNTAX, ERR_RANGE (over a hundred years). */
+MUST_CHECK enum err cli_duration(const char *text, int64_t *sec);
+
 int cli_explain(const struct command *c, int argc, char **argv);
 int cli_judge(const struct command *c, int argc, char **argv);
 int cli_import(const struct command *c, int argc, char **argv);
 int cli_import_manager(const struct command *c, int argc, char **argv); /* argv[0] is "milter-manager" */
+int cli_history(const struct command *c, int argc, char **argv);
+int cli_stats(const struct command *c, int argc, char **argv);
 int cli_detect(const struct command *c, int argc, char **argv);
 
 #endif

@@ -11,6 +11,10 @@ static const struct command commands[] = {
      "what would happen to a mail, and which line decides"},
     {"judge", cli_judge, "[-f FILE] NAME ADDRESS | -",
      "what generic_rdns sees of a host name; or of each line \"name TAB address\" of standard input"},
+    {"history", cli_history, "[-f FILE] [--since TIME] [--json] ADDRESS|SENDER|NAME|ID",
+     "what was decided about a client, a sender or recipient, a connection or a queue id"},
+    {"stats", cli_stats, "[-f FILE] [--day DAY | --since TIME] [--would] [--json]",
+     "how many were held, deferred and let in; with --would, what a filter that is only evaluated would have done"},
     {"import", cli_import, "[-f FILE] DUMP | milter-manager FILE|-",
      "read milter-greylist's dump into the store;\n"
      "      or print the tarsier.conf for what `milter-manager --show-config` has printed into FILE"},
@@ -33,6 +37,28 @@ int cli_usage(const struct command *c, const char *why)
         fprintf(stderr, "tarsier %s: %s\n", c->name, why);
     fprintf(stderr, "usage: tarsier %s %s\nMore: man tarsier\n", c->name, c->arguments);
     return CLI_USAGE;
+}
+
+enum err cli_duration(const char *text, int64_t *sec)
+{
+    static const struct {
+        const char *unit;
+        int64_t sec;
+    } units[] = {{"", 1}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}, {"w", 604800}};
+    enum { MAX_DAYS = 36525 };
+    size_t digits = strspn(text, "0123456789");
+    uint64_t n;
+    if (slice_to_u64(slice_of(text, digits), &n) != ERR_NONE)
+        return ERR_SYNTAX;
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        if (strcmp(text + digits, units[i].unit) != 0)
+            continue;
+        if (n > (uint64_t)MAX_DAYS * 86400 / (uint64_t)units[i].sec)
+            return ERR_RANGE;
+        *sec = (int64_t)n * units[i].sec;
+        return ERR_NONE;
+    }
+    return ERR_SYNTAX;
 }
 
 static const struct command *find(const char *name)

@@ -165,19 +165,20 @@ void tally_put(const struct tally *t, struct buf *out)
     }
 }
 
-/* From `first` on: they stand in the order in which they are written. NUMBERS: there is none. */
+/* Looked for from `first` on, for we write them in order; any order is taken. NUMBERS: there is none. */
 static size_t find_name(struct slice word, size_t first)
 {
     struct buf name = {0};
-    size_t n = first;
-    for (; n < NUMBERS; n++) {
+    size_t found = NUMBERS;
+    for (size_t i = 0; i < NUMBERS && found == NUMBERS; i++) {
+        size_t n = (first + i) % NUMBERS;
         buf_clear(&name);
         put_name(n, &name);
         if (slice_eq(word, buf_slice(&name)))
-            break;
+            found = n;
     }
     buf_fini(&name);
-    return n;
+    return found;
 }
 
 static enum err parse_line(struct slice line, struct tally_row *row)

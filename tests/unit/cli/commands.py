@@ -6,6 +6,7 @@
 detect/NAME is a machine's tree and detect/NAME.want what is said of it; sockets, which a repository cannot hold, are made here.
 """
 
+import json
 import os
 import random
 import re
@@ -14,6 +15,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 
 TARSIER, TARSIERD, MANAGER = sys.argv[1:4]
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -319,6 +321,82 @@ def readmes_line_lets_in_that_domain_and_no_other():
                          ("dhcp-1-2-3.not" + line[2], False), ("dhcp-1-2-3.%s.example" % line[2], False)):
         status, out, err = run("explain", "-f", DIR + "/tarsier.conf", name, "192.0.2.7", "a@example.net", "b@example.net")
         check(status == 0 and (line[1] in out) == let_in, (name, out, err))
+
+
+# ---- history and stats: from the journal's files ----
+
+NOW = int(time.time())
+ROWS = [
+    (NOW - 3000, "held", "generic_rdns", "-", 125, "s-4gk-17", "", "192.0.2.7", "dhcp-1.isp.example", "", "<a@example.org>",
+     "<b@example.net>", "64", ""),
+    (NOW - 2960, "left", "generic_rdns", "-", 40, "s-4gk-17", "", "192.0.2.7", "dhcp-1.isp.example", "", "<a@example.org>",
+     "<b@example.net>", "64", ""),
+    (NOW - 900, "deferred", "generic_rdns", "e", 1160, "s-4gk-18", "", "192.0.2.7", "dhcp-1.isp.example", "", "<a@example.org>",
+     "<%s@example.net>" % ("b" * 90), "66", ""),
+    (NOW - 99, "queue-id", "-", "-", "", "s-4gk-17", "4BxyZ9", "192.0.2.7", "dhcp-1.isp.example", "", "", "", "64", ""),
+    (NOW - 90, "passed", "-", "-", "", "s-4gk-20", "", "203.0.113.9", 'mail."x\\x07.example', "", "", "", "", "not s25r"),
+]
+
+
+def journal(rows, statistics):
+    store = DIR + "/store"
+    write(store + "/journal/rows.1", "".join("\t".join(map(str, row)) + "\n" for row in rows))
+    write(store + "/journal/statistics", statistics)
+    write(DIR + "/journal.conf", 'store "%s"\n' % store)
+    return DIR + "/journal.conf"
+
+
+@case
+def history_tells_what_was_decided():
+    conf = journal(ROWS, "")
+    status, out, err = run("history", "-f", conf, "192.0.2.7")
+    check(status == 0 and err == "", (status, err))
+    for words in ("held for 2 min 5 s, generic_rdns, line 64", "left after 40 s", "deferred, 19 min 20 s to go",
+                  "(evaluation\n                  only: not done)", "queue id 4BxyZ9"):
+        check(words in out, (words, out))
+    check(out.count("dhcp-1.isp.example[192.0.2.7] <a@example.org> -> <b@example.net>") == 1, out)  # said once for both rows
+    long = [line for line in out.splitlines() if len(line) > 80]
+    check(long == ["<%s@example.net>" % ("b" * 90)], long)  # a word is wrapped, never cut
+    status, out, err = run("history", "-f", conf, "4BxyZ9")
+    check(status == 0 and "held for" in out and "deferred" not in out, out)  # all of that connection
+
+
+@case
+def history_of_nothing_is_a_failure_that_says_so():
+    conf = journal(ROWS, "")
+    status, out, err = run("history", "-f", conf, "198.51.100.1")
+    check(status == 1 and out == "" and "nothing is known" in err, (status, out, err))
+    status, out, err = run("history", "-f", conf, "--since", "10m", "s-4gk-18")
+    check(status == 1, (status, out, err))
+    for bad in (["192.0.2.0/40"], [], ["a", "b"], ["--since", "soon", "192.0.2.7"], ["--nonsense", "192.0.2.7"]):
+        status, out, err = run("history", "-f", conf, *bad)
+        check(status == 2 and "usage:" in err, (bad, status, err))
+
+
+@case
+def history_speaks_json():
+    conf = journal(ROWS, "")
+    status, out, err = run("history", "-f", conf, "--json", "203.0.113.0/24")
+    check(status == 0, err)
+    row = json.loads(out)
+    check(row["what"] == "passed" and row["name"] == 'mail."x\x07.example' and row["why"] == "not s25r", row)
+
+
+@case
+def stats_sum_up():
+    conf = journal([], "%d passed=38005 held=3 left=2 left-0=2 would-held=7 held-for-s25r=3\n" % (NOW // 3600))
+    status, out, err = run("stats", "-f", conf)
+    check(status == 0 and re.search(r"passed untouched +38,005\n", out) and re.search(r"held +3   stayed 0   left 2", out), out)
+    check("s25r 3" in out and "<10 s 2" in out, out)
+    status, out, err = run("stats", "-f", conf, "--would", "--json")
+    check(json.loads(out)["recipients"] == {"held": 7}, out)
+    status, out, err = run("stats", "-f", conf, "--day", "2020-02-29", "--json")
+    check(json.loads(out)["recipients"] == {}, out)
+    for bad in (["--day", "someday"], ["--since", "x"], ["more"]):
+        check(run("stats", "-f", conf, *bad)[0] == 2, bad)
+    write(DIR + "/store/journal/statistics", "rubbish\n")
+    status, out, err = run("stats", "-f", conf)
+    check(status == 1 and "damaged" in err, (status, err))
 
 
 try:

@@ -108,7 +108,7 @@ static void what_a_later_version_counts_is_passed_over(void)
 {
     struct tally *t = tally_new();
     unsigned line;
-    CHECK_INT(tally_parse(t, SLICE_LIT("5 held=3 teleported=9 left=2\n"), &line), ERR_NONE);
+    CHECK_INT(tally_parse(t, SLICE_LIT("5 left=2 teleported=9 held=3\n"), &line), ERR_NONE);
     CHECK_INT(sum(t, 0, INT64_MAX).what[0][JOURNAL_HELD], 3);
     CHECK_INT(sum(t, 0, INT64_MAX).what[0][JOURNAL_LEFT], 2);
     tally_free(t);
