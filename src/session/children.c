@@ -46,55 +46,48 @@ struct children *children_new(struct session *s)
     ch->any_child = any;
     ch->since = s->sh->now.mono;
     ch->last_status = VERDICT_CONTINUE;
-    body_init(&ch->body, &s->sh->bodies);
     if (conf->n_dnsbls > 0) {
         ch->listed = mem_zalloc(conf->n_dnsbls);
         ch->list_requests = mem_zalloc(conf->n_dnsbls * sizeof(uint32_t));
     }
     for (unsigned i = 0; i < ch->count; i++)
         init_child(s, &ch->child[i], i);
+    if (!s->transcript)
+        s->transcript = transcript_new(s->sh, s->id);
     return ch;
 }
 
+/* What filters have of a message. The transcript's part has gone before: its mail borrows new bodies. */
 static void free_message_of(struct session *s, struct children *ch)
 {
-    shared_headers_less(s->sh, ch->headers_bytes, 0);
-    ch->headers_bytes = 0;
-    mail_free(ch->mail);
-    ch->mail = NULL;
-    free(ch->recipients);
-    ch->recipients = NULL;
-    ch->n_recipients = ch->cap_recipients = 0;
+    free(ch->notes);
+    ch->notes = NULL;
+    ch->n_notes = ch->cap_notes = 0;
     free(ch->memo);
     ch->memo = NULL;
-    body_drop(s, &ch->body);
     for (unsigned i = 0; i < ch->count; i++)
         if (ch->child[i].new_body) {
-            body_drop(s, ch->child[i].new_body);
+            spool_drop(s->sh, s->id, ch->child[i].new_body);
             free(ch->child[i].new_body);
             ch->child[i].new_body = NULL;
         }
-    shared_keep_less(s->sh, ch->peek.len, 0);
-    buf_fini(&ch->peek);
     shared_keep_less(s->sh, ch->changes.len, 0);
     buf_fini(&ch->changes);
-    session_clear_scope(s, &ch->message_scope);
+    arena_clear(&ch->message_texts);
 }
 
 /* What is left of it when its message is freed. */
-static void free_rest_of(struct session *s, struct children *ch)
+static void free_rest_of(struct children *ch)
 {
-    macro_lists_unref(ch->granted_lists);
+    arena_fini(&ch->connection_texts);
+    arena_fini(&ch->message_texts);
     arena_fini(&ch->unknown_texts);
-    session_clear_scope(s, &ch->conn_scope);
-    session_clear_scope(s, &ch->helo_scope);
-    session_clear_scope(s, &ch->message_scope);
     free(ch->listed);
     free(ch->list_requests);
     free(ch);
 }
 
-void children_free(struct session *s)
+static void free_filters(struct session *s)
 {
     struct children *ch = s->children;
     if (!ch)
@@ -107,9 +100,15 @@ void children_free(struct session *s)
     }
     if (ch->any_child && s->sh->out)
         children_log_session(s);
-    free_message_of(s, ch);
-    free_rest_of(s, ch);
+    free_rest_of(ch);
     s->children = NULL;
+}
+
+void children_free(struct session *s)
+{
+    free_filters(s);
+    transcript_free(s->transcript);
+    s->transcript = NULL;
 }
 
 void children_take_plan(struct session *s)
@@ -118,27 +117,15 @@ void children_take_plan(struct session *s)
     for (unsigned i = 0; i < old->count; i++)
         child_hang_up(&old->child[i]);
     struct children *ch = children_new(s);
-    if (ch) { /* what the MTA has said of the connection is replayed to the new ones; it stays where it is, and counted */
-        ch->conn_scope = old->conn_scope;
-        ch->helo_scope = old->helo_scope;
-        ch->message_scope = old->message_scope;
-        old->conn_scope = old->helo_scope = old->message_scope = (struct scope){0};
-        ch->connect = old->connect;
-        ch->helo = old->helo;
-        ch->mail_from.macros = old->mail_from.macros;
-        ch->helos = old->helos;
-        ch->goal = old->goal;
-        ch->granted = old->granted;
-        ch->granted_lists = old->granted_lists;
-        old->granted_lists = NULL;
-        ch->offered_actions = old->offered_actions;
-        ch->offered_steps = old->offered_steps;
-        ch->messages = old->messages;
+    if (ch) /* what the MTA has said of the connection is replayed to the new ones */
         ch->since = old->since;
-    }
     free_message_of(s, old);
-    free_rest_of(s, old);
+    free_rest_of(old);
     s->children = ch;
+    if (!ch) {
+        transcript_free(s->transcript);
+        s->transcript = NULL;
+    }
 }
 
 static void reset_for_message(struct session *s, struct child *c)
@@ -173,21 +160,17 @@ void children_clear_message(struct session *s)
     struct children *ch = s->children;
     if (!ch)
         return;
-    if (ch->mail)
+    if (s->transcript->mail)
         for (unsigned i = 0; i < ch->count; i++)
             reset_for_message(s, &ch->child[i]);
+    transcript_clear_message(s->transcript);
     free_message_of(s, ch);
-    ch->mail_from = ch->data = ch->eoh = ch->eom = (struct kept){SLICE_NONE, SLICE_NONE};
-    ch->rcpt = ch->rcpt_macros = ch->header_macros = ch->body_macros = SLICE_NONE;
-    ch->body_gone = ch->size_bytes = ch->sent_body = 0;
+    ch->sent_body = 0;
     ch->sent_changes = 0;
     ch->trouble = TROUBLE_NONE;
-    ch->answering = ch->headers_over = false;
-    ch->spool_writes = 0;
+    ch->answering = false;
     ch->drain_request = 0;
     ch->send_deadline.ms = 0;
-    if (ch->goal > STAGE_HELO)
-        ch->goal = ch->helos ? STAGE_HELO : STAGE_CONNECT;
     for (unsigned i = 0; i < ch->count; i++)
         if (!ch->child[i].connection_over) /* its word is for all messages of the connection */
             ch->standing[i] = FILTER_PENDING;
@@ -198,30 +181,11 @@ void children_clear_connection(struct session *s)
 {
     if (!s->children)
         return;
-    struct children *old = s->children;
-    struct macro_lists *lists = old->granted_lists;
-    struct milter_options granted = old->granted;
-    uint32_t actions = old->offered_actions, steps = old->offered_steps;
-    old->granted_lists = NULL;
-    children_free(s);
+    free_filters(s);
+    transcript_clear_connection(s->transcript);
     s->children = children_new(s);
-    if (!s->children) {
-        macro_lists_unref(lists);
-        return;
-    }
-    s->children->granted_lists = lists;
-    s->children->granted = granted;
-    s->children->offered_actions = actions;
-    s->children->offered_steps = steps;
-}
-
-void children_clear_helo(struct session *s)
-{
-    struct children *ch = s->children;
-    if (!ch)
-        return;
-    session_clear_scope(s, &ch->helo_scope);
-    ch->helo = (struct kept){SLICE_NONE, SLICE_NONE};
+    if (!s->children)
+        children_free(s);
 }
 
 /* ---- facts ---- */
@@ -229,15 +193,16 @@ void children_clear_helo(struct session *s)
 static bool next_header(const void *ctx, size_t n, struct slice *name, struct slice *value)
 {
     const struct session *s = ctx;
+    const struct transcript *t = s->transcript;
     struct children *ch = s->children;
-    if (!ch || !ch->mail)
+    if (!ch || !t->mail)
         return false;
     if (n == 0 || n != ch->header_at) { /* asked in order, mostly: the cursor is where the last call left it */
         ch->header_cursor = (struct mail_cursor){0};
         ch->header_at = 0;
     }
     do {
-        if (!mail_next_header(ch->mail, MAIL_ORIGINAL, &ch->header_cursor, name, value)) {
+        if (!mail_next_header(t->mail, MAIL_ORIGINAL, &ch->header_cursor, name, value)) {
             ch->header_at = 0;
             return false;
         }
@@ -248,17 +213,18 @@ static bool next_header(const void *ctx, size_t n, struct slice *name, struct sl
 static bool next_recipient(const void *ctx, size_t n, struct slice *address)
 {
     const struct session *s = ctx;
+    const struct transcript *t = s->transcript;
     struct children *ch = s->children;
     struct slice esmtp;
     unsigned number;
-    if (!ch || !ch->mail)
+    if (!ch || !t->mail)
         return false;
     if (n == 0 || n != ch->recipient_at) { /* as with headers: a thousand recipients are not gone through a thousand times */
         ch->recipient_cursor = (struct mail_cursor){0};
         ch->recipient_at = 0;
     }
-    while (mail_next_recipient(ch->mail, MAIL_ORIGINAL, &ch->recipient_cursor, address, &esmtp, &number))
-        if (!ch->recipients[number].refused && !ch->recipients[number].rejected && ch->recipient_at++ == n)
+    while (mail_next_recipient(t->mail, MAIL_ORIGINAL, &ch->recipient_cursor, address, &esmtp, &number))
+        if (transcript_recipient_counts(t, number) && ch->recipient_at++ == n)
             return true;
     ch->recipient_at = 0;
     return false;
@@ -266,6 +232,7 @@ static bool next_recipient(const void *ctx, size_t n, struct slice *address)
 
 struct policy_session_facts children_facts(const struct session *s)
 {
+    const struct transcript *t = s->transcript;
     const struct children *ch = s->children;
     struct policy_session_facts more = {
         .stressed = (s->flags & FLAG_MTA_STRESS) || shared_is_stressed(s->sh),
@@ -279,16 +246,16 @@ struct policy_session_facts children_facts(const struct session *s)
         more.listed = ch->listed;
         more.standing = ch->standing;
         more.quarantined = ch->quarantined;
-        more.body = slice_upto(buf_slice(&ch->peek), POLICY_BODY_MAX_BYTES);
-        more.body_complete = ch->goal >= STAGE_EOM || ch->peek.len >= POLICY_BODY_MAX_BYTES;
-        more.size_bytes = ch->size_bytes;
+        more.body = slice_upto(buf_slice(&t->peek), POLICY_BODY_MAX_BYTES);
+        more.body_complete = t->goal >= STAGE_EOM || t->peek.len >= POLICY_BODY_MAX_BYTES;
+        more.size_bytes = t->size_bytes;
     }
     return more;
 }
 
 enum stage children_stage(const struct session *s)
 {
-    enum stage goal = (enum stage)s->children->goal;
+    enum stage goal = (enum stage)s->transcript->goal;
     return goal == STAGE_END ? STAGE_EOM : goal; /* conditions know no stage behind it */
 }
 
@@ -296,9 +263,10 @@ enum stage children_stage(const struct session *s)
 
 struct policy_memo *children_memo(struct session *s)
 {
+    const struct transcript *t = s->transcript;
     struct children *ch = s->children;
     size_t n = policy_memos(s->plan->policy);
-    if (ch && ch->mail && !ch->memo && n > 0)
+    if (ch && t->mail && !ch->memo && n > 0)
         ch->memo = mem_zalloc(n * sizeof(*ch->memo));
     return ch ? ch->memo : NULL;
 }
@@ -313,10 +281,10 @@ static enum policy_truth judge(struct session *s, unsigned number, struct slice 
     facts.recipient = recipient;
     facts.memo = children_memo(s);
     facts.recipient_memo = note ? &note->memo : NULL;
-    enum policy_truth t = policy_filter_when(s->plan->policy, number, &facts, &why, &wanted);
+    enum policy_truth truth = policy_filter_when(s->plan->policy, number, &facts, &why, &wanted);
     session_note_effort(s);
     *lists |= wanted;
-    return t;
+    return truth;
 }
 
 bool children_facts_ready(struct session *s, enum stage stage, void (*then)(struct session *s))
@@ -393,7 +361,7 @@ void session_dns_answered(struct session *s, const struct event *event)
         ch->if_name_request = 0;
         ch->if_name_known = true;
         if (event->u.dns.status == DNS_FOUND)
-            ch->if_name = arena_slice(&ch->conn_scope.arena, slice_upto(event->u.dns.name, 255));
+            ch->if_name = arena_slice(&ch->connection_texts, slice_upto(event->u.dns.name, 255));
     } else {
         for (unsigned i = 0; i < ch->count; i++)
             if (ch->child[i].dns_request == event->request)
@@ -422,6 +390,7 @@ bool children_may_start(const struct session *s)
  */
 static void decide_recipients(struct session *s, struct child *c, enum stage stage)
 {
+    const struct transcript *t = s->transcript;
     struct children *ch = s->children;
     uint32_t bit = 1u << c->number, lists = 0;
     if (c->asked == POLICY_NO)
@@ -430,15 +399,15 @@ static void decide_recipients(struct session *s, struct child *c, enum stage sta
     struct mail_cursor cursor = {0};
     struct slice address, esmtp;
     unsigned number;
-    while (mail_next_recipient(ch->mail, MAIL_ORIGINAL, &cursor, &address, &esmtp, &number)) {
-        struct recipient_note *note = &ch->recipients[number];
-        if (note->refused || note->rejected)
+    while (mail_next_recipient(t->mail, MAIL_ORIGINAL, &cursor, &address, &esmtp, &number)) {
+        struct recipient_note *note = &ch->notes[number];
+        if (!transcript_recipient_counts(t, number))
             continue;
-        if ((note->later & bit) && (stage > STAGE_RCPT || number + 1 == ch->present)) {
-            enum policy_truth t = judge(s, c->number, address, note, stage, &lists);
-            if (t != POLICY_LATER)
+        if ((note->later & bit) && (stage > STAGE_RCPT || number + 1 == t->present)) {
+            enum policy_truth truth = judge(s, c->number, address, note, stage, &lists);
+            if (truth != POLICY_LATER)
                 note->later &= ~bit;
-            if (t == POLICY_YES) {
+            if (truth == POLICY_YES) {
                 note->shown |= bit;
                 c->rcpt = (struct mail_cursor){0}; /* it may stand before one that it has been told */
             }
@@ -454,9 +423,10 @@ static void decide_recipients(struct session *s, struct child *c, enum stage sta
 
 bool child_has_undecided(const struct child *c)
 {
+    const struct transcript *t = c->session->transcript;
     const struct children *ch = c->session->children;
-    for (size_t i = 0; i < ch->n_recipients; i++)
-        if (!ch->recipients[i].refused && (ch->recipients[i].later & (1u << c->number)))
+    for (size_t i = 0; i < t->n_recipients; i++)
+        if (!t->recipients[i].refused && (ch->notes[i].later & (1u << c->number)))
             return true;
     return false;
 }
@@ -466,7 +436,7 @@ static void decide(struct session *s, struct child *c, enum stage stage)
     uint32_t lists = 0;
     if (!is_child(c) || c->connection_over)
         return;
-    if (s->children->mail && stage >= STAGE_RCPT && policy_filter_is_per_recipient(s->plan->policy, c->number)) {
+    if (s->transcript->mail && stage >= STAGE_RCPT && policy_filter_is_per_recipient(s->plan->policy, c->number)) {
         decide_recipients(s, c, stage);
         return;
     }
@@ -483,7 +453,7 @@ static enum policy_standing standing_of_other(const struct session *s, const str
 {
     if (!c->conf->builtin || (s->flags & FLAG_GREYLIST_NOT_APPLICABLE))
         return FILTER_NOT_ASKED;
-    if (s->children->goal < STAGE_RCPT)
+    if (s->transcript->goal < STAGE_RCPT)
         return FILTER_PENDING;
     return s->flags & FLAG_ASKED ? FILTER_CONTINUED : FILTER_NOT_ASKED;
 }
@@ -633,7 +603,7 @@ void child_let_go(struct child *c)
 {
     c->dns_request = 0;
     child_hang_up(c);
-    c->closed_between_messages = c->session->children->mail == NULL;
+    c->closed_between_messages = c->session->transcript->mail == NULL;
 }
 
 void child_break(struct child *c, const char *why)

@@ -7,7 +7,7 @@
  * an editor, and one that streams live differ only in where they stand.
  *
  *   children.c    life, conditions, starts and failures       talk.c      leading a child through; its answers
- *   transcript.c        what the MTA has said                       verdict.c   votes, the one reply, edits to the MTA
+ *   chain.c       what the MTA says, recorded for them         verdict.c   votes, the one reply, edits to the MTA
  *   provide.c     macros that a child gets
  */
 #ifndef TARSIER_SESSION_CHILDREN_H
@@ -85,31 +85,15 @@ struct child {
 
 /* What is noted of a recipient, by its number in mail. */
 struct recipient_note {
-    struct slice macros;
     uint64_t memo;               /* facts.recipient_memo */
     uint32_t shown, later, told; /* filters that are asked about it; whose condition is not known yet; that have been told */
-    bool refused;                /* by a filter: it is no recipient of the message */
-    bool rejected;               /* by the MTA itself (RCPT_REJ): told, and nothing more */
-};
-
-/* The rest of one packet with its macros; NONE: has not come. */
-struct kept {
-    struct slice body, macros;
 };
 
 struct children {
     unsigned count;
-    bool any_child;                          /* an enabled filter that is one */
-    uint8_t goal;                            /* enum stage: as far as the MTA has got */
-    uint32_t helos;                          /* how many have come */
-    struct milter_options granted;           /* by the MTA, as we asked; its lists are in granted_lists */
-    struct macro_lists *granted_lists;       /* counted; NULL before the negotiation */
-    uint32_t offered_actions, offered_steps; /* by the MTA, before we chose */
-    struct arena unknown_texts;              /* what is said to the present UNKNOWN */
-    struct scope conn_scope, helo_scope, message_scope;
-    struct kept connect, helo, mail_from, data, eoh, eom;
-    struct slice rcpt;                                    /* the recipient that is to be answered: its command's body */
-    struct slice rcpt_macros, header_macros, body_macros; /* rcpt: of the one that follows */
+    bool any_child;                               /* an enabled filter that is one */
+    struct arena connection_texts, message_texts; /* what filters have said that lives as long */
+    struct arena unknown_texts;                   /* what is said to the present UNKNOWN */
 
     /* DNS */
     uint8_t *listed; /* by conf.dnsbls: enum policy_listed */
@@ -120,29 +104,18 @@ struct children {
     void (*after_facts)(struct session *s); /* WAIT_FACTS: what goes on then */
 
     /* the message */
-    struct mail *mail; /* NULL: there is none */
-    struct recipient_note *recipients;
-    size_t n_recipients, cap_recipients;
-    unsigned present;                 /* number of the recipient whose RCPT is to be answered, plus one; 0: none */
+    struct recipient_note *notes;
+    size_t n_notes, cap_notes;
     struct mail_cursor header_cursor; /* next_header()'s */
     size_t header_at;
     struct mail_cursor recipient_cursor; /* next_recipient()'s */
     size_t recipient_at;
     struct policy_memo *memo; /* what conditions have said of it; NULL: nothing yet */
-    struct body body;
-    uint64_t body_gone; /* bytes that went before what is kept in body: nobody needs them any more */
-    uint64_t size_bytes;
-    struct slice chunk;     /* of the body, that has just come: borrowed, for this step only */
-    uint8_t trouble;        /* enum trouble */
-    bool headers_over;      /* no more of them are kept: nobody sees the message any more */
-    uint64_t headers_bytes; /* counted in the budget of all sessions */
-    bool answering;         /* the verdict is found: edits are on their way to the MTA */
-    struct buf changes;     /* answering: all edits but the body's, as packets */
+    uint8_t trouble;          /* enum trouble */
+    bool answering;           /* the verdict is found: edits are on their way to the MTA */
+    struct buf changes;       /* answering: all edits but the body's, as packets */
     size_t sent_changes;
     uint64_t sent_body;
-    uint32_t messages;
-    struct buf peek; /* the body's beginning, for conditions */
-    unsigned spool_writes;
     uint32_t drain_request;
     struct mono send_deadline; /* answering: a piece of the spooled body is read until then; ms 0: none is */
     struct mono since;
@@ -164,7 +137,6 @@ void children_free(struct session *s);
 void children_take_plan(struct session *s);
 void children_clear_message(struct session *s); /* ABORT to those who are in one */
 void children_clear_connection(struct session *s);
-void children_clear_helo(struct session *s);
 
 /*
  * Whether all facts are in that a condition wants at this stage; else they are asked for, the session waits, and `then` is
@@ -198,41 +170,27 @@ struct policy_memo *children_memo(struct session *s);
 int64_t children_deadline_ms(const struct session *s); /* 0: none */
 void children_check_deadlines(struct session *s);
 
-/* ---- transcript.c ---- */
-
-/* Each after the greylist filter's part: what has come is the children's now. */
-void transcript_record_macros(struct session *s, uint8_t for_cmd, struct slice pairs);
-void transcript_record_connect(struct session *s, struct slice body);
-void transcript_record_helo(struct session *s, struct slice body);
-void transcript_record_mail(struct session *s, struct slice body);
-void transcript_keep_rcpt(struct session *s, struct slice body); /* until it is let through */
-/* False: there are too many; this one is refused. */
-MUST_CHECK bool transcript_record_rcpt(struct session *s);
-/* The MTA has refused the recipient that follows by itself, and tells only those who want to know. */
-bool children_is_rejected_rcpt(const struct session *s);
-void transcript_record_data(struct session *s);
-void transcript_record_header(struct session *s, struct slice name, struct slice value);
-void transcript_record_eoh(struct session *s);
-void transcript_record_body(struct session *s, struct slice chunk);
-void transcript_record_eom(struct session *s, struct slice chunk);
-void transcript_record_unknown(struct session *s, struct slice line);
-enum stage children_stage(const struct session *s);
-struct recipient_note *transcript_note_of(struct session *s, unsigned number);
+/* ---- chain.c ---- */
 
 /*
- * Numbers of requests to the spool. They need not be unique in time: a file that is closed answers nobody, and one body has one
- * read under way for each that reads it.
+ * What the MTA has said is recorded, and what it means for the filters is seen to. The session is refused where it cannot be
+ * kept.
  */
-enum { SPOOL_WRITE_OWN = 1, SPOOL_READ_SEND = 2, SPOOL_WRITE_CHILD = 0x100, SPOOL_READ_CHILD = 0x200 };
-
-/* A piece of a body, so that its packet is one that every MTA and child takes. */
-enum { BODY_PIECE_MAX_BYTES = WIRE_PACKET_MAX_BYTES - 1 };
-
-/* Append to a body; what memory does not take goes to its file. True: a write is under way, and request will be answered. */
-bool body_store(struct session *s, struct body *body, struct slice chunk, uint32_t request);
-/* A piece from offset on: there at once, or (false) asked for. */
-bool body_fetch(struct session *s, const struct body *body, uint64_t offset, uint32_t request, struct slice *chunk);
-void body_drop(struct session *s, struct body *body); /* with its file */
+void chain_macros(struct session *s, uint8_t for_cmd, struct slice pairs);
+void chain_connect(struct session *s, struct slice body);
+void chain_helo(struct session *s, struct slice body);
+void chain_mail(struct session *s, struct slice body);
+void chain_keep_rcpt(struct session *s, struct slice body); /* until it is let through */
+/* False: there are too many; this one is refused. */
+MUST_CHECK bool chain_rcpt(struct session *s);
+void chain_header(struct session *s, struct slice name, struct slice value);
+void chain_eoh(struct session *s);
+void chain_body(struct session *s, struct slice chunk);
+void chain_eom(struct session *s, struct slice chunk);
+void chain_unknown(struct session *s, struct slice line);
+bool children_is_rejected_rcpt(const struct session *s); /* the one that follows, by the MTA itself */
+enum stage children_stage(const struct session *s);
+struct recipient_note *children_note_of(struct session *s, unsigned number);
 
 /* ---- talk.c ---- */
 

@@ -97,7 +97,7 @@ static void on_connect(struct session *s, const struct milter_command *c, struct
     s->ends.remote_port = c->u.connect.port;
     s->phase = PHASE_CONNECTED;
     if (s->children)
-        transcript_record_connect(s, raw);
+        chain_connect(s, raw);
     struct ip client = ip_client(&ip);
     if (shared_note_lookup(s->sh, &client, s->resolve == RESOLVE_TEMP))
         s->flags |= FLAG_TEMP_AGAIN;
@@ -118,7 +118,7 @@ static void on_helo(struct session *s, const struct milter_command *c, struct sl
     s->helo = session_keep(s, &s->helo_scope, c->u.helo);
     if (s->children) {
         session_clear_message(s);
-        transcript_record_helo(s, raw);
+        chain_helo(s, raw);
     }
     if (s->phase != PHASE_OVER && children_facts_ready(s, STAGE_HELO, helo_go))
         helo_go(s);
@@ -165,7 +165,7 @@ static void on_mail(struct session *s, const struct milter_command *c, struct sl
         return;
     s->phase = PHASE_MAIL;
     if (s->children)
-        transcript_record_mail(s, raw);
+        chain_mail(s, raw);
     if (children_facts_ready(s, STAGE_MAIL, mail_go))
         mail_go(s);
 }
@@ -202,7 +202,7 @@ static void on_rcpt(struct session *s, const struct milter_command *c, struct sl
         return;
     s->phase = PHASE_RCPT;
     if (s->children)
-        transcript_keep_rcpt(s, raw);
+        chain_keep_rcpt(s, raw);
     if (s->phase != PHASE_OVER && children_facts_ready(s, STAGE_RCPT, rcpt_go))
         rcpt_go(s);
 }
@@ -219,7 +219,7 @@ static void on_header(struct session *s, const struct milter_command *c, struct 
     (void)raw;
     s->phase = PHASE_MESSAGE;
     if (s->children)
-        transcript_record_header(s, c->u.header.name, c->u.header.value);
+        chain_header(s, c->u.header.name, c->u.header.value);
     session_continue(s);
 }
 
@@ -228,7 +228,7 @@ static void on_eoh(struct session *s, const struct milter_command *c, struct sli
     (void)c, (void)raw;
     s->phase = PHASE_MESSAGE;
     if (s->children)
-        transcript_record_eoh(s);
+        chain_eoh(s);
     session_continue(s);
 }
 
@@ -237,10 +237,10 @@ static void on_body(struct session *s, const struct milter_command *c, struct sl
     (void)raw;
     s->phase = PHASE_MESSAGE;
     if (s->children)
-        transcript_record_body(s, c->u.body);
+        chain_body(s, c->u.body);
     session_continue(s);
-    if (s->children)
-        s->children->chunk = SLICE_NONE;
+    if (s->transcript)
+        transcript_chunk_over(s->transcript);
 }
 
 static void on_end(struct session *s, const struct milter_command *c, struct slice raw)
@@ -248,17 +248,17 @@ static void on_end(struct session *s, const struct milter_command *c, struct sli
     (void)raw;
     s->phase = PHASE_MESSAGE;
     if (s->children)
-        transcript_record_eom(s, c->u.body);
+        chain_eom(s, c->u.body);
     message_end(s);
-    if (s->children)
-        s->children->chunk = SLICE_NONE;
+    if (s->transcript)
+        transcript_chunk_over(s->transcript);
 }
 
 static void on_unknown(struct session *s, const struct milter_command *c, struct slice raw)
 {
     (void)raw;
     if (s->children)
-        transcript_record_unknown(s, c->u.unknown);
+        chain_unknown(s, c->u.unknown);
     session_continue(s);
 }
 
@@ -282,7 +282,7 @@ static void on_quit_nc(struct session *s, const struct milter_command *c, struct
         text_log_unconfirmed(s);
     s->served_autowhite_sec = 0;
     session_clear_message(s);
-    session_clear_scope(s, &s->conn);
+    scope_clear(&s->conn, s->sh);
     session_clear_helo(s);
     children_clear_connection(s);
     s->host = s->client_ptr = s->mta_name = s->if_addr = SLICE_NONE;

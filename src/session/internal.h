@@ -13,7 +13,9 @@
 #include "milter/command.h"
 #include "milter/reply.h"
 #include "port/journal.h"
+#include "session/scope.h"
 #include "session/session.h"
+#include "session/transcript.h"
 
 struct children; /* children.h */
 
@@ -115,13 +117,7 @@ struct added_header {
 enum { SESSION_CONN_BYTES = 160, SESSION_MAIL_BYTES = 80, SESSION_RCPT_BYTES = 288 };
 enum { SESSION_INLINE_BYTES = SESSION_CONN_BYTES + SESSION_MAIL_BYTES + SESSION_RCPT_BYTES };
 
-enum { SESSION_KEEP_MAX_BYTES = 64 * 1024, SESSION_HEADERS_MAX_BYTES = 128 * 1024, SESSION_STORE_DEADLINE_MS = 5000 };
-
-/* What one arena of a session has taken from the MTA so far, so that no dialogue makes it grow without end. */
-struct scope {
-    struct arena arena;
-    uint32_t kept_bytes;
-};
+enum { SESSION_HEADERS_MAX_BYTES = 128 * 1024, SESSION_STORE_DEADLINE_MS = 5000 };
 
 /* Why the client's name is suspected, in a byte. */
 enum suspicion {
@@ -184,7 +180,8 @@ struct session {
     struct wall first_seen;    /* start of the hold, or the present */
     struct mono deadline, next_look, next_progress; /* of the timer's jobs; ms 0: not wanted */
 
-    struct children *children; /* the manager's side; NULL: there are none */
+    struct transcript *transcript; /* for filters that read it; NULL where there are no children */
+    struct children *children;     /* the manager's side; NULL: there are none */
 
     struct buf in; /* a packet's beginning, or what came while a reply was owed */
     struct scope conn, helo_scope, mail, rcpt;
@@ -219,13 +216,14 @@ void session_close(struct session *s, const char *why);
  * sessions is spent: the command that is to be answered has 421, else the next one will.
  */
 struct slice session_keep(struct session *s, struct scope *scope, struct slice text);
-/* The same for the owner of a scope with another bound: count what is about to be kept. False: refused. */
-bool session_may_keep(struct session *s, struct scope *scope, size_t bytes, size_t max_bytes);
+/* Count what is about to be kept. False: refused. */
+bool session_may_keep(struct session *s, struct scope *scope, size_t bytes);
+/* What of it could be kept, as scope.h says: refuse the session if it could not. True: it was. */
+bool session_was_kept(struct session *s, enum err e);
 /* The session is over, or will be with its next command: nothing more is kept for it. */
 bool session_is_refused(const struct session *s);
 /* The command that is to be answered has 421, and the connection ends: the MTA's client is to come back. */
 void session_refuse(struct session *s);
-void session_clear_scope(struct session *s, struct scope *scope);
 void session_clear_helo(struct session *s);
 void session_clear_recipient(struct session *s);
 void session_clear_message(struct session *s);

@@ -113,13 +113,8 @@ enum err session_negotiate(struct session *s, struct slice body)
     struct milter_options answer = wish_of(s, s->plan, &offer);
     s->actions = answer.actions;
     milter_put_options(&packet, &answer);
-    if (s->children) {
-        s->children->granted = answer;
-        s->children->granted_lists = shared_lists(s->sh, answer.symlist);
-        memcpy(s->children->granted.symlist, s->children->granted_lists->names, sizeof(answer.symlist));
-        s->children->offered_actions = offer.actions;
-        s->children->offered_steps = offer.steps;
-    }
+    if (s->transcript)
+        transcript_record_options(s->transcript, &offer, &answer);
     if (answer.steps & SMFIP_NR_HDR)
         s->flags |= FLAG_SILENT_HEADERS;
     s->phase = PHASE_OPEN;
@@ -131,16 +126,16 @@ enum err session_negotiate(struct session *s, struct slice body)
 /* Whether the plan asks for no step, action and macro beyond what was granted. */
 static bool is_granted(struct session *s, const struct plan *p)
 {
-    const struct children *ch = s->children;
+    const struct transcript *t = s->transcript;
     const struct milter_options offer = {
-        .version = ch->granted.version, .actions = ch->offered_actions, .steps = ch->offered_steps};
+        .version = t->granted.version, .actions = t->offered_actions, .steps = t->offered_steps};
     struct milter_options wish = wish_of(s, p, &offer);
-    bool fits = !(wish.actions & ~ch->granted.actions) && !(ch->granted.steps & milter_no_steps() & ~wish.steps) &&
-                !(wish.steps & SMFIP_RCPT_REJ & ~ch->granted.steps);
+    bool fits = !(wish.actions & ~t->granted.actions) && !(t->granted.steps & milter_no_steps() & ~wish.steps) &&
+                !(wish.steps & SMFIP_RCPT_REJ & ~t->granted.steps);
     for (int stage = 0; stage < SMFIM_STAGES; stage++)
         for (struct slice rest = wish.symlist[stage]; rest.ptr && fits;) {
             struct slice name = slice_cut(&rest, ' ');
-            fits = name.len == 0 || merge_names_have(ch->granted.symlist[stage], name);
+            fits = name.len == 0 || merge_names_have(t->granted.symlist[stage], name);
         }
     return fits;
 }
@@ -262,7 +257,7 @@ static void take_other(struct session *s, uint8_t for_cmd, struct slice name, st
         if (slice_eq(have->name, name) && slice_eq(have->value, value))
             return;
     struct slice kept_name = session_keep(s, scope, name), kept_value = session_keep(s, scope, value);
-    if (session_is_refused(s) || !session_may_keep(s, scope, sizeof(struct macro), SESSION_KEEP_MAX_BYTES))
+    if (session_is_refused(s) || !session_may_keep(s, scope, sizeof(struct macro)))
         return;
     struct macro *new = arena_zalloc(&scope->arena, sizeof(*new));
     *new = (struct macro){.next = *list, .name = kept_name, .value = kept_value};
@@ -292,7 +287,7 @@ void session_macros(struct session *s, uint8_t for_cmd, struct slice pairs)
         return;
     begin_scope(s, for_cmd);
     if (s->children)
-        transcript_record_macros(s, for_cmd, pairs);
+        chain_macros(s, for_cmd, pairs);
     struct slice name, value, id = s->queue_id;
     while (!session_is_refused(s) && milter_next_macro(&pairs, &name, &value)) {
         if (take_text(s, name, value))

@@ -65,7 +65,7 @@ static void put_sendmail(struct child *c, uint8_t cmd, struct buf *out)
     }
     if (cmd == SMFIC_MAIL) {
         snprintf(text, sizeof(text), "T%08X%04X", owner_serial(s->id) ^ owner_slot(s->id) << 16,
-                 s->children->messages & 0xffff);
+                 s->transcript->messages & 0xffff);
         put(out, "i", slice_cstr(text));
     }
 }

@@ -42,7 +42,7 @@ void session_free(struct session *s)
     free(s->cursor);
     struct scope *const scopes[] = {&s->conn, &s->helo_scope, &s->mail, &s->rcpt};
     for (size_t i = 0; i < COUNT_OF(scopes); i++)
-        session_clear_scope(s, scopes[i]);
+        scope_clear(scopes[i], s->sh);
     shared_keep_less(s->sh, s->headers_bytes, 0);
     shared_keep_less(s->sh, s->in.len, 0);
     buf_fini(&s->in);
@@ -107,12 +107,12 @@ void session_continue(struct session *s)
     }
     if (s->wait != WAIT_NOTHING)
         session_set_wait(s, WAIT_NOTHING);
-    if (s->owed == SMFIC_RCPT && !transcript_record_rcpt(s)) {
+    if (s->owed == SMFIC_RCPT && !chain_rcpt(s)) {
         children_refuse_rcpt(s);
         return;
     }
     if (s->owed == SMFIC_DATA)
-        transcript_record_data(s);
+        transcript_record_data(s->transcript);
     children_decide(s);
     children_settle(s);
 }
@@ -157,15 +157,13 @@ void session_refuse(struct session *s)
     session_close(s, NULL);
 }
 
-bool session_may_keep(struct session *s, struct scope *scope, size_t bytes, size_t max_bytes)
+bool session_was_kept(struct session *s, enum err e)
 {
-    uint64_t kept = (uint64_t)scope->kept_bytes + bytes;
-    if (kept > max_bytes) {
+    if (e == ERR_NONE)
+        return true;
+    if (e == ERR_LIMIT) {
         s->sh->stats.protocol_errors++;
         text_log_protocol(s, "the MTA sends names, macros and recipients without end");
-    } else if (shared_keep_more(s->sh, scope->kept_bytes, kept)) {
-        scope->kept_bytes = (uint32_t)kept;
-        return true;
     }
     if (s->owed)
         session_refuse(s);
@@ -174,32 +172,32 @@ bool session_may_keep(struct session *s, struct scope *scope, size_t bytes, size
     return false;
 }
 
-struct slice session_keep(struct session *s, struct scope *scope, struct slice text)
+bool session_may_keep(struct session *s, struct scope *scope, size_t bytes)
 {
-    if (!text.ptr || session_is_refused(s) || !session_may_keep(s, scope, text.len + 1, SESSION_KEEP_MAX_BYTES))
-        return SLICE_NONE;
-    return arena_slice(&scope->arena, text);
+    return session_was_kept(s, scope_reserve(scope, s->sh, bytes, SCOPE_KEEP_MAX_BYTES));
 }
 
-void session_clear_scope(struct session *s, struct scope *scope)
+struct slice session_keep(struct session *s, struct scope *scope, struct slice text)
 {
-    arena_clear(&scope->arena);
-    shared_keep_less(s->sh, scope->kept_bytes, 0);
-    scope->kept_bytes = 0;
+    struct slice kept;
+    if (session_is_refused(s) || !session_was_kept(s, scope_keep(scope, s->sh, text, SCOPE_KEEP_MAX_BYTES, &kept)))
+        return SLICE_NONE;
+    return kept;
 }
 
 void session_clear_helo(struct session *s)
 {
-    session_clear_scope(s, &s->helo_scope);
+    scope_clear(&s->helo_scope, s->sh);
     s->helo = s->verify = s->cert_subject = SLICE_NONE;
     s->helo_macros = NULL;
-    children_clear_helo(s);
+    if (s->transcript)
+        transcript_clear_helo(s->transcript);
     s->flags &= ~(uint32_t)FLAG_HELO_MACROS;
 }
 
 void session_clear_recipient(struct session *s)
 {
-    session_clear_scope(s, &s->rcpt);
+    scope_clear(&s->rcpt, s->sh);
     s->recipient = SLICE_NONE;
     s->rcpt_macros = NULL;
     s->decision = (struct decision){0};
@@ -212,7 +210,7 @@ void session_clear_message(struct session *s)
 {
     session_clear_recipient(s);
     children_clear_message(s);
-    session_clear_scope(s, &s->mail);
+    scope_clear(&s->mail, s->sh);
     s->sender = s->queue_id = s->auth_type = s->auth_authen = SLICE_NONE;
     s->mail_macros = NULL;
     s->accepted = 0;

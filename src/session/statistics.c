@@ -43,7 +43,7 @@ void children_log_child(const struct child *c)
         return;
     buf_put_cstr(&line, "statistics: filter");
     put_session(&line, s);
-    buf_printf(&line, " message=%u stage=%s status=%s", s->children->messages, stage_name(c->last), status_of(c));
+    buf_printf(&line, " message=%u stage=%s status=%s", s->transcript->messages, stage_name(c->last), status_of(c));
     put_seconds(&line, c->since, s->sh->now.mono);
     buf_printf(&line, " evaluation=%s name=\"%s\"", c->conf->set.evaluation ? "yes" : "no", c->conf->name);
     write_line(s, &line);
@@ -51,14 +51,15 @@ void children_log_child(const struct child *c)
 
 void children_log_session(const struct session *s)
 {
+    const struct transcript *t = s->transcript;
     const struct children *ch = s->children;
     struct buf line = {0};
     char address[IP_TEXT_MAX];
-    if (!s->plan->set->statistics || !ch->connect.body.ptr)
+    if (!s->plan->set->statistics || !t->connect.body.ptr)
         return;
     buf_put_cstr(&line, "statistics: session");
     put_session(&line, s);
-    buf_printf(&line, " messages=%u stage=%s status=%s", ch->messages, ch->last_place ? ch->last_place : "connect",
+    buf_printf(&line, " messages=%u stage=%s status=%s", t->messages, ch->last_place ? ch->last_place : "connect",
                words[ch->last_status]);
     put_seconds(&line, ch->since, s->sh->now.mono);
     buf_printf(&line, " client=%s", s->flags & FLAG_LOCAL ? "local" : ip_format(&s->ends.remote, address));

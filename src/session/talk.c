@@ -84,13 +84,13 @@ static void child_start(struct child *c)
 static void say_options(struct child *c)
 {
     struct session *s = c->session;
-    const struct milter_options *granted = &s->children->granted;
+    const struct milter_options *granted = &s->transcript->granted;
     static const uint32_t of_the_mta =
         SMFIP_RCPT_REJ | SMFIP_HDR_LEADSPC; /* the rest we do for a child whatever the MTA does */
     struct milter_options offer = {
         .version = granted->version,
-        .actions = s->children->offered_actions,
-        .steps = (MILTER_STEPS_ALL & ~of_the_mta) | (s->children->offered_steps & of_the_mta),
+        .actions = s->transcript->offered_actions,
+        .steps = (MILTER_STEPS_ALL & ~of_the_mta) | (s->transcript->offered_steps & of_the_mta),
     };
     struct buf out = {0};
     link_connected(c->link, &offer, now_of(c), &out);
@@ -120,7 +120,7 @@ static void ask(struct child *c, const struct milter_command *command, struct sl
 }
 
 /* A command kept as it came. Who does not want it still gets its macros, as from the MTA (link.c). */
-static void ask_kept(struct child *c, uint8_t cmd, const struct kept *kept)
+static void ask_kept(struct child *c, uint8_t cmd, const struct transcript_command *kept)
 {
     struct milter_command command;
     struct wire_packet packet = {.cmd = cmd, .body = kept->body};
@@ -166,75 +166,83 @@ static bool tell_connect(struct child *c)
         return false;
     c->last = c->next;
     c->next = STAGE_HELO;
-    ask_kept(c, SMFIC_CONNECT, &c->session->children->connect);
+    ask_kept(c, SMFIC_CONNECT, &c->session->transcript->connect);
     return true;
 }
 
 static bool tell_helo(struct child *c)
 {
-    const struct children *ch = c->session->children;
-    if (c->helo_told == ch->helos) {
-        if (ch->goal < STAGE_MAIL)
+    const struct transcript *t = c->session->transcript;
+    if (c->helo_told == t->helos) {
+        if (t->goal < STAGE_MAIL)
             return false;
         c->next = STAGE_MAIL;
         return true;
     }
     c->last = c->next;
-    c->helo_told = ch->helos;
-    if (ch->helo.body.ptr)
-        ask_kept(c, SMFIC_HELO, &ch->helo);
+    c->helo_told = t->helos;
+    if (t->helo.body.ptr)
+        ask_kept(c, SMFIC_HELO, &t->helo);
     return true;
 }
 
 static bool tell_mail(struct child *c)
 {
-    const struct children *ch = c->session->children;
+    const struct transcript *t = c->session->transcript;
     struct milter_command command = {.cmd = SMFIC_MAIL};
-    if (ch->goal < STAGE_MAIL)
+    if (t->goal < STAGE_MAIL)
         return false;
     c->last = c->next;
     c->next = STAGE_RCPT;
     c->in_transaction = true;
-    mail_sender(ch->mail, view_of(c), &command.u.envelope.address, &command.u.envelope.esmtp);
-    ask(c, &command, ch->mail_from.macros);
+    mail_sender(t->mail, view_of(c), &command.u.envelope.address, &command.u.envelope.esmtp);
+    ask(c, &command, t->mail_from.macros);
     return true;
 }
 
-/* Is this recipient one of those it is asked about, and has not been told? */
-static bool is_due(struct child *c, const struct recipient_note *note)
+/* By the MTA itself. */
+static bool is_rejected(const struct transcript *t, unsigned number)
 {
+    return number < t->n_recipients && t->recipients[number].rejected;
+}
+
+/* Is this recipient one of those it is asked about, and has not been told? */
+static bool is_due(struct child *c, unsigned number, const struct recipient_note *note)
+{
+    const struct transcript *t = c->session->transcript;
+    bool named = number < t->n_recipients; /* by the MTA; else an earlier filter has added it */
     uint32_t bit = 1u << c->number;
-    if (note->refused || (note->told & bit))
+    if ((named && t->recipients[number].refused) || (note->told & bit))
         return false;
-    if (note->rejected)
+    if (named && t->recipients[number].rejected)
         return c->link->got.steps & SMFIP_RCPT_REJ;
     return !policy_filter_is_per_recipient(c->session->plan->policy, c->number) || (note->shown & bit);
 }
 
 static bool tell_rcpt(struct child *c)
 {
-    struct children *ch = c->session->children;
+    const struct transcript *t = c->session->transcript;
     struct milter_command command = {.cmd = SMFIC_RCPT};
     unsigned number;
-    while (mail_next_recipient(ch->mail, view_of(c), &c->rcpt, &command.u.envelope.address, &command.u.envelope.esmtp,
+    while (mail_next_recipient(t->mail, view_of(c), &c->rcpt, &command.u.envelope.address, &command.u.envelope.esmtp,
                                &number)) {
-        /* a recipient that an earlier filter has added has no note, and no macros */
-        struct recipient_note *note = transcript_note_of(c->session, number);
-        if (!is_due(c, note))
+        struct recipient_note *note = children_note_of(c->session, number);
+        if (!is_due(c, number, note))
             continue;
+        bool rejected = is_rejected(t, number);
         note->told |= 1u << c->number;
         if (c->skips_rcpt) {
-            c->rcpt_good += !note->rejected;
+            c->rcpt_good += !rejected;
             continue;
         }
         c->last = c->next;
         c->rcpt_asked = number;
-        ask(c, &command, note->macros);
+        ask(c, &command, number < t->n_recipients ? t->recipients[number].macros : SLICE_NONE);
         if (!link_wants(c->link, SMFIC_RCPT) || !link_answers(c->link, SMFIC_RCPT))
-            c->rcpt_good += !note->rejected;
+            c->rcpt_good += !rejected;
         return true;
     }
-    if (ch->goal <= STAGE_RCPT || child_has_undecided(c))
+    if (t->goal <= STAGE_RCPT || child_has_undecided(c))
         return false;
     if (c->rcpt_good == 0 && child_is_blocked(c))
         return false;        /* an earlier filter may still add one */
@@ -250,13 +258,13 @@ static bool tell_rcpt(struct child *c)
 
 static bool tell_data(struct child *c)
 {
-    const struct children *ch = c->session->children;
-    if (ch->goal < STAGE_DATA)
+    const struct transcript *t = c->session->transcript;
+    if (t->goal < STAGE_DATA)
         return false;
     c->next = STAGE_HEADER;
-    if (ch->data.body.ptr || ch->data.macros.ptr) { /* macros come for a step that is switched off, too */
+    if (t->data.body.ptr || t->data.macros.ptr) { /* macros come for a step that is switched off, too */
         c->last = STAGE_DATA;
-        ask(c, &(struct milter_command){.cmd = SMFIC_DATA}, ch->data.macros);
+        ask(c, &(struct milter_command){.cmd = SMFIC_DATA}, t->data.macros);
     }
     return true;
 }
@@ -264,34 +272,35 @@ static bool tell_data(struct child *c)
 /* An earlier filter has changed the envelope: the child hears of this message from its beginning. */
 static bool replay_message(struct child *c)
 {
+    const struct transcript *t = c->session->transcript;
     struct children *ch = c->session->children;
-    if (!mail_envelope_differs(ch->mail, MAIL_ORIGINAL, view_of(c)) || c->replayed)
+    if (!mail_envelope_differs(t->mail, MAIL_ORIGINAL, view_of(c)) || c->replayed)
         return false;
     child_abort(c);
     c->replayed = true;
     c->next = STAGE_MAIL;
     c->rcpt = (struct mail_cursor){0};
     c->rcpt_good = 0;
-    for (size_t i = 0; i < ch->n_recipients; i++)
-        ch->recipients[i].told &= ~(1u << c->number);
+    for (size_t i = 0; i < ch->n_notes; i++)
+        ch->notes[i].told &= ~(1u << c->number);
     return true;
 }
 
 static bool tell_header(struct child *c)
 {
-    struct children *ch = c->session->children;
+    const struct transcript *t = c->session->transcript;
     struct milter_command command = {.cmd = SMFIC_HEADER};
-    if (ch->goal < STAGE_HEADER || child_is_blocked(c))
+    if (t->goal < STAGE_HEADER || child_is_blocked(c))
         return false;
     if (replay_message(c))
         return true;
     if (!c->skips_header && link_wants(c->link, SMFIC_HEADER) &&
-        mail_next_header(ch->mail, view_of(c), &c->header, &command.u.header.name, &command.u.header.value)) {
+        mail_next_header(t->mail, view_of(c), &c->header, &command.u.header.name, &command.u.header.value)) {
         c->last = STAGE_HEADER;
-        ask(c, &command, ch->header_macros);
+        ask(c, &command, t->header_macros);
         return true;
     }
-    if (ch->goal == STAGE_HEADER)
+    if (t->goal == STAGE_HEADER)
         return false;
     c->next = STAGE_EOH;
     return true;
@@ -299,12 +308,12 @@ static bool tell_header(struct child *c)
 
 static bool tell_eoh(struct child *c)
 {
-    const struct children *ch = c->session->children;
-    if (ch->goal < STAGE_EOH)
+    const struct transcript *t = c->session->transcript;
+    if (t->goal < STAGE_EOH)
         return false;
     c->next = STAGE_BODY;
     c->last = STAGE_EOH;
-    ask(c, &(struct milter_command){.cmd = SMFIC_EOH}, ch->eoh.macros);
+    ask(c, &(struct milter_command){.cmd = SMFIC_EOH}, t->eoh.macros);
     return true;
 }
 
@@ -312,35 +321,35 @@ static void tell_piece(struct child *c, struct slice piece)
 {
     c->last = STAGE_BODY;
     c->body_told += piece.len;
-    ask(c, &(struct milter_command){.cmd = SMFIC_BODY, .u.body = piece}, c->session->children->body_macros);
+    ask(c, &(struct milter_command){.cmd = SMFIC_BODY, .u.body = piece}, c->session->transcript->body_macros);
 }
 
 static bool tell_body(struct child *c)
 {
-    struct children *ch = c->session->children;
-    const struct body *other = mail_body(ch->mail, view_of(c));
-    const struct body *body = other ? other : &ch->body;
-    uint64_t gone = other ? 0 : ch->body_gone;
+    const struct transcript *t = c->session->transcript;
+    const struct body *other = mail_body(t->mail, view_of(c));
+    const struct body *body = other ? other : &t->body;
+    uint64_t gone = other ? 0 : t->body_gone;
     struct slice piece;
     if (c->skips || !link_wants(c->link, SMFIC_BODY)) {
-        if (ch->goal < STAGE_EOM)
+        if (t->goal < STAGE_EOM)
             return false;
         c->next = STAGE_EOM;
         return true;
     }
-    if (!other && ch->chunk.len > 0 && c->body_told == gone + body->bytes - ch->chunk.len) {
-        tell_piece(c, ch->chunk); /* as the MTA has cut it */
+    if (!other && t->chunk.len > 0 && c->body_told == gone + body->bytes - t->chunk.len) {
+        tell_piece(c, t->chunk); /* as the MTA has cut it */
         return true;
     }
     if (c->body_told < gone + body->bytes) {
-        if (!body_fetch(c->session, body, c->body_told - gone, SPOOL_READ_CHILD + c->number, &piece)) {
+        if (!spool_fetch(c->session->sh, c->session->id, body, c->body_told - gone, SPOOL_READ_CHILD + c->number, &piece)) {
             c->reading = true;
             return false;
         }
         tell_piece(c, piece);
         return true;
     }
-    if (ch->goal < STAGE_EOM)
+    if (t->goal < STAGE_EOM)
         return false;
     c->next = STAGE_EOM;
     return true;
@@ -348,11 +357,11 @@ static bool tell_body(struct child *c)
 
 static bool tell_eom(struct child *c)
 {
-    if (c->session->children->goal < STAGE_EOM)
+    if (c->session->transcript->goal < STAGE_EOM)
         return false;
     c->last = STAGE_EOM;
     c->next = STAGE_END;
-    ask(c, &(struct milter_command){.cmd = SMFIC_BODYEOB}, c->session->children->eom.macros);
+    ask(c, &(struct milter_command){.cmd = SMFIC_BODYEOB}, c->session->transcript->eom.macros);
     return true;
 }
 
@@ -375,7 +384,7 @@ void child_lead(struct child *c)
     if (c->asked != POLICY_YES || c->outcome != OUTCOME_PENDING || c->connection_over || c->closed_between_messages ||
         !children_may_start(s) || c->dns_request)
         return;
-    if (s->children->goal >= STAGE_HEADER && c->next <= STAGE_HEADER && children_is_refused(s))
+    if (s->transcript->goal >= STAGE_HEADER && c->next <= STAGE_HEADER && children_is_refused(s))
         return; /* an earlier one has refused the message, and this one has seen nothing of it yet */
     if (!c->counted) {
         c->counted = true;
@@ -399,7 +408,7 @@ static void take_final(struct child *c, enum verdict v, const struct link_answer
         [VERDICT_REJECT] = FILTER_REJECTED, [VERDICT_DISCARD] = FILTER_DISCARDED,
     };
     struct children *ch = c->session->children;
-    struct arena *arena = of_connection ? &ch->conn_scope.arena : &ch->message_scope.arena;
+    struct arena *arena = of_connection ? &ch->connection_texts : &ch->message_texts;
     c->outcome = OUTCOME_FINAL;
     c->verdict = (uint8_t)v;
     c->refusal = a->code == SMFIR_REPLYCODE ? arena_slice(arena, a->text) : SLICE_NONE;
@@ -415,10 +424,10 @@ static void take_final(struct child *c, enum verdict v, const struct link_answer
 
 static void rcpt_answered(struct child *c, enum verdict v, const struct link_answer *a)
 {
+    const struct transcript *t = c->session->transcript;
     struct children *ch = c->session->children;
-    struct recipient_note *note = transcript_note_of(c->session, c->rcpt_asked);
-    bool is_present = ch->goal == STAGE_RCPT && ch->present && c->rcpt_asked + 1 == ch->present;
-    if (note->rejected)
+    bool is_present = t->goal == STAGE_RCPT && t->present && c->rcpt_asked + 1 == t->present;
+    if (is_rejected(t, c->rcpt_asked))
         return; /* the MTA has refused it already; nothing can be added */
     if (v == VERDICT_CONTINUE) {
         c->rcpt_good++;
@@ -434,7 +443,7 @@ static void rcpt_answered(struct child *c, enum verdict v, const struct link_ans
         return;
     }
     c->rcpt_verdict = (uint8_t)v;
-    c->refusal = a->code == SMFIR_REPLYCODE ? arena_slice(&ch->message_scope.arena, a->text) : SLICE_NONE;
+    c->refusal = a->code == SMFIR_REPLYCODE ? arena_slice(&ch->message_texts, a->text) : SLICE_NONE;
 }
 
 static void note_quarantine(struct child *c)
@@ -524,7 +533,7 @@ static bool comes_too_late(const struct child *c)
 static void negotiated(struct child *c)
 {
     struct session *s = c->session;
-    const char *more = merge_wants_more(&s->children->granted, &c->link->got);
+    const char *more = merge_wants_more(&s->transcript->granted, &c->link->got);
     if (!more && comes_too_late(c))
         more = "to change a message that filters behind it have begun with";
     record_learn(c->record, &c->link->got);
@@ -545,7 +554,7 @@ static void take_body(struct child *c, struct slice piece)
         c->new_body = mem_alloc(sizeof(*c->new_body));
         body_init(c->new_body, &s->sh->bodies);
     }
-    if (body_store(s, c->new_body, piece, SPOOL_WRITE_CHILD + c->number))
+    if (spool_store(s->sh, s->id, c->new_body, piece, SPOOL_WRITE_CHILD + c->number))
         c->spool_writes++;
     if (c->spool_writes > NEW_BODY_WRITES_MAX && !c->paused) {
         c->paused = true;

@@ -1,130 +1,154 @@
-/*
- * transcript.c - what the MTA has said, kept for the children until none of them needs it: macros, the raw commands of the connection,
- * recipients with what is noted of them, headers, and the body with the file that it may have.
- */
-#include "session/children.h"
+/* transcript.c - what the MTA has said. */
+#include "session/transcript.h"
 #include "base/mem.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum {
+    CONNECTION_KEEP_MAX_BYTES = SCOPE_KEEP_MAX_BYTES,
     MESSAGE_KEEP_MAX_BYTES = 16 * 1024 * 1024, /* macros of tens of thousands of recipients */
-    RECIPIENT_NODE_BYTES = 64,
+    RECIPIENT_NODE_BYTES = 80,                 /* with what a reader notes of it */
 };
 
-/* As session_keep; a message may have much more of it than a connection. */
-static struct slice keep(struct session *s, struct scope *scope, struct slice text)
+/* ---- life ---- */
+
+struct transcript *transcript_new(struct shared *sh, owner_id owner)
 {
-    if (scope != &s->children->message_scope)
-        return session_keep(s, scope, text);
-    if (session_is_refused(s) || !session_may_keep(s, scope, text.len + 1, MESSAGE_KEEP_MAX_BYTES))
-        return SLICE_NONE;
-    return arena_slice(&scope->arena, text);
+    struct transcript *t = mem_zalloc(sizeof(*t));
+    t->sh = sh;
+    t->owner = owner;
+    body_init(&t->body, &sh->bodies);
+    return t;
 }
 
-/* ---- macros ---- */
+void transcript_clear_message(struct transcript *t)
+{
+    shared_headers_less(t->sh, t->headers_bytes, 0);
+    t->headers_bytes = 0;
+    mail_free(t->mail);
+    t->mail = NULL;
+    free(t->recipients);
+    t->recipients = NULL;
+    t->n_recipients = t->cap_recipients = 0;
+    spool_drop(t->sh, t->owner, &t->body);
+    shared_keep_less(t->sh, t->peek.len, 0);
+    buf_fini(&t->peek);
+    scope_clear(&t->message_scope, t->sh);
+    t->mail_from = t->data = t->eoh = t->eom = (struct transcript_command){SLICE_NONE, SLICE_NONE};
+    t->rcpt = t->rcpt_macros = t->header_macros = t->body_macros = SLICE_NONE;
+    t->body_gone = t->size_bytes = 0;
+    t->headers_over = false;
+    t->spool_writes = 0;
+    if (t->goal > STAGE_HELO)
+        t->goal = t->helos ? STAGE_HELO : STAGE_CONNECT;
+}
+
+void transcript_clear_helo(struct transcript *t)
+{
+    scope_clear(&t->helo_scope, t->sh);
+    t->helo = (struct transcript_command){SLICE_NONE, SLICE_NONE};
+}
+
+void transcript_clear_connection(struct transcript *t)
+{
+    transcript_clear_message(t);
+    transcript_clear_helo(t);
+    scope_clear(&t->conn_scope, t->sh);
+    t->connect = (struct transcript_command){SLICE_NONE, SLICE_NONE};
+    t->goal = STAGE_CONNECT;
+    t->helos = t->messages = 0;
+}
+
+void transcript_free(struct transcript *t)
+{
+    if (!t)
+        return;
+    transcript_clear_connection(t);
+    macro_lists_unref(t->granted_lists);
+    free(t);
+}
+
+/* ---- the negotiation and macros ---- */
+
+void transcript_record_options(struct transcript *t, const struct milter_options *offer,
+                               const struct milter_options *granted)
+{
+    t->granted = *granted;
+    t->granted_lists = shared_lists(t->sh, granted->symlist);
+    memcpy(t->granted.symlist, t->granted_lists->names, sizeof(t->granted.symlist));
+    t->offered_actions = offer->actions;
+    t->offered_steps = offer->steps;
+}
 
 /* Where the macros of a command are kept; NULL: nobody reads them. */
-static struct slice *macros_of(struct children *ch, uint8_t for_cmd)
+static struct slice *macros_of(struct transcript *t, uint8_t for_cmd, struct scope **scope)
 {
-    switch (for_cmd) {
-    case SMFIC_CONNECT:
-        return &ch->connect.macros;
-    case SMFIC_HELO:
-        return &ch->helo.macros;
-    case SMFIC_MAIL:
-        return &ch->mail_from.macros;
-    case SMFIC_RCPT:
-        return &ch->rcpt_macros;
-    case SMFIC_DATA:
-        return &ch->data.macros;
-    case SMFIC_HEADER:
-        return &ch->header_macros;
-    case SMFIC_EOH:
-        return &ch->eoh.macros;
-    case SMFIC_BODY:
-        return &ch->body_macros;
-    case SMFIC_BODYEOB:
-        return &ch->eom.macros;
-    default:
+    const struct milter_command_kind *kind = milter_command_kind(for_cmd);
+    struct slice *const places[STAGE_END] = {
+        [STAGE_CONNECT] = &t->connect.macros, [STAGE_HELO] = &t->helo.macros, [STAGE_MAIL] = &t->mail_from.macros,
+        [STAGE_RCPT] = &t->rcpt_macros,       [STAGE_DATA] = &t->data.macros, [STAGE_HEADER] = &t->header_macros,
+        [STAGE_EOH] = &t->eoh.macros,         [STAGE_BODY] = &t->body_macros, [STAGE_EOM] = &t->eom.macros,
+    };
+    if (!kind || kind->stage >= STAGE_END)
         return NULL;
-    }
+    *scope = kind->stage == STAGE_CONNECT ? &t->conn_scope : kind->stage == STAGE_HELO ? &t->helo_scope : &t->message_scope;
+    return places[kind->stage];
 }
 
-void transcript_record_macros(struct session *s, uint8_t for_cmd, struct slice pairs)
+static size_t max_of(const struct transcript *t, const struct scope *scope)
 {
-    struct children *ch = s->children;
-    struct slice *at = macros_of(ch, for_cmd);
-    struct scope *scope = for_cmd == SMFIC_CONNECT ? &ch->conn_scope
-                          : for_cmd == SMFIC_HELO  ? &ch->helo_scope
-                                                   : &ch->message_scope;
-    if (!ch->any_child || !at || (at->ptr && slice_eq(*at, pairs))) /* {i} comes with every header again */
-        return;
-    struct slice kept = keep(s, scope, pairs);
-    if (!session_is_refused(s)) /* nothing may be left of the children else */
+    return scope == &t->message_scope ? MESSAGE_KEEP_MAX_BYTES : CONNECTION_KEEP_MAX_BYTES;
+}
+
+enum err transcript_record_macros(struct transcript *t, uint8_t for_cmd, struct slice pairs)
+{
+    struct scope *scope;
+    struct slice kept, *at = macros_of(t, for_cmd, &scope);
+    if (!at || (at->ptr && slice_eq(*at, pairs))) /* {i} comes with every header again */
+        return ERR_NONE;
+    enum err e = scope_keep(scope, t->sh, pairs, max_of(t, scope), &kept);
+    if (e == ERR_NONE)
         *at = kept;
+    return e;
 }
 
 /* ---- the envelope ---- */
 
-void transcript_record_connect(struct session *s, struct slice body)
+enum err transcript_record_connect(struct transcript *t, struct slice body)
 {
-    struct slice kept = keep(s, &s->children->conn_scope, body);
-    if (s->phase == PHASE_OVER)
-        return;
-    s->children->connect.body = kept;
-    s->children->goal = STAGE_CONNECT;
+    t->goal = STAGE_CONNECT;
+    return scope_keep(&t->conn_scope, t->sh, body, CONNECTION_KEEP_MAX_BYTES, &t->connect.body);
 }
 
-void transcript_record_helo(struct session *s, struct slice body)
+enum err transcript_record_helo(struct transcript *t, struct slice body)
 {
-    struct children *ch = s->children;
-    struct slice kept = keep(s, &ch->helo_scope, body);
-    if (s->phase == PHASE_OVER)
-        return;
-    ch->helo.body = kept;
-    ch->helos++;
-    ch->goal = STAGE_HELO;
-    for (unsigned i = 0; i < ch->count; i++)
-        if (ch->child[i].next > STAGE_HELO)
-            ch->child[i].next = STAGE_HELO;
+    t->helos++;
+    t->goal = STAGE_HELO;
+    return scope_keep(&t->helo_scope, t->sh, body, CONNECTION_KEEP_MAX_BYTES, &t->helo.body);
 }
 
-void transcript_record_mail(struct session *s, struct slice body)
+void transcript_record_mail(struct transcript *t, struct slice body)
 {
-    struct children *ch = s->children;
     struct slice rest = body, address;
     (void)milter_next_string(&rest, &address);
-    ch->mail = mail_new();
-    mail_set_sender(ch->mail, address, rest);
-    if (ch->granted.steps & SMFIP_NOHDRS)
-        mail_hide_headers(ch->mail);
-    ch->mail_from.body = SLICE_LIT("");
-    ch->goal = STAGE_MAIL;
-    ch->messages++;
-    /* the condition may say something else of this message than of the connection */
-    for (unsigned i = 0; i < ch->count; i++)
-        if (ch->child[i].record && !ch->child[i].connection_over) {
-            ch->child[i].asked = POLICY_LATER;
-            /* who has failed before the first message has failed for it: it is tried again at the next */
-            if (ch->child[i].outcome != OUTCOME_FALLBACK)
-                ch->child[i].outcome = OUTCOME_PENDING;
-            ch->child[i].closed_between_messages = false;
-            ch->standing[i] = ch->child[i].outcome == OUTCOME_FALLBACK ? FILTER_FAILED : FILTER_PENDING;
-        }
+    t->mail = mail_new();
+    mail_set_sender(t->mail, address, rest);
+    if (t->granted.steps & SMFIP_NOHDRS)
+        mail_hide_headers(t->mail);
+    t->mail_from.body = SLICE_LIT("");
+    t->goal = STAGE_MAIL;
+    t->messages++;
 }
 
-struct recipient_note *transcript_note_of(struct session *s, unsigned number)
+enum err transcript_keep_rcpt(struct transcript *t, struct slice body)
 {
-    struct children *ch = s->children;
-    if (number < ch->n_recipients)
-        return &ch->recipients[number];
-    /* each added one of its own: told once a child */
-    while (ch->n_recipients <= number) {
-        ch->recipients = mem_grow(ch->recipients, &ch->cap_recipients, ch->n_recipients + 1, sizeof(*ch->recipients));
-        ch->recipients[ch->n_recipients++] = (struct recipient_note){.shown = UINT32_MAX};
-    }
-    return &ch->recipients[number];
+    /* It is kept once more, with a note and a node of a list, in the message. */
+    size_t again = body.len + sizeof(struct transcript_recipient) + RECIPIENT_NODE_BYTES;
+    enum err e = scope_reserve(&t->message_scope, t->sh, again, MESSAGE_KEEP_MAX_BYTES);
+    if (e != ERR_NONE)
+        return e;
+    return scope_keep(&t->message_scope, t->sh, body, MESSAGE_KEEP_MAX_BYTES, &t->rcpt);
 }
 
 /* The MTA's word that it has refused a recipient by itself (SMFIP_RCPT_REJ). */
@@ -137,233 +161,129 @@ static bool is_rejected(struct slice macros)
     return false;
 }
 
-bool children_is_rejected_rcpt(const struct session *s)
+bool transcript_rcpt_is_rejected(const struct transcript *t)
 {
-    return s->children && (s->children->granted.steps & SMFIP_RCPT_REJ) && is_rejected(s->children->rcpt_macros);
+    return (t->granted.steps & SMFIP_RCPT_REJ) && is_rejected(t->rcpt_macros);
 }
 
-static void judge_recipient(struct session *s, struct child *c, struct recipient_note *note)
+enum err transcript_record_rcpt(struct transcript *t)
 {
-    struct policy_facts facts = session_facts(s, STAGE_RCPT);
-    struct policy_why why;
-    uint32_t lists = 0, bit = 1u << c->number;
-    if (!c->record || !policy_filter_is_per_recipient(s->plan->policy, c->number))
-        return;
-    facts.memo = children_memo(s);
-    facts.recipient_memo = &note->memo;
-    if (c->asked == POLICY_NO && !c->connection_over)
-        c->asked = POLICY_LATER; /* none was its so far */
-    switch (policy_filter_when(s->plan->policy, c->number, &facts, &why, &lists)) {
-    case POLICY_YES:
-        note->shown |= bit;
-        break;
-    case POLICY_LATER:
-        note->later |= bit;
-        break;
-    case POLICY_NO:
-    case POLICY_UNKNOWN: /* never: asked for it is */
-        break;
-    }
-    session_note_effort(s);
-}
-
-void transcript_keep_rcpt(struct session *s, struct slice body)
-{
-    struct scope *scope = &s->children->message_scope;
-    /* It is kept once more, with a note and a node of a list, in the message. */
-    size_t again = body.len + sizeof(struct recipient_note) + RECIPIENT_NODE_BYTES;
-    if (session_may_keep(s, scope, again, MESSAGE_KEEP_MAX_BYTES)) {
-        struct slice kept = keep(s, scope, body);
-        if (s->phase != PHASE_OVER)
-            s->children->rcpt = kept;
-    }
-}
-
-bool transcript_record_rcpt(struct session *s)
-{
-    struct children *ch = s->children;
-    struct slice rest = ch->rcpt, address;
+    struct slice rest = t->rcpt, address;
     (void)milter_next_string(&rest, &address);
-    ch->goal = STAGE_RCPT;
-    ch->present = 0;
-    for (unsigned i = 0; i < ch->count; i++) {
-        ch->child[i].rcpt_verdict = VERDICT_CONTINUE;
-        if (ch->child[i].next > STAGE_RCPT && ch->child[i].outcome == OUTCOME_PENDING)
-            ch->child[i].next = STAGE_RCPT; /* a DATA that was refused, and the client goes on with recipients */
-        if (ch->child[i].without_recipient) {
-            ch->child[i].without_recipient = false;
-            ch->child[i].asked = POLICY_YES; /* as it was before that DATA; it hears of the message from MAIL on */
-        }
-    }
-    if (mail_add_recipient(ch->mail, address, rest) != ERR_NONE) {
-        text_log(s, LOG_LEVEL_NOTICE, "refused with 452: the message has more recipients than are kept");
-        return false;
-    }
-    struct recipient_note *note = transcript_note_of(s, (unsigned)ch->n_recipients);
-    *note = (struct recipient_note){.rejected = children_is_rejected_rcpt(s), .macros = ch->rcpt_macros};
-    ch->rcpt_macros = SLICE_NONE;
-    ch->present = (unsigned)ch->n_recipients;
-    for (unsigned i = 0; i < ch->count && !note->rejected; i++)
-        judge_recipient(s, &ch->child[i], note);
-    return true;
+    t->goal = STAGE_RCPT;
+    t->present = 0;
+    enum err e = mail_add_recipient(t->mail, address, rest);
+    if (e != ERR_NONE)
+        return e;
+    t->recipients = mem_grow(t->recipients, &t->cap_recipients, t->n_recipients + 1, sizeof(*t->recipients));
+    t->recipients[t->n_recipients++] =
+        (struct transcript_recipient){.rejected = transcript_rcpt_is_rejected(t), .macros = t->rcpt_macros};
+    t->rcpt_macros = SLICE_NONE;
+    t->present = (unsigned)t->n_recipients;
+    return ERR_NONE;
 }
 
-void transcript_record_data(struct session *s)
+void transcript_record_data(struct transcript *t)
 {
-    s->children->data.body = SLICE_LIT("");
-    s->children->goal = STAGE_DATA;
+    t->data.body = SLICE_LIT("");
+    t->goal = STAGE_DATA;
+}
+
+bool transcript_recipient_counts(const struct transcript *t, size_t number)
+{
+    return number < t->n_recipients && !t->recipients[number].refused && !t->recipients[number].rejected;
+}
+
+bool transcript_has_recipient(const struct transcript *t)
+{
+    for (size_t i = 0; i < t->n_recipients; i++)
+        if (transcript_recipient_counts(t, i))
+            return true;
+    return false;
 }
 
 /* ---- the message ---- */
 
-/*
- * No more headers are kept. What a sender does wrong is no filter's failure: no fallback may let such a message pass, and no
- * breaker may move. It is refused where a filter needs it, or may still; those that are only evaluated have no claim to it.
- */
-static void headers_over(struct session *s, enum trouble trouble)
+bool transcript_begin_headers(struct transcript *t)
 {
-    struct children *ch = s->children;
-    bool needed = false, watched = false;
-    for (unsigned i = 0; i < ch->count; i++) {
-        bool settled = child_is_settled(&ch->child[i]), evaluated = ch->child[i].conf->set.evaluation;
-        needed |= !settled && !evaluated;
-        watched |= !settled && evaluated;
-    }
-    ch->headers_over = true;
-    children_stop(s);
-    const char *why = trouble == TROUBLE_HEADERS ? "take more than 4096 KiB" : "find no room";
-    if (needed) {
-        ch->trouble = (uint8_t)trouble;
-        text_log(s, LOG_LEVEL_NOTICE, "from %.*s: message refused with %s: its headers %s", SLICE_ARG(s->sender),
-                 trouble == TROUBLE_HEADERS ? "552" : "452", why);
-    } else if (watched) {
-        text_log(s, LOG_LEVEL_NOTICE, "headers %s: filters that are only evaluated do not see the message", why);
-    }
+    bool begins = t->goal < STAGE_HEADER;
+    if (begins)
+        t->goal = STAGE_HEADER;
+    return begins;
 }
 
 /* value: in canonical form. */
-static void keep_header(struct session *s, struct slice name, struct slice value)
+static enum err keep_header(struct transcript *t, struct slice name, struct slice value)
 {
-    struct children *ch = s->children;
-    enum err e = mail_add_header(ch->mail, name, value);
-    uint64_t bytes = mail_header_bytes(ch->mail);
-    if (e != ERR_NONE) {
-        headers_over(s, TROUBLE_HEADERS);
-    } else if (!shared_headers_more(s->sh, ch->headers_bytes, bytes)) {
-        headers_over(s, TROUBLE_BUDGET);
-    } else {
-        ch->headers_bytes = bytes;
+    enum err e = mail_add_header(t->mail, name, value);
+    uint64_t bytes = mail_header_bytes(t->mail);
+    if (e == ERR_NONE && !shared_headers_more(t->sh, t->headers_bytes, bytes))
+        e = ERR_FULL;
+    if (e == ERR_NONE)
+        t->headers_bytes = bytes;
+    t->headers_over = e != ERR_NONE;
+    return e;
+}
+
+enum err transcript_record_header(struct transcript *t, struct slice name, struct slice value)
+{
+    struct buf canonical = {0};
+    t->size_bytes += name.len + value.len + 3;
+    if (t->headers_over)
+        return ERR_NONE;
+    if (t->granted.steps & SMFIP_HDR_LEADSPC)
+        return keep_header(t, name, value);
+    /* the MTA has left out the blank that stands behind the colon of nearly every header */
+    buf_put_byte(&canonical, ' ');
+    buf_put_slice(&canonical, value);
+    enum err e = keep_header(t, name, buf_slice(&canonical));
+    buf_fini(&canonical);
+    return e;
+}
+
+void transcript_record_eoh(struct transcript *t)
+{
+    mail_end_headers(t->mail);
+    t->goal = STAGE_EOH;
+    t->size_bytes += 2;
+}
+
+static enum err take_chunk(struct transcript *t, struct slice chunk, bool peeks)
+{
+    enum err e = ERR_NONE;
+    t->size_bytes += chunk.len;
+    t->chunk = chunk;
+    if (peeks && t->peek.len < POLICY_BODY_MAX_BYTES) {
+        struct slice piece = slice_upto(chunk, POLICY_BODY_MAX_BYTES - t->peek.len);
+        if (shared_keep_more(t->sh, t->peek.len, t->peek.len + piece.len))
+            buf_put_slice(&t->peek, piece);
+        else
+            e = ERR_FULL;
     }
+    if (chunk.len > 0 && spool_store(t->sh, t->owner, &t->body, chunk, SPOOL_WRITE_OWN))
+        t->spool_writes++;
+    return e;
 }
 
-void transcript_record_header(struct session *s, struct slice name, struct slice value)
+enum err transcript_record_body(struct transcript *t, struct slice chunk, bool peeks)
 {
-    struct children *ch = s->children;
-    if (ch->goal < STAGE_HEADER) {
-        ch->goal = STAGE_HEADER;
-        children_apply(s);
-    }
-    ch->size_bytes += name.len + value.len + 3;
-    if (ch->headers_over)
-        return;
-    if (ch->granted.steps & SMFIP_HDR_LEADSPC) {
-        keep_header(s, name, value);
-    } else { /* the MTA has left out the blank that stands behind the colon of nearly every header */
-        struct buf canonical = {0};
-        buf_put_byte(&canonical, ' ');
-        buf_put_slice(&canonical, value);
-        keep_header(s, name, buf_slice(&canonical));
-        buf_fini(&canonical);
-    }
+    t->goal = STAGE_BODY;
+    return take_chunk(t, chunk, peeks);
 }
 
-void transcript_record_eoh(struct session *s)
+enum err transcript_record_eom(struct transcript *t, struct slice chunk, bool peeks)
 {
-    mail_end_headers(s->children->mail);
-    s->children->goal = STAGE_EOH;
-    s->children->size_bytes += 2;
-    children_apply(s); /* what the greylist filter adds is known: children behind it see it */
+    t->goal = STAGE_EOM;
+    return take_chunk(t, chunk, peeks);
 }
 
-/* The body's beginning, for conditions. Without memory for it nobody can say who is to be asked: the message is put off. */
-static void peek_at(struct session *s, struct slice piece)
+void transcript_chunk_over(struct transcript *t)
 {
-    struct children *ch = s->children;
-    if (shared_keep_more(s->sh, ch->peek.len, ch->peek.len + piece.len))
-        buf_put_slice(&ch->peek, piece);
-    else
-        ch->trouble = TROUBLE_ROOM;
+    t->chunk = SLICE_NONE;
 }
 
-static void take_chunk(struct session *s, struct slice chunk)
+void transcript_forget_body(struct transcript *t)
 {
-    struct children *ch = s->children;
-    ch->size_bytes += chunk.len;
-    ch->chunk = chunk;
-    if ((policy_needs(s->plan->policy) & POLICY_NEEDS_BODY) && ch->peek.len < POLICY_BODY_MAX_BYTES)
-        peek_at(s, slice_upto(chunk, POLICY_BODY_MAX_BYTES - ch->peek.len));
-    if (chunk.len > 0 && body_store(s, &ch->body, chunk, SPOOL_WRITE_OWN))
-        ch->spool_writes++;
-}
-
-void transcript_record_body(struct session *s, struct slice chunk)
-{
-    if (s->children->goal < STAGE_EOH)
-        transcript_record_eoh(s);
-    s->children->goal = STAGE_BODY;
-    take_chunk(s, chunk);
-}
-
-void transcript_record_eom(struct session *s, struct slice chunk)
-{
-    if (s->children->goal < STAGE_EOH)
-        transcript_record_eoh(s); /* an MTA that was asked to leave it out */
-    take_chunk(s, chunk);
-    s->children->goal = STAGE_EOM;
-}
-
-void transcript_record_unknown(struct session *s, struct slice line)
-{
-    arena_clear(&s->children->unknown_texts);
-    for (unsigned i = 0; i < s->children->count; i++)
-        child_tell_unknown(&s->children->child[i], line);
-}
-
-/* ---- bodies ---- */
-
-bool body_store(struct session *s, struct body *body, struct slice chunk, uint32_t request)
-{
-    size_t kept = body_append(body, chunk);
-    if (kept == chunk.len)
-        return false;
-    if (body->spool == 0)
-        body->spool = ++s->sh->last_spool;
-    struct slice bytes = arena_slice(&s->sh->out->arena, slice_from(chunk, kept));
-    struct effect *e = effects_add(s->sh->out, EFFECT_SPOOL_WRITE, s->id);
-    e->request = request;
-    e->u.spool.id = body->spool;
-    e->u.spool.bytes = bytes;
-    return true;
-}
-
-bool body_fetch(struct session *s, const struct body *body, uint64_t offset, uint32_t request, struct slice *chunk)
-{
-    uint64_t spool_offset;
-    uint32_t length;
-    if (body_read(body, offset, BODY_PIECE_MAX_BYTES, chunk, &spool_offset, &length))
-        return true;
-    struct effect *e = effects_add(s->sh->out, EFFECT_SPOOL_READ, s->id);
-    e->request = request;
-    e->u.spool.id = body->spool;
-    e->u.spool.offset = spool_offset;
-    e->u.spool.length = length;
-    return false;
-}
-
-void body_drop(struct session *s, struct body *body)
-{
-    if (body->spool)
-        effects_add(s->sh->out, EFFECT_SPOOL_CLOSE, s->id)->u.spool.id = body->spool;
-    body_fini(body);
-    body_init(body, &s->sh->bodies);
+    t->body_gone += t->body.bytes;
+    spool_drop(t->sh, t->owner, &t->body);
 }

@@ -17,14 +17,15 @@
  */
 static bool concerns(const struct child *c)
 {
+    const struct transcript *t = c->session->transcript;
     const struct children *ch = c->session->children;
     uint32_t bit = 1u << c->number;
-    if (ch->goal < STAGE_RCPT || !policy_filter_is_per_recipient(c->session->plan->policy, c->number))
+    if (t->goal < STAGE_RCPT || !policy_filter_is_per_recipient(c->session->plan->policy, c->number))
         return true;
-    if (ch->goal == STAGE_RCPT)
-        return ch->present > 0 && (ch->recipients[ch->present - 1].shown & bit);
-    for (size_t i = 0; i < ch->n_recipients; i++)
-        if ((ch->recipients[i].shown & bit) && !ch->recipients[i].refused && !ch->recipients[i].rejected)
+    if (t->goal == STAGE_RCPT)
+        return t->present > 0 && (ch->notes[t->present - 1].shown & bit);
+    for (size_t i = 0; i < t->n_recipients; i++)
+        if ((ch->notes[i].shown & bit) && transcript_recipient_counts(t, i))
             return true;
     return false;
 }
@@ -47,16 +48,16 @@ bool children_is_refused(const struct session *s)
 /* Before the end of the message nobody waits for one that waits itself, for an editor. */
 static bool is_awaited(const struct child *c)
 {
-    const struct children *ch = c->session->children;
+    const struct transcript *t = c->session->transcript;
     if (c->session->owed == SMFIC_UNKNOWN)
         return c->link && c->link->state == LINK_ASKED && c->link->asked == SMFIC_UNKNOWN;
     if (child_is_settled(c) || c->asked != POLICY_YES || c->closed_between_messages || !children_may_start(c->session))
         return false;
-    if (ch->goal >= STAGE_HEADER && c->next <= STAGE_HEADER && children_is_refused(c->session))
+    if (t->goal >= STAGE_HEADER && c->next <= STAGE_HEADER && children_is_refused(c->session))
         return false; /* it has seen nothing of the message, and need not */
-    if (ch->goal == STAGE_EOM)
+    if (t->goal == STAGE_EOM)
         return true;
-    if (c->next == STAGE_HEADER && ch->goal >= STAGE_HEADER && child_is_blocked(c))
+    if (c->next == STAGE_HEADER && t->goal >= STAGE_HEADER && child_is_blocked(c))
         return false;
     if (!c->link || c->link->state != LINK_IDLE || c->reading || c->draining)
         return true;
@@ -65,8 +66,9 @@ static bool is_awaited(const struct child *c)
 
 static bool anybody_awaited(const struct session *s)
 {
+    const struct transcript *t = s->transcript;
     const struct children *ch = s->children;
-    if (ch->spool_writes > 0)
+    if (t->spool_writes > 0)
         return true;
     for (unsigned i = 0; i < ch->count; i++)
         if (is_awaited(&ch->child[i]) || ch->child[i].spool_writes > 0)
@@ -90,14 +92,14 @@ static enum verdict verdict_of_fallback(int64_t fallback)
 /* Others are awaited still: its word on the present recipient stands, unless its fallback is a stronger one. */
 static bool refused_before_it_failed(const struct child *c)
 {
-    return c->outcome == OUTCOME_FALLBACK && c->session->children->goal == STAGE_RCPT &&
+    return c->outcome == OUTCOME_FALLBACK && c->session->transcript->goal == STAGE_RCPT &&
            c->rcpt_verdict > VERDICT_CONTINUE && c->rcpt_verdict >= verdict_of_fallback(c->conf->set.fallback);
 }
 
 static struct child_vote vote_of(const struct child *c)
 {
     const struct session *s = c->session;
-    const struct children *ch = s->children;
+    const struct transcript *t = s->transcript;
     struct child_vote v = {.standing = STANDING_NOT_ASKED};
     if (!c->record)
         return v;
@@ -113,7 +115,7 @@ static struct child_vote vote_of(const struct child *c)
         v.standing = STANDING_ANSWERED;
         v.verdict = c->verdict;
     } else if (c->outcome != OUTCOME_PENDING && !concerns(c)) {
-        v.standing = ch->goal == STAGE_RCPT ? STANDING_UNDECIDED : STANDING_NOT_ASKED;
+        v.standing = t->goal == STAGE_RCPT ? STANDING_UNDECIDED : STANDING_NOT_ASKED;
     } else if (c->outcome == OUTCOME_FINAL) {
         v.standing = STANDING_ANSWERED;
         v.verdict = c->verdict;
@@ -122,12 +124,12 @@ static struct child_vote vote_of(const struct child *c)
         v.verdict = c->rcpt_verdict;
         v.fallback = verdict_of_fallback(c->conf->set.fallback);
         /* before the first message: there is nothing yet that could be discarded, and at MAIL an "accept" is tried again */
-        if ((v.fallback == VERDICT_DISCARD || v.fallback == VERDICT_ACCEPT) && ch->goal < STAGE_MAIL)
+        if ((v.fallback == VERDICT_DISCARD || v.fallback == VERDICT_ACCEPT) && t->goal < STAGE_MAIL)
             v.standing = STANDING_UNDECIDED;
-    } else if (c->asked == POLICY_YES && ch->goal == STAGE_RCPT && c->rcpt_verdict != VERDICT_CONTINUE) {
+    } else if (c->asked == POLICY_YES && t->goal == STAGE_RCPT && c->rcpt_verdict != VERDICT_CONTINUE) {
         v.standing = STANDING_ANSWERED;
         v.verdict = c->rcpt_verdict;
-    } else if (c->asked == POLICY_NO && (ch->goal >= STAGE_DATA || ch->goal < STAGE_MAIL)) {
+    } else if (c->asked == POLICY_NO && (t->goal >= STAGE_DATA || t->goal < STAGE_MAIL)) {
         v.standing = STANDING_NOT_ASKED;
     } else if (c->asked == POLICY_NO) {
         /* of the next recipient its condition may say something else */
@@ -141,22 +143,14 @@ static struct child_vote vote_of(const struct child *c)
     return v;
 }
 
-static bool has_recipient(const struct session *s)
-{
-    const struct children *ch = s->children;
-    for (size_t i = 0; i < ch->n_recipients; i++)
-        if (!ch->recipients[i].refused && !ch->recipients[i].rejected)
-            return true;
-    return false;
-}
-
 /*
  * DATA, and what may follow, without a recipient: nobody is asked about that. Postfix does not send it; another MTA may, and may name a
  * recipient afterwards. "Accept" would hide that one from everybody.
  */
 static bool recipients_may_come(const struct session *s)
 {
-    return s->children->mail && s->children->goal >= STAGE_DATA && !has_recipient(s);
+    const struct transcript *t = s->transcript;
+    return s->transcript->mail && s->transcript->goal >= STAGE_DATA && !transcript_has_recipient(t);
 }
 
 /* The greylist filter has something to say still: to recipients to come, or headers to add. */
@@ -186,7 +180,7 @@ static void apply_own(struct session *s, unsigned number)
     struct mail_edits edits = {0};
     if ((s->flags & FLAG_ASKED) && s->accepted > 0 && (s->actions & SMFIF_ADDHDRS))
         message_put_edits(s, &edits);
-    mail_apply(s->children->mail, number, MAIL_ORIGINAL, &edits);
+    mail_apply(s->transcript->mail, number, MAIL_ORIGINAL, &edits);
     mail_edits_fini(&edits);
 }
 
@@ -196,9 +190,9 @@ static void apply_child(struct session *s, struct child *c)
     c->applied = true;
     if (c->outcome != OUTCOME_FINAL || c->verdict > VERDICT_CONTINUE || c->conf->set.evaluation || c->connection_over)
         return;
-    mail_apply(s->children->mail, c->number, view, &c->edits);
+    mail_apply(s->transcript->mail, c->number, view, &c->edits);
     if (c->new_body)
-        mail_replace_body(s->children->mail, c->number, c->new_body);
+        mail_replace_body(s->transcript->mail, c->number, c->new_body);
 }
 
 /*
@@ -207,15 +201,16 @@ static void apply_child(struct session *s, struct child *c)
  */
 void children_apply(struct session *s)
 {
+    const struct transcript *t = s->transcript;
     struct children *ch = s->children;
-    if (!ch || !ch->mail || ch->goal < STAGE_HEADER)
+    if (!ch || !t->mail || t->goal < STAGE_HEADER)
         return;
     for (unsigned i = 0; i < ch->count; i++) {
         struct child *c = &ch->child[i];
         if (c->applied)
             continue;
         if (!c->record) {
-            if (ch->goal < STAGE_EOH && !message_edits_fit_early(s))
+            if (t->goal < STAGE_EOH && !message_edits_fit_early(s))
                 return;
             c->applied = true;
             if (c->conf->builtin)
@@ -263,7 +258,7 @@ void children_stop(struct session *s)
 static void note_status(struct session *s, enum verdict v)
 {
     s->children->last_status = (uint8_t)v;
-    s->children->last_place = stage_name((enum stage)s->children->goal);
+    s->children->last_place = stage_name((enum stage)s->transcript->goal);
 }
 
 /* The message is over for us: the MTA has the last word that we have on it. */
@@ -328,11 +323,12 @@ bool children_body_has_begun(const struct session *s)
 /* A new body goes out piece by piece; what was spooled only as fast as the MTA reads. */
 static void send_body(struct session *s)
 {
+    const struct transcript *t = s->transcript;
     struct children *ch = s->children;
-    const struct body *body = mail_body(ch->mail, MAIL_FINAL);
+    const struct body *body = mail_body(t->mail, MAIL_FINAL);
     struct slice piece;
     while (body && ch->sent_body < body->bytes) {
-        if (!body_fetch(s, body, ch->sent_body, SPOOL_READ_SEND, &piece)) {
+        if (!spool_fetch(s->sh, s->id, body, ch->sent_body, SPOOL_READ_SEND, &piece)) {
             ch->send_deadline.ms = s->sh->now.mono.ms + SEND_READ_MAX_MS;
             wait_for_children(s);
             return;
@@ -376,9 +372,10 @@ static void reply_failed(struct session *s);
 
 static void send_edits(struct session *s)
 {
+    const struct transcript *t = s->transcript;
     struct children *ch = s->children;
     ch->answering = true;
-    mail_put_changes(ch->mail, ch->granted.steps & SMFIP_HDR_LEADSPC, &ch->changes);
+    mail_put_changes(t->mail, t->granted.steps & SMFIP_HDR_LEADSPC, &ch->changes);
     if (!shared_keep_more(s->sh, 0, ch->changes.len)) {
         buf_fini(&ch->changes);
         ch->trouble = TROUBLE_ROOM;
@@ -393,7 +390,7 @@ static void send_edits(struct session *s)
 /* All filters are done with the connection, or with the message: the MTA goes on alone. */
 static void reply_accept(struct session *s)
 {
-    if (s->children->goal < STAGE_MAIL) {
+    if (s->transcript->goal < STAGE_MAIL) {
         session_accept_connection(s);
         return;
     }
@@ -403,43 +400,44 @@ static void reply_accept(struct session *s)
 
 static void forget_body(struct session *s)
 {
+    struct transcript *t = s->transcript;
     struct children *ch = s->children;
     for (unsigned i = 0; i < ch->count; i++) {
         const struct child *c = &ch->child[i];
         bool through = c->link && c->next >= STAGE_BODY &&
-                       (c->skips || !link_wants(c->link, SMFIC_BODY) || c->body_told == ch->body_gone + ch->body.bytes);
+                       (c->skips || !link_wants(c->link, SMFIC_BODY) || c->body_told == t->body_gone + t->body.bytes);
         if (!child_is_settled(c) && !through)
             return;
     }
-    ch->body_gone += ch->body.bytes;
-    body_drop(s, &ch->body);
+    transcript_forget_body(t);
 }
 
 static bool all_skip(const struct session *s)
 {
+    const struct transcript *t = s->transcript;
     const struct children *ch = s->children;
     for (unsigned i = 0; i < ch->count; i++) {
         const struct child *c = &ch->child[i];
         if (!child_is_settled(c) && !c->skips && (!c->link || c->asked != POLICY_YES || link_wants(c->link, SMFIC_BODY)))
             return false;
     }
-    return (ch->granted.steps & SMFIP_SKIP) && !(policy_needs(s->plan->policy) & POLICY_NEEDS_BODY);
+    return (t->granted.steps & SMFIP_SKIP) && !(policy_needs(s->plan->policy) & POLICY_NEEDS_BODY);
 }
 
 static void reply_continue(struct session *s)
 {
-    struct children *ch = s->children;
+    const struct transcript *t = s->transcript;
     if (s->owed == SMFIC_UNKNOWN) {
         session_reply_code(s, SMFIR_CONTINUE);
         return;
     }
-    if (ch->goal == STAGE_EOM) {
+    if (t->goal == STAGE_EOM) {
         send_edits(s);
         return;
     }
-    if (ch->goal == STAGE_BODY)
+    if (t->goal == STAGE_BODY)
         forget_body(s);
-    session_reply_code(s, ch->goal == STAGE_BODY && all_skip(s) ? SMFIR_SKIP : SMFIR_CONTINUE);
+    session_reply_code(s, t->goal == STAGE_BODY && all_skip(s) ? SMFIR_SKIP : SMFIR_CONTINUE);
 }
 
 /* The greylist filter has let it through. */
@@ -453,10 +451,11 @@ static void uncount_present(struct session *s)
 /* The present recipient is none: whoever else has taken it, and the greylist filter that let it through, must not count it. */
 static void lose_present(struct session *s)
 {
+    const struct transcript *t = s->transcript;
     struct children *ch = s->children;
-    struct recipient_note *note = &ch->recipients[ch->present - 1];
-    note->refused = true;
-    mail_lose_recipient(ch->mail, ch->present - 1);
+    const struct recipient_note *note = &ch->notes[t->present - 1];
+    t->recipients[t->present - 1].refused = true;
+    mail_lose_recipient(t->mail, t->present - 1);
     for (unsigned i = 0; i < ch->count; i++) {
         struct child *c = &ch->child[i];
         if ((note->told & (1u << i)) && c->rcpt_verdict == VERDICT_CONTINUE && c->rcpt_good > 0)
@@ -467,19 +466,19 @@ static void lose_present(struct session *s)
 
 static void reply_refusal(struct session *s, struct merged m)
 {
-    struct children *ch = s->children;
+    const struct transcript *t = s->transcript;
     struct buf out = {0};
-    bool of_recipient = ch->goal == STAGE_RCPT && m.verdict != VERDICT_DISCARD;
+    bool of_recipient = t->goal == STAGE_RCPT && m.verdict != VERDICT_DISCARD;
     put_refusal(s, m, &out);
     if (s->owed == SMFIC_UNKNOWN) {
         session_reply(s, buf_slice(&out));
-    } else if (of_recipient && ch->present) {
+    } else if (of_recipient && t->present) {
         lose_present(s);
         session_reply(s, buf_slice(&out));
-    } else if (ch->goal == STAGE_EOM) {
+    } else if (t->goal == STAGE_EOM) {
         reply_last(s, buf_slice(&out));
     } else {
-        if (ch->mail)
+        if (t->mail)
             children_stop(s);
         session_reply(s, buf_slice(&out));
     }
@@ -489,6 +488,7 @@ static void reply_refusal(struct session *s, struct merged m)
 /* No filter's verdict: the mail is not lost, and nobody has seen less of it than the configuration says. */
 static void reply_failed(struct session *s)
 {
+    const struct transcript *t = s->transcript;
     static const struct {
         const char *status, *enhanced, *text;
         enum verdict verdict;
@@ -502,7 +502,7 @@ static void reply_failed(struct session *s)
     note_status(s, replies[ch->trouble].verdict);
     milter_put_replycode(&out, slice_cstr(replies[ch->trouble].status), slice_cstr(replies[ch->trouble].enhanced),
                          slice_cstr(replies[ch->trouble].text));
-    if (ch->goal == STAGE_EOM) {
+    if (t->goal == STAGE_EOM) {
         reply_last(s, buf_slice(&out));
     } else {
         children_stop(s);
@@ -522,11 +522,12 @@ void children_refuse_rcpt(struct session *s)
 
 void children_settle(struct session *s)
 {
+    const struct transcript *t = s->transcript;
     struct children *ch = s->children;
     if (!ch || s->phase == PHASE_OVER || s->owed == 0 || ch->answering ||
         (s->wait != WAIT_NOTHING && s->wait != WAIT_CHILDREN))
         return;
-    if (ch->trouble && ch->mail) {
+    if (ch->trouble && t->mail) {
         reply_failed(s);
         return;
     }
@@ -539,7 +540,7 @@ void children_settle(struct session *s)
     note_status(s, m.verdict);
     switch (m.verdict) {
     case VERDICT_ACCEPT:
-        if (ch->goal == STAGE_EOM || s->owed == SMFIC_UNKNOWN)
+        if (t->goal == STAGE_EOM || s->owed == SMFIC_UNKNOWN)
             reply_continue(s);
         else
             reply_accept(s);
@@ -587,16 +588,17 @@ static void child_wrote(struct session *s, unsigned number)
 
 void session_spooled(struct session *s, const struct event *event)
 {
+    struct transcript *t = s->transcript;
     struct children *ch = s->children;
     uint32_t request = event->request;
-    if (!ch || !ch->mail)
+    if (!ch || !t->mail)
         return;
     if (request == SPOOL_READ_SEND)
         ch->send_deadline.ms = 0;
     if (!event->u.spool.ok)
         spool_failed(s, event->u.spool.error);
     if (request == SPOOL_WRITE_OWN) {
-        ch->spool_writes--;
+        t->spool_writes--;
     } else if (request == SPOOL_READ_SEND && event->u.spool.ok && ch->answering) {
         send_piece(s, event->u.spool.bytes);
         ask_for_drain(s);
