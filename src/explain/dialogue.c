@@ -1,4 +1,4 @@
-/* dialogue.c - one explained mail, played against the engine. */
+/* dialogue.c - mails played against the engine, one after the other. */
 #include "explain/dialogue.h"
 #include "engine/engine.h"
 #include "milter/command.h"
@@ -9,17 +9,14 @@
 enum { HOLD_MAX_MS = 24 * 3600 * 1000, COOKIE = 1 };
 
 struct dialogue {
-    struct engine *engine;
-    struct effects effects;
-    struct grey_memory *memory;
+    struct dialogue_world *world;
+    owner_id session;
     const struct explain_facts *facts;
     struct instant now;
     struct buf sent; /* what the engine has sent since the last command */
     struct outcome *out;
     bool gone, closed;
 };
-
-static const owner_id session = 1;
 
 void outcome_fini(struct outcome *o)
 {
@@ -39,6 +36,24 @@ static struct slice without_name(struct slice line)
     return colon ? slice_of(colon + 2, line.len - (size_t)(colon + 2 - line.ptr)) : line;
 }
 
+/* Of a host name, by facts->proof. Of PTR nothing is known: the facts tell the client's name. */
+static void answer_dns(struct dialogue *d, const struct effect *e)
+{
+    const struct explain_facts *f = d->facts;
+    if (f->proof == EXPLAIN_NOT_ASKED)
+        return;
+    struct event answer = {.kind = EVENT_DNS, .owner = e->owner, .request = e->request};
+    bool address = e->u.dns.type == (f->client.family == IP_V6 ? DNS_AAAA : DNS_A);
+    struct slice helo = f->helo.len ? f->helo : f->name;
+    answer.u.dns.status = DNS_ABSENT;
+    if (f->proof == EXPLAIN_HELO_LEADS && address && slice_eq_nocase(e->u.dns.name, helo)) {
+        answer.u.dns.status = DNS_FOUND;
+        answer.u.dns.addresses = &f->client;
+        answer.u.dns.n_addresses = 1;
+    }
+    step(d, &answer);
+}
+
 static void carry_out(struct dialogue *d, const struct effect *e)
 {
     struct event answer = {.owner = e->owner, .request = e->request};
@@ -55,7 +70,7 @@ static void carry_out(struct dialogue *d, const struct effect *e)
         buf_put_byte(&d->out->log, '\n');
         break;
     case EFFECT_STORE:
-        (void)grey_memory_run(d->memory, e->u.store, &known);
+        (void)grey_memory_run(d->world->memory, e->u.store, &known);
         if (e->request == 0)
             break;
         answer.kind = EVENT_STORE;
@@ -68,24 +83,24 @@ static void carry_out(struct dialogue *d, const struct effect *e)
         answer.u.look.cookie = COOKIE;
         step(d, &answer);
         break;
-    default: /* no child is asked, and nothing is looked up: conditions on them are told apart */
+    case EFFECT_DNS:
+        answer_dns(d, e);
+        break;
+    default: /* no child is asked: conditions on them are told apart */
         break;
     }
 }
 
-/* One event; its effects are taken out of the queue first, since carrying them out makes more. */
+/* One event; carrying its effects out makes more of them, in a queue of their own. */
 static void step(struct dialogue *d, struct event *event)
 {
+    struct effects mine;
     event->now = d->now;
-    struct effects outer = d->effects;
-    effects_init(&d->effects);
-    engine_step(d->engine, event, &d->effects);
-    struct effects mine = d->effects;
-    effects_init(&d->effects);
+    effects_init(&mine);
+    engine_step(d->world->engine, event, &mine);
     for (size_t i = 0; i < mine.count; i++)
         carry_out(d, &mine.items[i]);
     effects_fini(&mine);
-    d->effects = outer;
 }
 
 static void put_text(struct buf *out, const struct milter_reply *r)
@@ -125,14 +140,17 @@ static uint8_t read_reply(struct dialogue *d, const char *stage)
             buf_put_cstr(&d->out->reply, "250");
     }
     buf_clear(&d->sent);
-    if (verdict)
+    if (verdict) {
         d->out->stage = stage;
+        d->out->deferred |= verdict == SMFIR_TEMPFAIL || (verdict == SMFIR_REPLYCODE && d->out->reply.ptr[0] == '4');
+        d->out->rejected |= verdict == SMFIR_REJECT || (verdict == SMFIR_REPLYCODE && d->out->reply.ptr[0] == '5');
+    }
     return verdict;
 }
 
 static void send_packet(struct dialogue *d, struct buf *packet)
 {
-    struct event event = {.kind = EVENT_BYTES, .owner = session};
+    struct event event = {.kind = EVENT_BYTES, .owner = d->session};
     event.u.bytes = buf_slice(packet);
     step(d, &event);
     buf_clear(packet);
@@ -228,7 +246,7 @@ static uint8_t sit_out(struct dialogue *d, bool leaves)
     uint8_t verdict = 0;
     d->out->held = true;
     d->gone = leaves;
-    while (verdict == 0 && !d->closed && engine_wants_ticks(d->engine) && d->now.mono.ms - start_ms < HOLD_MAX_MS) {
+    while (verdict == 0 && !d->closed && engine_wants_ticks(d->world->engine) && d->now.mono.ms - start_ms < HOLD_MAX_MS) {
         d->now.mono.ms += 1000;
         d->now.wall.sec += 1;
         step(d, &tick);
@@ -236,6 +254,21 @@ static uint8_t sit_out(struct dialogue *d, bool leaves)
     }
     d->out->held_ms = d->now.mono.ms - start_ms;
     return verdict;
+}
+
+/* Whether some recipient was let in. */
+static bool say_recipients(struct dialogue *d, struct buf *packet, bool leaves)
+{
+    bool any = false;
+    for (size_t i = 0; i <= d->facts->n_more && !d->closed && !d->gone; i++) {
+        struct slice recipient = i == 0 ? d->facts->recipient : d->facts->more_recipients[i - 1];
+        uint8_t verdict = say_envelope(d, packet, SMFIC_RCPT, recipient);
+        if (verdict == 0)
+            verdict = sit_out(d, leaves);
+        any |= verdict == SMFIR_CONTINUE;
+        d->out->passed |= verdict == SMFIR_ACCEPT;
+    }
+    return any;
 }
 
 static void say_simple(struct dialogue *d, struct buf *packet, uint8_t cmd)
@@ -259,12 +292,7 @@ static void play(struct dialogue *d, bool leaves)
         verdict = say_envelope(d, &packet, SMFIC_MAIL, d->facts->sender);
     if (verdict == SMFIR_ACCEPT)
         d->out->passed = true;
-    if (verdict == SMFIR_CONTINUE) {
-        verdict = say_envelope(d, &packet, SMFIC_RCPT, d->facts->recipient);
-        if (verdict == 0)
-            verdict = sit_out(d, leaves);
-    }
-    if (verdict == SMFIR_CONTINUE && !d->out->passed) {
+    if (verdict == SMFIR_CONTINUE && say_recipients(d, &packet, leaves) && !d->out->passed) {
         say_simple(d, &packet, SMFIC_DATA);
         if (read_reply(d, "DATA") == SMFIR_CONTINUE) {
             say_simple(d, &packet, SMFIC_BODYEOB);
@@ -274,18 +302,39 @@ static void play(struct dialogue *d, bool leaves)
     buf_fini(&packet);
 }
 
-void dialogue_play(struct plan *plan, const struct explain_facts *facts, struct grey_memory *memory, bool leaves,
-                   struct outcome *out)
+void dialogue_world_init(struct dialogue_world *w, struct plan *plan, struct grey_memory *memory, struct wall now)
 {
-    *out = (struct outcome){.stage = "RCPT"};
-    struct dialogue d = {.memory = memory, .facts = facts, .out = out, .now = {.mono = {1000}, .wall = facts->now}};
+    *w = (struct dialogue_world){.memory = memory, .epoch = now, .mono = {1000}};
     plan->without_children = true; /* what they would say nobody knows */
-    d.engine = engine_new(plan_ref(plan), (struct siphash_key){{0}}, d.now);
-    struct event open = {.kind = EVENT_OPEN, .owner = session}, end = {.kind = EVENT_EOF, .owner = session};
+    w->engine = engine_new(plan_ref(plan), (struct siphash_key){{0}}, (struct instant){.mono = w->mono, .wall = now});
+}
+
+void dialogue_world_fini(struct dialogue_world *w)
+{
+    engine_free(w->engine);
+}
+
+void dialogue_play_in(struct dialogue_world *w, const struct explain_facts *facts, bool leaves, struct outcome *out)
+{
+    int64_t passed_ms = 1000 + (facts->now.sec - w->epoch.sec) * 1000;
+    *out = (struct outcome){.stage = "RCPT"};
+    struct dialogue d = {.world = w, .facts = facts, .out = out, .session = owner_make(OWNER_SESSION, 1, ++w->serial)};
+    d.now.mono.ms = passed_ms > w->mono.ms ? passed_ms : w->mono.ms;
+    d.now.wall = facts->now;
+    struct event open = {.kind = EVENT_OPEN, .owner = d.session}, end = {.kind = EVENT_EOF, .owner = d.session};
     step(&d, &open);
     play(&d, leaves);
     if (!d.closed)
         step(&d, &end);
+    w->mono = d.now.mono;
     buf_fini(&d.sent);
-    engine_free(d.engine);
+}
+
+void dialogue_play(struct plan *plan, const struct explain_facts *facts, struct grey_memory *memory, bool leaves,
+                   struct outcome *out)
+{
+    struct dialogue_world world;
+    dialogue_world_init(&world, plan, memory, facts->now);
+    dialogue_play_in(&world, facts, leaves, out);
+    dialogue_world_fini(&world);
 }

@@ -13,7 +13,7 @@ static const char *const truths[] = {[POLICY_NO] = "no",
                                      [POLICY_LATER] = "not known yet",
                                      [POLICY_UNKNOWN] = "unknown: a regex takes too long on this"};
 
-static struct policy_facts policy_facts_of(const struct explain_facts *f, struct arena *arena)
+struct policy_facts explain_policy_facts(const struct explain_facts *f, struct arena *arena)
 {
     char address[IP_TEXT_MAX];
     struct policy_facts p = {
@@ -238,7 +238,7 @@ enum err explain(struct plan *plan, const struct explain_facts *given, struct bu
     if (f.resolve == RESOLVE_ABSENT)
         f.resolve = f.name.len ? RESOLVE_OK : f.ptr.len ? RESOLVE_FORGED : RESOLVE_FAIL;
     struct grey_memory *memory = grey_memory_new(&(struct grey_secret){.text = {{1}}, .tail = {{2}}});
-    struct policy_facts facts = policy_facts_of(&f, &arena);
+    struct policy_facts facts = explain_policy_facts(&f, &arena);
     facts.no_hold = f.unwatched && plan->set->holds_unwatched == CONF_UNWATCHED_SKIP ? HOLD_UNWATCHABLE : HOLD_POSSIBLE;
     struct grey_tuple tuple = plan_tuple(plan, &facts, &arena);
     facts.sender_seen = tuple.sender;

@@ -7,6 +7,13 @@
 
 #include "base/buf.h"
 #include "plan/plan.h"
+#include "policy/policy.h"
+
+enum explain_proof {
+    EXPLAIN_NOT_ASKED,  /* questions to DNS are left without an answer */
+    EXPLAIN_NO_PROOF,   /* every name is absent, and no DNS list knows the client */
+    EXPLAIN_HELO_LEADS, /* the HELO name leads to the client, other names are absent */
+};
 
 struct explain_facts {
     struct ip client;
@@ -15,11 +22,17 @@ struct explain_facts {
     enum policy_resolve resolve;    /* ABSENT: by name: OK or FAIL */
     struct slice helo;              /* NONE: the name */
     struct slice sender, recipient; /* with or without angle brackets */
-    struct slice authenticated;     /* login; NONE: not */
-    bool unwatched;                 /* the client's connection cannot be watched */
-    struct slice state;             /* what is remembered, see below; NONE or empty: nothing */
+    const struct slice *more_recipients;
+    size_t n_more;
+    enum explain_proof proof;   /* what DNS says of the HELO name */
+    struct slice authenticated; /* login; NONE: not */
+    bool unwatched;             /* the client's connection cannot be watched */
+    struct slice state;         /* what is remembered, see below; NONE or empty: nothing */
     struct wall now;
 };
+
+/* The facts as conditions and lines see them at RCPT. resolve must not be ABSENT. Owner: new text is in arena. */
+struct policy_facts explain_policy_facts(const struct explain_facts *f, struct arena *arena);
 
 /*
  * The states: "held 40 s and left [5 min ago]", "first seen 31 min ago", "waited [2 d ago]", "let in 3 d ago".

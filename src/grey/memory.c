@@ -122,6 +122,26 @@ void grey_memory_remove(struct grey_memory *m, const struct grey_key *key)
     }
 }
 
+void grey_memory_forget(struct grey_memory *m, struct wall now)
+{
+    struct entry *old = m->entries;
+    size_t old_size = m->size;
+    m->entries = mem_zalloc(m->size * sizeof(*m->entries));
+    m->count = 0;
+    for (size_t i = 0; i < old_size; i++) {
+        struct grey_record r;
+        if (!old[i].bytes)
+            continue;
+        if (grey_record_decode(slice_of(old[i].bytes, old[i].len), &r) != ERR_NONE || grey_record_end(&r).sec < now.sec) {
+            free(old[i].bytes);
+            continue;
+        }
+        m->entries[place(m, &old[i].key)] = old[i];
+        m->count++;
+    }
+    free(old);
+}
+
 static size_t count_unconfirmed(const struct grey_memory *m, const struct ip *addr)
 {
     struct ip client = ip_client(addr);

@@ -1,7 +1,8 @@
 /*
- * memory.h - records in a table in memory, answered by grey_apply: the store of tests and of `tarsier explain`.
+ * memory.h - records in a table in memory, answered by grey_apply: the store of tests, of `tarsier explain` and `replay`.
  *
- * Nothing is forgotten by itself: an expired record stays until it is overwritten, which no answer can tell.
+ * Nothing is forgotten by itself: an expired record stays until it is overwritten or grey_memory_forget comes, which no answer
+ * can tell.
  */
 #ifndef TARSIER_GREY_MEMORY_H
 #define TARSIER_GREY_MEMORY_H
@@ -28,6 +29,9 @@ enum grey_taken grey_memory_take_in(struct grey_memory *m, const struct grey_rec
 
 /* Put a record in as it is (given facts). */
 void grey_memory_put(struct grey_memory *m, const struct grey_key *key, const struct grey_record *record);
+
+/* Remove what says nothing any more at now. */
+void grey_memory_forget(struct grey_memory *m, struct wall now);
 
 size_t grey_memory_count(const struct grey_memory *m);
 

@@ -6,6 +6,7 @@
 detect/NAME is a machine's tree and detect/NAME.want what is said of it; sockets, which a repository cannot hold, are made here.
 """
 
+import gzip
 import json
 import os
 import random
@@ -214,6 +215,46 @@ def is_not_upset_by_odd_files():
     for program in ("clamav-milter", "opendmarc"):
         write("%s/usr/sbin/%s" % (root, program), "")
     check(detect(root).count("\n#filter ") == 3, detect(root))
+
+
+# ---- replay ----
+
+SHIPPED = """filter "greylist" {
+    builtin greylist
+    when generic_rdns or unknown_client
+}
+autowhite 35d
+racl whitelist tarpit 125s
+racl greylist default
+"""
+
+
+@case
+def replays_a_trace():
+    conf, trace = DIR + "/shipped.conf", DIR + "/trace.tsv"
+    write(conf, SHIPPED)
+    rows = ["time\taddress\tname\tsender\trecipient"]
+    rows += ["%d\t192.0.2.%d\t%s\ta@example.com\tb@example.net" % row for row in (
+        (1700000000, 1, "mail.example.com"), (1700000000, 2, "unknown"), (1700000060, 2, "unknown"),
+        (1700090000, 2, "unknown"), (1700090001, 1, "mail.example.com"), (1700090002, 3, "dsl3.isp.example"))]
+    write(trace, "\n".join(rows) + "\n")
+    with gzip.open(trace + ".gz", "wb") as out:
+        out.write("\n".join(rows).encode())
+    for path, stdin in (trace, ""), (trace + ".gz", ""), ("-", "\n".join(rows)):
+        status, out, err = run("replay", "-f", conf, "--format", "trace", "--json", path, stdin=stdin)
+        said = json.loads(out)
+        check(status == 0 and err == "", (status, err))
+        want = {"deliveries": 6, "suspects": 4, "held": 2, "held_low": 2, "deferred": 2, "deferred_low": 0,
+                "deferred_bound": 3, "delay_p50_min": 30, "lines": 7, "unread": 0}
+        check(all(said[key] == want[key] for key in want), (path, said))
+        check(said["by_rule"]["generic_rdns"]["deferred"] == 1, said)
+    said = json.loads(run("replay", "-f", conf, "--format", "trace", "--warm-up", "1d", "--json", trace)[1])
+    check((said["deliveries"], said["deferred"], said["warm_up_deliveries"]) == (3, 1, 3), said)
+    for wrong in [], ["--retry", "x", trace], ["--format", "tsv", trace], ["--warm-up", "9999999999w", trace]:
+        status, out, err = run("replay", "-f", conf, *wrong)
+        check(status == 2 and out == "" and "usage: tarsier replay" in err, (wrong, status, out, err))
+    status, out, err = run("replay", "-f", conf, "--format", "trace", DIR + "/none.tsv")
+    check(status == 1 and "cannot read" in err, (status, out, err))
 
 
 # ---- judge ----

@@ -1,0 +1,161 @@
+/* replay.c - `tarsier replay`: logs or traces from files, what would have happened to their mail to stdout. */
+#include "cli/replay.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { RETRY_DEFAULT_SEC = 15 * 60, TRACE_LINE_MAX_BYTES = 4096, PROGRESS_LINES = 1 << 14 };
+
+static const struct option options[] = {
+    {"file", required_argument, NULL, 'f'},
+    {"warm-up", required_argument, NULL, 'w'},
+    {"retry", required_argument, NULL, 'r'},
+    {"format", required_argument, NULL, 'F'},
+    {"json", no_argument, NULL, 'j'},
+    {"show-unread", no_argument, NULL, 'u'},
+    {NULL, 0, NULL, 0},
+};
+
+/* "15m", "90d"; a bare number is seconds. */
+static bool read_duration(const char *text, int64_t *sec)
+{
+    static const char units[] = "smhdw";
+    static const int64_t unit_sec[] = {1, 60, 3600, 86400, 604800};
+    struct slice s = slice_cstr(text), number = s;
+    int64_t unit = 1;
+    uint64_t n;
+    if (s.len > 1 && strchr(units, s.ptr[s.len - 1])) {
+        unit = unit_sec[strchr(units, s.ptr[s.len - 1]) - units];
+        number = slice_upto(s, s.len - 1);
+    }
+    if (slice_to_u64(number, &n) != ERR_NONE || n > (uint64_t)(INT32_MAX / unit))
+        return false;
+    *sec = (int64_t)n * unit;
+    return true;
+}
+
+/* Returns NULL, or what is wrong. */
+static const char *read_options(int argc, char **argv, struct replay_command *r)
+{
+    for (int c; (c = getopt_long(argc, argv, "f:", options, NULL)) != -1;) {
+        switch (c) {
+        case 'f':
+            r->conf = optarg;
+            break;
+        case 'w':
+            if (!read_duration(optarg, &r->options.warm_up_sec))
+                return "--warm-up takes a time such as 7d";
+            break;
+        case 'r':
+            if (!read_duration(optarg, &r->options.retry_sec) || r->options.retry_sec == 0)
+                return "--retry takes a time such as 15m";
+            break;
+        case 'F':
+            r->options.is_certain = strcmp(optarg, "trace") == 0;
+            if (!r->options.is_certain && strcmp(optarg, "postfix") != 0)
+                return "--format takes postfix or trace";
+            break;
+        case 'j':
+            r->json = true;
+            break;
+        case 'u':
+            r->show_unread = true;
+            break;
+        default:
+            return "an option that it does not know, or one without its argument";
+        }
+    }
+    if (!r->options.is_certain)
+        return "it takes --format trace";
+    return optind < argc ? NULL : "it takes the names of log files, or - for standard input";
+}
+
+void replay_progress(struct replay_command *r, uint64_t read_bytes)
+{
+    if (!r->shows_progress || ++r->progress_calls % PROGRESS_LINES != 0)
+        return;
+    if (r->all_bytes)
+        fprintf(stderr, "\r%3.0f %%  %llu lines", 100.0 * (double)read_bytes / (double)r->all_bytes,
+                (unsigned long long)r->reading.lines);
+    else
+        fprintf(stderr, "\r%llu lines", (unsigned long long)r->reading.lines);
+}
+
+int replay_failed(const char *path, const char *why)
+{
+    fprintf(stderr, "tarsier replay: cannot read %s: %s\n", path, why);
+    return CLI_FAILED;
+}
+
+static int read_trace(struct replay_command *r, const char *path)
+{
+    struct gzip *file;
+    struct slice line;
+    struct delivery d;
+    bool is_first = true;
+    if (gzip_open(path, &file) != ERR_NONE)
+        return replay_failed(path, strerror(errno));
+    while (gzip_line(file, TRACE_LINE_MAX_BYTES, &line)) {
+        r->reading.lines++;
+        replay_progress(r, gzip_read_bytes(file));
+        if (trace_read(line, &d) == ERR_NONE)
+            replay_delivery(r->replay, &d);
+        else if (!is_first) {
+            r->reading.unread++;
+            if (r->show_unread)
+                fprintf(stderr, "unread: %.*s\n", SLICE_ARG(line));
+        }
+        is_first = false;
+    }
+    int status = gzip_error(file) ? replay_failed(path, gzip_error(file)) : CLI_OK;
+    gzip_close(file);
+    return status;
+}
+
+static int read_traces(struct replay_command *r, int n, char **paths)
+{
+    int status = CLI_OK;
+    for (int i = 0; i < n && status == CLI_OK; i++)
+        status = read_trace(r, paths[i]);
+    return status;
+}
+
+static int run(struct replay_command *r, int n, char **paths)
+{
+    struct buf text = {0};
+    int status = read_traces(r, n, paths);
+    if (status != CLI_OK)
+        return status;
+    replay_finish(r->replay);
+    if (r->shows_progress)
+        fprintf(stderr, "\r\033[K");
+    if (r->json)
+        report_put_json(r->replay, &r->reading, &text);
+    else
+        report_put_screen(r->replay, &r->reading, &text);
+    bool written = fwrite(text.ptr, 1, text.len, stdout) == text.len && fflush(stdout) == 0;
+    buf_fini(&text);
+    return written ? CLI_OK : CLI_FAILED;
+}
+
+int cli_replay(const struct command *c, int argc, char **argv)
+{
+    struct replay_command r = {.options.retry_sec = RETRY_DEFAULT_SEC};
+    const char *error = read_options(argc, argv, &r);
+    if (error)
+        return cli_usage(c, error);
+    struct plan *plan = cli_plan(r.conf);
+    if (!plan)
+        return CLI_FAILED;
+    r.shows_progress = isatty(STDERR_FILENO);
+    r.reading = (struct replay_reading){
+        .warm_up_sec = r.options.warm_up_sec, .retry_sec = r.options.retry_sec, .is_trace = r.options.is_certain};
+    r.replay = replay_new(plan, &r.options);
+    int status = run(&r, argc - optind, argv + optind);
+    replay_free(r.replay);
+    plan_unref(plan);
+    return status;
+}

@@ -1,0 +1,164 @@
+/* replay.c - traces through the three worlds: what is counted, what is remembered, who comes back when. */
+#include "replay/report.h"
+#include "replay/trace.h"
+#include "test.h"
+
+#include <string.h>
+
+#define SHIPPED                                                                                                             \
+    "filter \"greylist\" {\n  builtin greylist\n  when generic_rdns or unknown_client\n}\n"                                 \
+    "autowhite 35d\nracl whitelist tarpit 125s\nracl greylist default\n"
+
+struct row {
+    const char *what, *conf;
+    int64_t warm_up_sec, retry_sec;
+    const char *trace;                               /* lines; blanks stand for TABs */
+    unsigned deliveries, suspects;                   /* wanted */
+    unsigned held_low, held_once, once, held, bound; /* bound: deferred in the high world */
+    unsigned p50_min;                                /* until they were let in, in the high world */
+};
+
+static const struct row rows[] = {
+    {.what = "a named server passes untouched",
+     .trace = "1000000 192.0.2.1 mail.example.com a@example.com b@mx.example\n",
+     .deliveries = 1},
+    {.what = "no name: held, deferred once; after the retry it is known",
+     .trace = "1000000 192.0.2.1 unknown a@example.com b@mx.example\n"
+              "1010000 192.0.2.1 unknown a@example.com b@mx.example\n",
+     .deliveries = 2,
+     .suspects = 2,
+     .held_low = 1,
+     .held_once = 1,
+     .once = 1,
+     .held = 1,
+     .bound = 1,
+     .p50_min = 30},
+    {.what = "all that comes before the retry is deferred, in the high world only",
+     .trace = "1000000 192.0.2.1 unknown a@example.com b@mx.example\n"
+              "1000300 192.0.2.1 unknown a@example.com b@mx.example\n"
+              "1000600 192.0.2.1 unknown a@example.com b@mx.example\n",
+     .deliveries = 3,
+     .suspects = 3,
+     .held_low = 1,
+     .held_once = 1,
+     .once = 1,
+     .held = 1,
+     .bound = 3,
+     .p50_min = 30},
+    {.what = "a retry that comes later is the client's",
+     .retry_sec = 7200,
+     .trace = "1000000 192.0.2.1 unknown a@example.com b@mx.example\n",
+     .deliveries = 1,
+     .suspects = 1,
+     .held_low = 1,
+     .held_once = 1,
+     .once = 1,
+     .held = 1,
+     .bound = 1,
+     .p50_min = 120},
+    {.what = "what is remembered ends: behind autowhite it is held anew",
+     .trace = "1000000 192.0.2.1 unknown a@example.com b@mx.example\n"
+              "5000000 192.0.2.1 unknown a@example.com b@mx.example\n",
+     .deliveries = 2,
+     .suspects = 2,
+     .held_low = 2,
+     .held_once = 2,
+     .once = 2,
+     .held = 2,
+     .bound = 2,
+     .p50_min = 30},
+    {.what = "the warm-up is remembered, not counted",
+     .warm_up_sec = 5000,
+     .trace = "1000000 192.0.2.1 unknown a@example.com b@mx.example\n"
+              "1010000 192.0.2.1 unknown a@example.com b@mx.example\n"
+              "1010001 192.0.2.2 [192.0.2.2] c@example.org b@mx.example\n",
+     .deliveries = 2,
+     .suspects = 2,
+     .held_low = 1,
+     .held_once = 1,
+     .once = 1,
+     .held = 1,
+     .bound = 1,
+     .p50_min = 30},
+    {.what = "greylisting for everybody holds nobody",
+     .conf = "greylist 5m\nracl greylist default\n",
+     .trace = "1000000 192.0.2.1 mail.example.com a@example.com b@mx.example\n",
+     .deliveries = 1,
+     .suspects = 1,
+     .once = 1,
+     .bound = 1,
+     .p50_min = 15},
+    {.what = "lines that cannot be read are none, and time never goes back",
+     .trace = "time address name sender recipient\n"
+              "1000000 192.0.2.1 unknown a@example.com b@mx.example\n"
+              "x 192.0.2.1 unknown a@example.com b@mx.example\n"
+              "1000000 192.0.2 unknown a@example.com b@mx.example\n"
+              "1000000 192.0.2.1 unknown a@example.com\n"
+              "999000 192.0.2.1 unknown a@example.com b@mx.example\n",
+     .deliveries = 2,
+     .suspects = 2,
+     .held_low = 1,
+     .held_once = 1,
+     .once = 1,
+     .held = 1,
+     .bound = 2,
+     .p50_min = 30},
+};
+
+static struct plan *plan_of(const char *text)
+{
+    struct slice conf = slice_cstr(text);
+    struct conf_source source = conf_source_text(&conf);
+    struct diags diags;
+    diags_init(&diags);
+    struct plan *plan = plan_build(&source, "test.conf", "mx.example.net", &diags);
+    diags_fini(&diags);
+    return plan;
+}
+
+static void play(struct replay *r, const char *trace)
+{
+    struct slice rest = slice_cstr(trace);
+    while (rest.len > 0) {
+        char line[256];
+        struct slice s = slice_cut(&rest, '\n');
+        struct delivery d;
+        memcpy(line, s.ptr, s.len);
+        for (size_t i = 0; i < s.len; i++)
+            line[i] = line[i] == ' ' ? '\t' : line[i];
+        if (trace_read(slice_of(line, s.len), &d) == ERR_NONE)
+            replay_delivery(r, &d);
+    }
+    replay_finish(r);
+}
+
+static void traces(void)
+{
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const struct row *row = &rows[i];
+        struct plan *plan = plan_of(row->conf ? row->conf : SHIPPED);
+        struct replay_options options = {row->warm_up_sec, row->retry_sec ? row->retry_sec : 900, true};
+        struct replay *r = replay_new(plan, &options);
+        play(r, row->trace);
+        const struct replay_counts *c = replay_counts(r);
+        bool ok = CHECK_INT(c->deliveries, row->deliveries);
+        ok &= CHECK_INT(c->all.suspects, row->suspects);
+        ok &= CHECK_INT(c->all.held[REPLAY_LOW], row->held_low);
+        ok &= CHECK_INT(c->all.deferred[REPLAY_LOW], row->held_low || row->suspects == 0 ? 0 : row->bound);
+        ok &= CHECK_INT(c->all.held[REPLAY_ONCE], row->held_once);
+        ok &= CHECK_INT(c->all.deferred[REPLAY_ONCE], row->once);
+        ok &= CHECK_INT(c->all.held[REPLAY_HIGH], row->held);
+        ok &= CHECK_INT(c->all.deferred[REPLAY_HIGH], row->bound);
+        ok &= CHECK_INT(world_delay_percentile(replay_delays(r), 50), row->p50_min);
+        if (!ok)
+            printf("# %s\n", row->what);
+        replay_free(r);
+        plan_unref(plan);
+    }
+}
+
+int main(void)
+{
+    TEST(traces);
+    return TEST_END();
+}
