@@ -343,7 +343,7 @@ static enum err start_store(struct daemon *d, struct buf *why)
 static enum err start_journal(struct daemon *d, struct buf *why)
 {
     struct buf directory = {0};
-    buf_printf(&directory, "%s/journal", d->plan->set->store);
+    buf_printf(&directory, "%s/journal", stores_state_directory(d->plan->set));
     struct journal_config config = {.directory = buf_cstr(&directory),
                                     .keep_sec = d->plan->set->journal_sec,
                                     .max_bytes = (uint64_t)d->plan->set->journal_max_bytes,

@@ -10,6 +10,7 @@
 #ifndef TARSIER_PORT_STORE_H
 #define TARSIER_PORT_STORE_H
 
+#include "base/buf.h"
 #include "grey/decide.h"
 #include "port/effect.h"
 
@@ -54,6 +55,10 @@ struct store_item {
     unsigned addr_bits; /* subnetmatch or subnetmatch6, whichever fits its address */
 };
 
+typedef void (*store_answer)(void *ctx, owner_id owner, uint32_t number, const struct grey_answer *answer);
+/* What it returns is said where it is used. */
+typedef bool (*store_record)(void *ctx, const struct grey_key *key, const struct grey_record *record);
+
 struct store_import {
     const struct store_item *items;
     size_t count;
@@ -61,9 +66,58 @@ struct store_import {
     size_t added, changed; /* out; the rest was known already */
 };
 
-typedef void (*store_answer)(void *ctx, owner_id owner, uint32_t number, const struct grey_answer *answer);
-/* Returns false to stop. */
-typedef bool (*store_record)(void *ctx, const struct grey_key *key, const struct grey_record *record);
+/*
+ * Some records, in the order of the keys: from `from` (or from the one behind it) to `to`. A slice ends after STORE_SLICE_RECORDS or a
+ * few milliseconds, whatever comes first; then `from` and `behind` say where the next one begins. What is served and confirmed is
+ * told as AUTO. What cannot be read is passed over. What changes between two slices is seen or not.
+ */
+struct store_slice {
+    struct grey_key from, to;
+    bool behind;
+    store_record
+        wanted; /* which ones; NULL: all. Called on any thread: it works on ctx alone, and nobody else does meanwhile */
+    void *ctx;
+    size_t seen;      /* out: looked at, wanted or not */
+    size_t count;     /* out: found */
+    struct buf found; /* out: see store_slice_next. Emptied first. Owner: the caller */
+    bool ended;       /* out: there are no more */
+};
+
+enum { STORE_SLICE_RECORDS = 500 };
+
+struct store_removal {
+    const struct grey_key *keys;
+    size_t count;
+    store_record wanted; /* asked again in the change: what is not wanted any more stays. As above */
+    void *ctx;
+    size_t removed; /* out */
+};
+
+enum store_job_kind { STORE_JOB_READ, STORE_JOB_IMPORT, STORE_JOB_REMOVE };
+
+/*
+ * Work for a store beside its requests, in portions that are small enough that no request waits for it: at most 1,000 items or keys.
+ * Owner: the caller, who leaves it alone until it is done.
+ */
+struct store_job {
+    enum store_job_kind kind;
+    union {
+        struct store_slice read;
+        struct store_import import;
+        struct store_removal removal;
+    } u;
+    enum err err; /* out: ERR_NONE; ERR_FULL, ERR_IO, ERR_CORRUPT: what was counted is done all the same */
+    /* Called by store_take_answers; by store_close for what was not done, with ERR_IO. */
+    void (*done)(struct store_job *job);
+    void *owner; /* whatever `done` wants */
+
+    struct store_job *next; /* the store's own */
+    bool finished;
+};
+
+struct store_job_list {
+    struct store_job *head, *tail;
+};
 
 struct store;
 
@@ -74,8 +128,8 @@ struct store_ops {
     void (*submit)(struct store *s, owner_id owner, uint32_t number, const struct grey_request *req);
     size_t (*take_answers)(struct store *s, store_answer answer, void *ctx);
     void (*get_stats)(struct store *s, struct store_stats *out);
-    enum err (*import)(struct store *s, struct store_import *import);
-    enum err (*each)(struct store *s, store_record each, void *ctx);
+    void (*start)(struct store *s, struct store_job *job);
+    void (*run)(struct store *s, struct store_job *job);
 };
 
 /* The head of what an adapter opens. */
@@ -105,7 +159,8 @@ struct store_kind {
     enum err (*open)(const struct store_config *config, struct store **out);
 
     /*
-     * Open for reading only, beside a running daemon or without one; only store_each and store_get_stats may be called. Errors: as
+     * Open for reading only, beside a running daemon or without one; only STORE_JOB_READ may be run, and
+     * store_get_stats called. Errors: as
      * open; ERR_NOT_FOUND when there is none. Owner: store_close. NULL where the kind is not kept.
      */
     enum err (*open_reader)(const struct store_config *config, struct store **out);
@@ -126,12 +181,28 @@ bool store_is_new(const struct store *s);
  */
 void store_submit(struct store *s, owner_id owner, uint32_t number, const struct grey_request *req);
 
-/* Run the callback for every answer that is there, on the caller's thread. Returns their number. */
+/* Run the callback for every answer that is there, and `done` of every job, on the caller's thread. Returns the answers' number. */
 size_t store_take_answers(struct store *s, store_answer answer, void *ctx);
 
 void store_get_stats(struct store *s, struct store_stats *out);
 
+/* Hand in a job; never blocks. Jobs that change something are done in the order they came. */
+void store_start(struct store *s, struct store_job *job);
+
+/* Begin a slice at the first record of all. */
+void store_slice_begin(struct store_slice *slice, store_record wanted, void *ctx);
+/* The next record that was found; *at is 0 at first. False at the end. Texts lie in `found`. */
+bool store_slice_next(const struct store_slice *slice, size_t *at, struct grey_key *key, struct grey_record *record);
+/* For adapters: put a record behind those that were found. */
+void store_slice_put(struct store_slice *slice, const struct grey_key *key, const struct grey_record *record);
+
+void store_job_push(struct store_job_list *list, struct store_job *job);
+struct store_job *store_job_pop(struct store_job_list *list);
+
 /* ---- synchronous, for tools and for the start ---- */
+
+/* Carry a job out, and wait for it. `done` is not called. Returns its err. */
+MUST_CHECK enum err store_run(struct store *s, struct store_job *job);
 
 /*
  * Take records in; what is there is kept where it is better (grey_record_merge). Waits until all are committed. Errors: ERR_FULL, ERR_IO;
@@ -140,8 +211,7 @@ void store_get_stats(struct store *s, struct store_stats *out);
 MUST_CHECK enum err store_import(struct store *s, struct store_import *import);
 
 /*
- * Every record, in the order of the keys; what changes meanwhile is seen or not. Nothing is locked while the callback runs, and nothing
- * for longer than 50 ms. Unreadable records are passed over. Errors: ERR_IO, ERR_CORRUPT.
+ * Every record, in slices; the callback returns false to stop. Nothing is locked while it runs. Errors: ERR_IO, ERR_CORRUPT.
  */
 MUST_CHECK enum err store_each(struct store *s, store_record each, void *ctx);
 

@@ -26,6 +26,7 @@ struct memory {
     struct grey_memory *records;
     struct answer *answers;
     size_t n_answers, answers_size;
+    struct store_job_list jobs_done;
     struct wall next_sweep;
     struct store_stats stats; /* what is counted as it goes */
 };
@@ -51,14 +52,6 @@ static enum err memory_open(const struct store_config *config, struct store **ou
     grey_memory_set_crowd(m->records, config->crowd_max ? config->crowd_max : CROWD_MAX);
     *out = &m->base;
     return ERR_NONE;
-}
-
-static void memory_close(struct store *s)
-{
-    struct memory *m = memory_of(s);
-    grey_memory_free(m->records);
-    free(m->answers);
-    free(m);
 }
 
 /* There is nothing that another process could have left. */
@@ -121,6 +114,14 @@ static void memory_submit(struct store *s, owner_id owner, uint32_t number, cons
         push_answer(m, &a);
 }
 
+static void end_jobs(struct memory *m)
+{
+    struct store_job_list jobs = m->jobs_done;
+    m->jobs_done = (struct store_job_list){0};
+    for (struct store_job *job; (job = store_job_pop(&jobs)) != NULL;)
+        job->done(job);
+}
+
 static size_t memory_take_answers(struct store *s, store_answer answer, void *ctx)
 {
     struct memory *m = memory_of(s);
@@ -131,44 +132,61 @@ static size_t memory_take_answers(struct store *s, store_answer answer, void *ct
     for (size_t i = 0; i < n; i++)
         answer(ctx, taken[i].owner, taken[i].number, &taken[i].answer);
     free(taken);
+    end_jobs(m);
     return n;
 }
 
-static bool count_unconfirmed(void *ctx, const struct grey_key *key, const struct grey_record *record)
+static void memory_close(struct store *s)
 {
-    uint64_t *n = ctx;
-    (void)key;
-    *n += grey_record_is_unconfirmed(record);
+    struct memory *m = memory_of(s);
+    end_jobs(m);
+    grey_memory_free(m->records);
+    free(m->answers);
+    free(m);
+}
+
+/* ---- jobs ---- */
+
+/* As it would be answered. Its texts lie in the memory. */
+static bool get_settled(const struct memory *m, const struct grey_key *key, struct grey_record *out)
+{
+    struct grey_key client_key;
+    struct grey_record client;
+    if (grey_memory_get(m->records, key, out) != ERR_NONE)
+        return false;
+    grey_record_client_key(out, &client_key);
+    if (grey_memory_get(m->records, &client_key, &client) == ERR_NONE)
+        (void)grey_record_settle(out, client.auto_since);
     return true;
 }
 
-static enum err memory_each(struct store *s, store_record each, void *ctx)
+static void read_slice(const struct memory *m, struct store_slice *slice)
 {
-    struct memory *m = memory_of(s);
     size_t count = grey_memory_count(m->records);
     struct grey_key *keys = grey_memory_keys(m->records);
-    bool go_on = true;
-    for (size_t i = 0; go_on && i < count; i++) {
+    buf_clear(&slice->found);
+    slice->seen = slice->count = 0;
+    slice->ended = true;
+    for (size_t i = 0; i < count; i++) {
         struct grey_record r;
-        if (grey_memory_get(m->records, &keys[i], &r) == ERR_NONE)
-            go_on = each(ctx, &keys[i], &r);
+        int order = memcmp(&keys[i], &slice->from, sizeof(keys[i]));
+        if (order < 0 || (order == 0 && slice->behind) || memcmp(&keys[i], &slice->to, sizeof(keys[i])) > 0)
+            continue;
+        if (slice->seen == STORE_SLICE_RECORDS) {
+            slice->ended = false;
+            break;
+        }
+        slice->from = keys[i];
+        slice->behind = true;
+        slice->seen++;
+        if (get_settled(m, &keys[i], &r) && (!slice->wanted || slice->wanted(slice->ctx, &keys[i], &r)))
+            store_slice_put(slice, &keys[i], &r);
     }
     free(keys);
-    return ERR_NONE;
 }
 
-static void memory_get_stats(struct store *s, struct store_stats *out)
+static enum err import(struct memory *m, struct store_import *import)
 {
-    struct memory *m = memory_of(s);
-    *out = m->stats;
-    out->is_open = true;
-    out->records = grey_memory_count(m->records);
-    (void)memory_each(s, count_unconfirmed, &out->unconfirmed);
-}
-
-static enum err memory_import(struct store *s, struct store_import *import)
-{
-    struct memory *m = memory_of(s);
     for (size_t i = 0; i < import->count; i++) {
         const struct store_item *item = &import->items[i];
         struct grey_record lazy;
@@ -183,14 +201,63 @@ static enum err memory_import(struct store *s, struct store_import *import)
     return ERR_NONE;
 }
 
+static void remove_keys(struct memory *m, struct store_removal *removal)
+{
+    for (size_t i = 0; i < removal->count; i++) {
+        struct grey_record r;
+        const struct grey_key *key = &removal->keys[i];
+        if (!get_settled(m, key, &r) || (removal->wanted && !removal->wanted(removal->ctx, key, &r)))
+            continue;
+        grey_memory_remove(m->records, key);
+        removal->removed++;
+    }
+}
+
+static void memory_run(struct store *s, struct store_job *job)
+{
+    struct memory *m = memory_of(s);
+    if (job->kind == STORE_JOB_READ)
+        read_slice(m, &job->u.read);
+    else if (job->kind == STORE_JOB_IMPORT)
+        job->err = import(m, &job->u.import);
+    else
+        remove_keys(m, &job->u.removal);
+    job->finished = true;
+}
+
+static void memory_start(struct store *s, struct store_job *job)
+{
+    struct memory *m = memory_of(s);
+    bool first = !m->jobs_done.head;
+    memory_run(s, job);
+    store_job_push(&m->jobs_done, job);
+    if (first && m->config.wake)
+        m->config.wake(m->config.ctx);
+}
+
+static void memory_get_stats(struct store *s, struct store_stats *out)
+{
+    struct memory *m = memory_of(s);
+    size_t count = grey_memory_count(m->records);
+    struct grey_key *keys = grey_memory_keys(m->records);
+    *out = m->stats;
+    out->is_open = true;
+    out->records = count;
+    for (size_t i = 0; i < count; i++) {
+        struct grey_record r;
+        out->unconfirmed += grey_memory_get(m->records, &keys[i], &r) == ERR_NONE && grey_record_is_unconfirmed(&r);
+    }
+    free(keys);
+}
+
 static const struct store_ops memory_ops = {
     .close = memory_close,
     .is_new = memory_is_new,
     .submit = memory_submit,
     .take_answers = memory_take_answers,
     .get_stats = memory_get_stats,
-    .import = memory_import,
-    .each = memory_each,
+    .start = memory_start,
+    .run = memory_run,
 };
 
 const struct store_kind store_memory = {.scheme = "memory:", .open = memory_open};

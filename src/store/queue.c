@@ -61,6 +61,7 @@ void queue_init(struct queue *q, size_t max, void (*wake)(void *ctx), void *ctx)
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&q->writer_wake, &attr);
     pthread_cond_init(&q->reader_wake, &attr);
+    pthread_cond_init(&q->job_finished, &attr);
     pthread_condattr_destroy(&attr);
 }
 
@@ -78,6 +79,7 @@ void queue_fini(struct queue *q)
     free_list(&q->spare);
     pthread_cond_destroy(&q->writer_wake);
     pthread_cond_destroy(&q->reader_wake);
+    pthread_cond_destroy(&q->job_finished);
     pthread_mutex_destroy(&q->lock);
 }
 
@@ -191,8 +193,11 @@ size_t queue_take_answers(struct queue *q,
                           void *ctx)
 {
     struct op_list got = {0}, large = {0};
+    struct store_job_list jobs;
     pthread_mutex_lock(&q->lock);
     op_list_append(&got, &q->done);
+    jobs = q->jobs_done;
+    q->jobs_done = (struct store_job_list){0};
     pthread_mutex_unlock(&q->lock);
     size_t n = got.count;
     for (const struct op *op = got.head; op; op = op->next)
@@ -204,7 +209,48 @@ size_t queue_take_answers(struct queue *q,
     pthread_mutex_lock(&q->lock);
     op_list_append(&q->spare, &keep);
     pthread_mutex_unlock(&q->lock);
+    for (struct store_job *job; (job = store_job_pop(&jobs)) != NULL;)
+        job->done(job);
     return n;
+}
+
+/* ---- jobs ---- */
+
+void queue_start(struct queue *q, struct store_job *job)
+{
+    bool reads = job->kind == STORE_JOB_READ;
+    pthread_mutex_lock(&q->lock);
+    store_job_push(reads ? &q->slices : &q->changes, job);
+    pthread_cond_signal(reads ? &q->reader_wake : &q->writer_wake);
+    pthread_mutex_unlock(&q->lock);
+}
+
+void queue_await(struct queue *q, const struct store_job *job)
+{
+    pthread_mutex_lock(&q->lock);
+    while (!job->finished)
+        pthread_cond_wait(&q->job_finished, &q->lock);
+    pthread_mutex_unlock(&q->lock);
+}
+
+bool queue_finish_job(struct queue *q, struct store_job *job, enum err e)
+{
+    job->err = e;
+    job->finished = true;
+    if (job->done)
+        store_job_push(&q->jobs_done, job);
+    else
+        pthread_cond_broadcast(&q->job_finished);
+    return job->done != NULL;
+}
+
+void queue_end_jobs(struct queue *q)
+{
+    struct store_job *job;
+    while ((job = store_job_pop(&q->slices)) != NULL || (job = store_job_pop(&q->changes)) != NULL)
+        (void)queue_finish_job(q, job, ERR_IO);
+    while ((job = store_job_pop(&q->jobs_done)) != NULL)
+        job->done(job);
 }
 
 void queue_wait(struct queue *q, pthread_cond_t *cond, int64_t until_ms)

@@ -34,7 +34,11 @@ struct queue {
     pthread_mutex_t lock;
     pthread_cond_t writer_wake, reader_wake; /* on CLOCK_MONOTONIC */
     struct op_list writing, reading, done, spare;
-    size_t urgent; /* of writing: not a renewal */
+    struct store_job_list changes; /* for the writer; the first is being carried out */
+    struct store_job_list slices;  /* for the reader */
+    struct store_job_list jobs_done;
+    pthread_cond_t job_finished; /* one that somebody waits for */
+    size_t urgent;               /* of writing: not a renewal */
     size_t
         outstanding[2]; /* submitted, not answered: for the writer; for the reader, whom a stuck writer must not shut out */
     size_t max;         /* of each */
@@ -59,6 +63,15 @@ void queue_finish(struct queue *q, struct op_list *ops);
 size_t queue_take_answers(struct queue *q,
                           void (*answer)(void *ctx, owner_id owner, uint32_t number, const struct grey_answer *answer),
                           void *ctx);
+
+/* Hand in a job. */
+void queue_start(struct queue *q, struct store_job *job);
+/* Wait until a job that has no `done` is finished. */
+void queue_await(struct queue *q, const struct store_job *job);
+/* With the lock held: a job off its list is finished. Returns whether to call wake once the lock is given back. */
+bool queue_finish_job(struct queue *q, struct store_job *job, enum err e);
+/* When no thread is left: all jobs that are not finished end with ERR_IO, and `done` is called for every one. */
+void queue_end_jobs(struct queue *q);
 
 /* Wait on a condition until a time of CLOCK_MONOTONIC in ms; the lock is held. */
 void queue_wait(struct queue *q, pthread_cond_t *cond, int64_t until_ms);

@@ -2,8 +2,14 @@
 #include "store/reader.h"
 
 #include "store/guard.h"
+#include "store/scan.h"
 
-enum { BATCH_MAX = 256, TXN_US = 50000, DEADLINE_MS = 5000 };
+enum {
+    BATCH_MAX = 256,
+    TXN_US = 50000,
+    DEADLINE_MS = 5000,
+    SLICE_US = 2000, /* a slice of a listing: a LOOK that has just come waits for no more than that */
+};
 
 static const struct grey_answer failed_answer = {.failed = true, .left_sec = -1};
 
@@ -57,6 +63,23 @@ static void tell_damage(struct reader *r, int damage)
     pthread_mutex_unlock(&r->queue->lock);
 }
 
+static void run_slice(struct reader *r, struct store_job *job)
+{
+    struct queue *q = r->queue;
+    pthread_mutex_lock(r->env_lock);
+    int rc = r->tables->env ? scan_slice(r->tables, &job->u.read, SLICE_US) : MDB_PANIC;
+    bool is_open = r->tables->env != NULL;
+    pthread_mutex_unlock(r->env_lock);
+    enum err e = tables_err(rc);
+    if (is_open && e == ERR_CORRUPT)
+        tell_damage(r, rc);
+    pthread_mutex_lock(&q->lock);
+    bool wake = queue_finish_job(q, job, e);
+    pthread_mutex_unlock(&q->lock);
+    if (wake)
+        q->wake(q->ctx);
+}
+
 void *reader_main(void *reader)
 {
     struct reader *r = reader;
@@ -65,12 +88,13 @@ void *reader_main(void *reader)
     for (;;) {
         uint64_t corrupt = 0;
         pthread_mutex_lock(&q->lock);
-        while (!q->reading.head && !q->stop)
+        while (!q->reading.head && !q->slices.head && !q->stop)
             pthread_cond_wait(&q->reader_wake, &q->lock);
         struct op_list todo = queue_take(q, &q->reading, BATCH_MAX);
-        bool keep_expired = *r->keep_expired;
+        bool keep_expired = *r->keep_expired, stop = q->stop;
+        struct store_job *job = stop ? NULL : store_job_pop(&q->slices);
         pthread_mutex_unlock(&q->lock);
-        if (!todo.head)
+        if (!todo.head && stop)
             return NULL;
         while (todo.head) {
             struct op_list done = {0};
@@ -84,5 +108,7 @@ void *reader_main(void *reader)
             r->corrupt += corrupt;
             pthread_mutex_unlock(&q->lock);
         }
+        if (job)
+            run_slice(r, job);
     }
 }

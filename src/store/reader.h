@@ -1,4 +1,4 @@
-/* reader.h - the thread that answers LOOK. Its read transactions live at most 50 ms, so that old pages are never kept long. */
+/* reader.h - the thread that answers LOOK, and one slice of a listing between two batches of them. Its read transactions live at most 50 ms, so that old pages are never kept long. */
 #ifndef TARSIER_STORE_READER_H
 #define TARSIER_STORE_READER_H
 

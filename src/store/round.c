@@ -192,18 +192,41 @@ static int import_item(struct round *r, const struct store_item *item)
     int rc = take_in(r, item->record, item->addr_bits, &taken);
     if (rc != 0)
         return rc;
-    r->import_added += taken == GREY_TAKEN_ADDED;
-    r->import_changed += taken == GREY_TAKEN_CHANGED;
-    return r->import->lazy && grey_record_lazy(&item->record, &lazy) ? take_in(r, lazy, item->addr_bits, &of_client) : 0;
+    r->job_added += taken == GREY_TAKEN_ADDED;
+    r->job_changed += taken == GREY_TAKEN_CHANGED;
+    return r->job->u.import.lazy && grey_record_lazy(&item->record, &lazy) ? take_in(r, lazy, item->addr_bits, &of_client)
+                                                                           : 0;
 }
 
-static int run_import(struct round *r, unsigned max, int64_t until_us)
+static int remove_key(struct round *r, const struct store_removal *removal, const struct grey_key *key)
 {
-    const struct store_import *im = r->import;
+    struct records_old old, unused;
+    struct grey_record there, client;
+    struct grey_key client_key;
+    bool is_there, has_client;
+    int rc = read_record(r, key, &old, &there, &is_there);
+    if (rc != 0 || !is_there)
+        return rc;
+    grey_record_client_key(&there, &client_key);
+    rc = read_record(r, &client_key, &unused, &client, &has_client);
+    if (rc == 0 && has_client)
+        (void)grey_record_settle(&there, client.auto_since); /* as it was told */
+    if (rc != 0 || (removal->wanted && !removal->wanted(removal->ctx, key, &there)))
+        return rc;
+    r->job_removed++;
+    r->durable = true;
+    return records_remove(&r->rt, key, &old);
+}
+
+static int run_job(struct round *r, unsigned max, int64_t until_us)
+{
+    const struct store_job *job = r->job;
+    size_t count = !job ? 0 : job->kind == STORE_JOB_IMPORT ? job->u.import.count : job->u.removal.count;
     int rc = 0;
-    for (unsigned n = 0; im && rc == 0 && n < max && r->import_at < im->count; n++) {
-        rc = import_item(r, &im->items[r->import_at]);
-        r->import_at++;
+    for (unsigned n = 0; rc == 0 && n < max && r->job_at < count; n++) {
+        rc = job->kind == STORE_JOB_IMPORT ? import_item(r, &job->u.import.items[r->job_at])
+                                           : remove_key(r, &job->u.removal, &job->u.removal.keys[r->job_at]);
+        r->job_at++;
         if (n % 16 == 15 && monotonic_us() > until_us)
             break;
     }
@@ -226,5 +249,5 @@ int round_run_slices(struct round *r, struct wall now)
                 break;
         }
     }
-    return rc ? rc : run_import(r, r->bulk ? BULK_RECORDS : SLICE_RECORDS, until_us);
+    return rc ? rc : run_job(r, r->bulk ? BULK_RECORDS : SLICE_RECORDS, until_us);
 }

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "store/guard.h"
 #include "store/reader.h"
+#include "store/scan.h"
 #include "store/tell.h"
 #include "store/writer.h"
 
@@ -19,8 +20,7 @@ enum {
     CLOSE_MS = 4000,        /* a thread stuck in a dead disk's fsync is left behind */
     RECORD_BYTES = 512,     /* measured: 235 with addresses of 18 bytes, in all tables, with the room that pages keep free */
     SPARE_BYTES = 64 << 20, /* for copies of pages, and the reserves of round.c */
-    PAGE_RECORDS = 500,
-    PAGE_US = 50000
+    SLICE_US = 50000        /* of a listing by a tool, which has a thread of its own */
 };
 
 struct lmdb {
@@ -289,6 +289,7 @@ static void lmdb_close(struct store *base)
     if (wait_for_threads(s)) {
         pthread_join(reader, NULL);
         pthread_join(writer, NULL);
+        queue_end_jobs(&s->queue);
         unmake(s);
     } else {
         pthread_detach(reader);
@@ -314,11 +315,6 @@ static void lmdb_submit(struct store *s, owner_id owner, uint32_t number, const 
 static size_t lmdb_take_answers(struct store *s, store_answer answer, void *ctx)
 {
     return queue_take_answers(&lmdb_of(s)->queue, answer, ctx);
-}
-
-static enum err lmdb_import(struct store *s, struct store_import *import)
-{
-    return writer_import(&lmdb_of(s)->writer, import);
 }
 
 /* ---- statistics ---- */
@@ -357,93 +353,31 @@ static void lmdb_get_stats(struct store *base, struct store_stats *out)
     }
 }
 
-/* ---- listings ---- */
+/* ---- jobs ---- */
 
-/* Some records, copied out of the database. */
-struct page {
-    struct buf bytes; /* key, 4 bytes length, record; again and again */
-    struct grey_key last;
-    bool started, ended;
-};
-
-static void page_put(struct page *p, const MDB_val *key, const MDB_val *value)
+static void lmdb_start(struct store *s, struct store_job *job)
 {
-    uint32_t sequence;
-    struct slice record = records_strip(value, &sequence);
-    uint32_t len = (uint32_t)record.len;
-    memcpy(&p->last, key->mv_data, sizeof(p->last));
-    buf_put(&p->bytes, key->mv_data, key->mv_size);
-    buf_put(&p->bytes, &len, sizeof(len));
-    buf_put_slice(&p->bytes, record);
+    queue_start(&lmdb_of(s)->queue, job);
 }
 
-/* The next records behind p->last. */
-static int read_page(struct lmdb *s, struct page *p)
+/* On the caller's own thread: where the store is open for reading only there is no other. */
+static void read_here(struct lmdb *s, struct store_job *job)
 {
-    MDB_txn *txn;
-    MDB_cursor *c;
-    MDB_val k = {sizeof(p->last), &p->last}, v;
-    struct grey_key after = p->last;
-    if (!s->tables.env)
-        return MDB_PANIC;
-    int rc = mdb_txn_begin(s->tables.env, NULL, MDB_RDONLY, &txn);
-    if (rc != 0)
-        return rc;
-    rc = mdb_cursor_open(txn, s->tables.dbi[TABLE_RECORDS], &c);
-    if (rc != 0) {
-        mdb_txn_abort(txn);
-        return rc;
-    }
-    int64_t start = monotonic_us();
-    rc = mdb_cursor_get(c, &k, &v, p->started ? MDB_SET_RANGE : MDB_FIRST);
-    if (rc == 0 && p->started && k.mv_size == sizeof(after) && memcmp(k.mv_data, &after, sizeof(after)) == 0)
-        rc = mdb_cursor_get(c, &k, &v, MDB_NEXT);
-    for (int n = 1; rc == 0; n++) {
-        if (k.mv_size == sizeof(p->last))
-            page_put(p, &k, &v);
-        if (n == PAGE_RECORDS || monotonic_us() - start > PAGE_US)
-            break;
-        rc = mdb_cursor_get(c, &k, &v, MDB_NEXT);
-    }
-    mdb_cursor_close(c);
-    mdb_txn_abort(txn);
-    p->started = true;
-    p->ended = rc == MDB_NOTFOUND;
-    return p->ended ? 0 : rc;
+    pthread_mutex_lock(&s->env_lock);
+    int rc = s->tables.env ? scan_slice(&s->tables, &job->u.read, SLICE_US) : MDB_PANIC;
+    pthread_mutex_unlock(&s->env_lock);
+    job->err = tables_err(rc);
 }
 
-static bool tell_page(const struct page *p, store_record each, void *ctx)
-{
-    for (size_t at = 0; at < p->bytes.len;) {
-        struct grey_key key;
-        struct grey_record record;
-        uint32_t len;
-        memcpy(&key, p->bytes.ptr + at, sizeof(key));
-        memcpy(&len, p->bytes.ptr + at + sizeof(key), sizeof(len));
-        at += sizeof(key) + sizeof(len);
-        if (grey_record_decode(slice_of(p->bytes.ptr + at, len), &record) == ERR_NONE && !each(ctx, &key, &record))
-            return false;
-        at += len;
-    }
-    return true;
-}
-
-static enum err lmdb_each(struct store *base, store_record each, void *ctx)
+static void lmdb_run(struct store *base, struct store_job *job)
 {
     struct lmdb *s = lmdb_of(base);
-    struct page p = {0};
-    bool go_on = true;
-    int rc = 0;
-    while (rc == 0 && go_on && !p.ended) {
-        buf_clear(&p.bytes);
-        pthread_mutex_lock(&s->env_lock);
-        rc = read_page(s, &p);
-        pthread_mutex_unlock(&s->env_lock);
-        if (rc == 0)
-            go_on = tell_page(&p, each, ctx);
+    if (job->kind == STORE_JOB_READ) {
+        read_here(s, job);
+    } else {
+        queue_start(&s->queue, job);
+        queue_await(&s->queue, job);
     }
-    buf_fini(&p.bytes);
-    return tables_err(rc);
 }
 
 static const struct store_ops lmdb_ops = {
@@ -452,8 +386,8 @@ static const struct store_ops lmdb_ops = {
     .submit = lmdb_submit,
     .take_answers = lmdb_take_answers,
     .get_stats = lmdb_get_stats,
-    .import = lmdb_import,
-    .each = lmdb_each,
+    .start = lmdb_start,
+    .run = lmdb_run,
 };
 
 const struct store_kind store_lmdb = {

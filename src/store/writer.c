@@ -40,13 +40,11 @@ void writer_init(struct writer *w, struct queue *q, struct tables *t, pthread_mu
     w->config.place = w->directory;
     w->newly_open = true;
     recover_init(&w->recover, &w->config, t, env_lock);
-    pthread_cond_init(&w->import_done, NULL);
 }
 
 void writer_fini(struct writer *w)
 {
     recover_fini(&w->recover);
-    pthread_cond_destroy(&w->import_done);
     free(w->directory);
 }
 
@@ -114,11 +112,34 @@ static void check_clocks(struct writer *w)
     pthread_mutex_unlock(&w->queue->lock);
 }
 
-static void finish_import(struct writer *w, enum err e)
+/* With the lock held: the first job is over. */
+static void finish_job(struct writer *w, enum err e)
 {
-    w->import_err = e;
-    w->import = w->running = NULL;
-    pthread_cond_broadcast(&w->import_done);
+    w->job_told |= queue_finish_job(w->queue, store_job_pop(&w->queue->changes), e);
+    w->job_at = 0;
+    w->running = NULL;
+}
+
+static size_t job_size(const struct store_job *job)
+{
+    return job->kind == STORE_JOB_IMPORT ? job->u.import.count : job->u.removal.count;
+}
+
+/* With the lock held: what a transaction has done of the running job. */
+static void advance_job(struct writer *w, const struct round *r)
+{
+    struct store_job *job = w->running;
+    if (!job)
+        return;
+    w->job_at = r->job_at;
+    if (job->kind == STORE_JOB_IMPORT) {
+        job->u.import.added += r->job_added;
+        job->u.import.changed += r->job_changed;
+    } else {
+        job->u.removal.removed += r->job_removed;
+    }
+    if (w->job_at == job_size(job))
+        finish_job(w, ERR_NONE);
 }
 
 /* ---- one transaction ---- */
@@ -168,13 +189,7 @@ static int commit(struct writer *w, const struct round *r, size_t answers)
     s->expired += r->rt.expired;
     s->evicted += r->rt.evicted;
     s->corrupt += r->rt.corrupt;
-    if (w->import && r->import_at > w->import_at) {
-        w->import_at = r->import_at;
-        w->import->added += r->import_added;
-        w->import->changed += r->import_changed;
-        if (w->import_at == w->import->count)
-            finish_import(w, ERR_NONE);
-    }
+    advance_job(w, r);
     pthread_mutex_unlock(&w->queue->lock);
     return 0;
 }
@@ -186,10 +201,7 @@ static int end_unchanged(struct writer *w, const struct round *r)
     w->more_to_expire = r->more_to_expire;
     pthread_mutex_lock(&w->queue->lock);
     w->stats.corrupt += r->rt.corrupt;
-    if (w->import && r->import_at == w->import->count)
-        finish_import(w, ERR_NONE);
-    else if (r->import_at > w->import_at)
-        w->import_at = r->import_at;
+    advance_job(w, r);
     pthread_mutex_unlock(&w->queue->lock);
     return 0;
 }
@@ -198,8 +210,8 @@ static int attempt(struct writer *w, struct op **batch, size_t *n, bool backgrou
 {
     struct round r = {.config = &w->config,
                       .rt = {.tables = w->tables},
-                      .import = w->running,
-                      .import_at = w->import_at,
+                      .job = w->running,
+                      .job_at = w->job_at,
                       .keep_expired = w->suspended_until_ms != 0,
                       .bulk = w->alone,
                       .more_to_expire = w->more_to_expire};
@@ -257,8 +269,8 @@ static void fail_round(struct writer *w, struct op **batch, size_t n)
 {
     w->more_to_expire = false;
     pthread_mutex_lock(&w->queue->lock);
-    if (w->import)
-        finish_import(w, ERR_IO);
+    while (w->queue->changes.head)
+        finish_job(w, ERR_IO);
     pthread_mutex_unlock(&w->queue->lock);
     fail_all(w, batch, n);
 }
@@ -272,8 +284,8 @@ static void note_failure(struct writer *w, int rc)
     pthread_mutex_lock(&w->queue->lock);
     w->stats.failures++;
     w->stats.is_open = w->tables->env != NULL;
-    if (w->import)
-        finish_import(w, tables_err(rc));
+    if (w->running)
+        finish_job(w, tables_err(rc));
     pthread_mutex_unlock(&w->queue->lock);
 }
 
@@ -379,7 +391,7 @@ static int64_t next_work_ms(const struct writer *w)
 {
     const struct queue *q = w->queue;
     int64_t next = w->next_look_ms;
-    if (q->stop || w->import || w->more_to_expire || w->read_error != 0 || q->writing.count >= BATCH_MAX)
+    if (q->stop || q->changes.head || w->more_to_expire || w->read_error != 0 || q->writing.count >= BATCH_MAX)
         return 0;
     int64_t recovers = recover_next_ms(&w->recover);
     if (recovers < next)
@@ -412,7 +424,7 @@ static size_t wait_for_work(struct writer *w, struct op **batch, bool *stop, int
     *stop = q->stop;
     *read_error = w->read_error;
     w->read_error = 0;
-    w->running = w->import;
+    w->running = q->changes.head;
     w->alone = w->config.bulk || q->requests == 0; /* an import at the start has nobody to wait for it */
     pthread_mutex_unlock(&q->lock);
     for (struct op *op; (op = op_list_pop(&taken)) != NULL;)
@@ -444,6 +456,9 @@ void *writer_main(void *writer)
             carry_out(w, batch, n, true);
         else
             fail_round(w, batch, n);
+        if (w->job_told)
+            w->queue->wake(w->queue->ctx);
+        w->job_told = false;
     }
     if (w->tables->env && mdb_env_sync(w->tables->env, 1) != 0)
         complain(w, "cannot sync", errno);
@@ -451,23 +466,4 @@ void *writer_main(void *writer)
     guard_leave();
     free(batch);
     return NULL;
-}
-
-enum err writer_import(struct writer *w, struct store_import *import)
-{
-    import->added = import->changed = 0;
-    if (import->count == 0)
-        return ERR_NONE;
-    pthread_mutex_lock(&w->queue->lock);
-    while (w->import)
-        pthread_cond_wait(&w->import_done, &w->queue->lock);
-    w->import = import;
-    w->import_at = 0;
-    w->import_err = ERR_NONE;
-    pthread_cond_signal(&w->queue->writer_wake);
-    while (w->import == import)
-        pthread_cond_wait(&w->import_done, &w->queue->lock);
-    enum err e = w->import_err;
-    pthread_mutex_unlock(&w->queue->lock);
-    return e;
 }

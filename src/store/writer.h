@@ -1,5 +1,5 @@
 /*
- * writer.h - the one thread that changes the store: group commit, then the work nobody waits for (expiry, eviction, imports) in small
+ * writer.h - the one thread that changes the store: group commit, then the work nobody waits for (expiry, eviction, imports, removals) in small
  * slices. While there is no database (recover.h) it answers that it has none.
  */
 #ifndef TARSIER_STORE_WRITER_H
@@ -10,7 +10,7 @@
 
 enum { WRITER_COMMITS_KEPT = 1024 };
 
-/* Guarded by the queue's lock, as are the import and the flags below. */
+/* Guarded by the queue's lock, as are the job and the flags below. */
 struct writer_stats {
     uint64_t records, unconfirmed, used_bytes, map_bytes;
     uint64_t commits, failures, committed_requests, batch_max;
@@ -27,16 +27,14 @@ struct writer {
     char *directory;
     struct recover recover;
     struct writer_stats stats;
-    struct store_import *import; /* being carried out, or NULL */
-    size_t import_at;
-    enum err import_err;
-    pthread_cond_t import_done;
+    size_t job_at;     /* how far the first of queue->changes has come */
+    bool job_told;     /* one has ended: its user is to be woken */
     bool keep_expired; /* for the reader */
     int read_error;    /* from the reader: LMDB's code for a damaged page; 0: none */
 
     /* the thread's own */
-    size_t used_bytes;            /* of the map, when the last transaction began */
-    struct store_import *running; /* the import as this round sees it */
+    size_t used_bytes;         /* of the map, when the last transaction began */
+    struct store_job *running; /* the job as this round sees it */
     int64_t last_commit_ms, next_look_ms, next_reader_check_ms, stop_ms;
     struct mono next_look; /* on the config's clock; next_look_ms, as the other _ms, on the system's */
     int64_t next_complaint_ms;
@@ -56,8 +54,5 @@ MUST_CHECK enum err writer_open(struct writer *w);
 MUST_CHECK enum err writer_measure(struct writer *w);
 /* For pthread_create. Ends when queue->stop is set and the queue is empty or the time is over. */
 void *writer_main(void *writer);
-
-/* Wake the thread for an import and wait for its end; from another thread. */
-enum err writer_import(struct writer *w, struct store_import *import);
 
 #endif
