@@ -32,8 +32,8 @@ struct daemon {
     uint32_t mta_sessions; /* 0: not known */
     uint32_t descriptors;  /* for sessions, children and spool files */
     uint32_t sessions_max;
-    struct surplus *surplus;
-    int64_t surplus_told_ms; /* when the log last said that there are too many sessions; 0: never */
+    struct overload *overload;
+    int64_t overload_told_ms; /* when the log last said that there are too many sessions; 0: never */
     struct trim trim;
     bool trimming;
     struct identity identity;

@@ -49,8 +49,8 @@ static void conn_drained(struct io *io, struct stream *s)
 static void conn_closed(struct io *io, struct stream *s)
 {
     struct conn *c = CONTAINER_OF(s, struct conn, out);
-    if (c->surplus)
-        io->surplus--;
+    if (c->overload)
+        io->overload--;
     else
         io->sessions--;
     list_push_front(&io->free, &s->node);
@@ -102,11 +102,11 @@ void conn_free_all(struct io *io)
 
 /* ---- too many ---- */
 
-static void surplus_heard(struct io *io, struct conn *c)
+static void overload_heard(struct io *io, struct conn *c)
 {
     list_remove(&c->out.node);
-    list_push_back(&io->surplus_open, &c->out.node);
-    c->out.linger_till_ms = io_now().mono.ms + io->limits.surplus_quiet_ms;
+    list_push_back(&io->overload_open, &c->out.node);
+    c->out.linger_till_ms = io_now().mono.ms + io->limits.overload_quiet_ms;
 }
 
 /*
@@ -115,9 +115,9 @@ static void surplus_heard(struct io *io, struct conn *c)
  */
 void conn_make_room(struct io *io)
 {
-    if (io->surplus < IO_SURPLUS_MAX || list_is_empty(&io->surplus_open))
+    if (io->overload < IO_OVERLOAD_MAX || list_is_empty(&io->overload_open))
         return;
-    struct stream *s = CONTAINER_OF(io->surplus_open.next, struct stream, node);
+    struct stream *s = CONTAINER_OF(io->overload_open.next, struct stream, node);
     if (io_now().mono.ms >= s->linger_till_ms)
         conn_eof(io, CONTAINER_OF(s, struct conn, out));
 }
@@ -133,8 +133,8 @@ static void read_done(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
             c->out.broken = true;
         conn_eof(io, c);
     } else if (n > 0) {
-        if (c->surplus && c->open)
-            surplus_heard(io, c);
+        if (c->overload && c->open)
+            overload_heard(io, c);
         struct event e = {.kind = EVENT_BYTES, .owner = conn_id(c)};
         e.u.bytes = slice_of(buf->base, (size_t)n);
         io_feed(io, &e);
@@ -147,8 +147,8 @@ static void read_done(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 void conn_accept(struct listener *l)
 {
     struct io *io = l->io;
-    bool surplus = io->sessions >= io->limits.sessions_max;
-    bool waits = surplus && io->surplus >= IO_SURPLUS_MAX;
+    bool overload = io->sessions >= io->limits.sessions_max;
+    bool waits = overload && io->overload >= IO_OVERLOAD_MAX;
     io->listeners_waiting += (uint32_t)waits - (uint32_t)l->waiting;
     l->waiting = waits;
     if (waits) { /* libuv polls the listener again after the next uv_accept */
@@ -157,9 +157,9 @@ void conn_accept(struct listener *l)
         return;
     }
     struct conn *c = conn_new(io);
-    c->surplus = surplus;
-    if (surplus)
-        io->surplus++;
+    c->overload = overload;
+    if (overload)
+        io->overload++;
     else
         io->sessions++;
     if (l->path)
@@ -171,8 +171,8 @@ void conn_accept(struct listener *l)
         return;
     }
     c->open = true;
-    if (surplus)
-        surplus_heard(io, c);
+    if (overload)
+        overload_heard(io, c);
     owner_id id = conn_id(c);
     io_feed(io, &(struct event){.kind = EVENT_OPEN, .owner = id});
     if (conn_find(io, id) && !c->eof)
@@ -203,6 +203,6 @@ void conn_close(struct io *io, owner_id session)
     if (!c)
         return;
     c->open = false;
-    list_remove(&c->out.node); /* off the surplus ones */
+    list_remove(&c->out.node); /* off the overload ones */
     stream_close(&c->out, &io->lingering);
 }

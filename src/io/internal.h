@@ -16,7 +16,7 @@ enum {
     IO_LINGER_MS = 10000,         /* a closing MTA may take this long to read what is left */
     IO_CHILD_LINGER_MS = 2000,    /* a child that is closed, too */
     IO_TICK_MS = 100,
-    IO_SURPLUS_QUIET_MS = 1000,
+    IO_OVERLOAD_QUIET_MS = 1000,
     IO_SOCKET_LOOK_MS = 2000,
     CONN_CHUNK = 64,
     CHILD_CHUNK = 64,
@@ -45,15 +45,15 @@ struct stream {
     union io_handle uv;
     const struct stream_kind *kind;
     struct list node;       /* the owner's free list, or what lingers of its kind, or its own */
-    int64_t linger_till_ms; /* closing; an open surplus connection: when it may be pushed out */
+    int64_t linger_till_ms; /* closing; an open overload connection: when it may be pushed out */
     bool draining;          /* kind->drained is owed */
     bool closing;           /* what is queued is still sent */
     bool broken;            /* nothing more can be sent */
-    uint32_t letter;        /* its place in the loop's outbox, plus one; 0: it has none */
+    uint32_t pending;       /* its place in the loop's batch, plus one; 0: it has none */
 };
 
 /* What is sent to one stream in one round of the loop. */
-struct letter {
+struct pending_write {
     struct stream *to; /* NULL: it is out */
     struct buf bytes;
 };
@@ -63,9 +63,9 @@ struct conn {
     struct stream out;
     uint32_t slot, serial;
     uint32_t drain_request;
-    bool open;    /* has a name that effects may use */
-    bool surplus; /* hooks.surplus serves it */
-    bool eof;     /* EVENT_EOF has been given or waits its turn */
+    bool open;     /* has a name that effects may use */
+    bool overload; /* hooks.overload serves it */
+    bool eof;      /* EVENT_EOF has been given or waits its turn */
 };
 
 /* One child milter's connection. */
@@ -117,10 +117,10 @@ struct io {
     struct conn **chunks;
     size_t n_chunks, cap_chunks;
     struct list free, lingering;
-    struct list surplus_open;   /* the one that was heard longest ago first */
-    uint32_t listeners_waiting; /* for room */
-    uint64_t queued_bytes;      /* of all streams: handed to libuv, and not written yet */
-    uint32_t sessions, surplus; /* open now; a lingering one counts */
+    struct list overload_open;   /* the one that was heard longest ago first */
+    uint32_t listeners_waiting;  /* for room */
+    uint64_t queued_bytes;       /* of all streams: handed to libuv, and not written yet */
+    uint32_t sessions, overload; /* open now; a lingering one counts */
 
     /* children by the slot of their name; the objects in chunks as above, for they outlive their names */
     struct child **child_slots;
@@ -136,8 +136,8 @@ struct io {
     struct list watches; /* of io_watch_fd */
 
     /* what the present round of the loop sends */
-    struct letter *outbox;
-    size_t outbox_count, outbox_cap, outbox_used; /* used: so many have a buffer of their own already */
+    struct pending_write *batch;
+    size_t batch_count, batch_cap, batch_used; /* used: so many have a buffer of their own already */
     uv_prepare_t send;
 
     /* the step that is being carried out */
@@ -161,7 +161,7 @@ void stream_drain(struct io *io, struct stream *s);
 void stream_close(struct stream *s, struct list *lingering); /* when everything is sent, or has lingered */
 void stream_shut(struct stream *s);                          /* now */
 void stream_linger_check(struct list *lingering, int64_t now_ms);
-void stream_free_outbox(struct io *io);
+void stream_free_batch(struct io *io);
 
 /* conn.c */
 void conn_accept(struct listener *l);
@@ -171,7 +171,7 @@ void conn_close(struct io *io, owner_id session);
 /* NULL when it has gone. */
 struct conn *conn_find(struct io *io, owner_id session);
 void conn_free_all(struct io *io);
-/* Push a surplus connection out, if one may go. */
+/* Push an overload connection out, if one may go. */
 void conn_make_room(struct io *io);
 
 /* child.c */

@@ -20,7 +20,7 @@ struct io_hooks {
     /* One event; EVENT_OPEN..EVENT_STOP. Never called while it runs. */
     void (*step)(void *ctx, const struct event *event, struct effects *out);
     /* A connection beyond sessions_max, instead of step: only OPEN, BYTES, EOF, DRAINED; effects SEND, CLOSE, DRAIN, LOG. */
-    void (*surplus)(void *ctx, const struct event *event, struct effects *out);
+    void (*overload)(void *ctx, const struct event *event, struct effects *out);
     bool (*wants_ticks)(void *ctx);
     /* Effects that are not ours. Borrowed for the call. An answer that is there at once is given to io_feed. */
     void (*store)(void *ctx, const struct effect *e);
@@ -37,17 +37,17 @@ struct io_hooks {
 };
 
 /*
- * What may be open at a time, so that accept never meets EMFILE: all of it and IO_FILES_RESERVED (which has IO_SURPLUS_MAX in
+ * What may be open at a time, so that accept never meets EMFILE: all of it and IO_FILES_RESERVED (which has IO_OVERLOAD_MAX in
  * it) fit into the limit of open files.
  */
 struct io_limits {
     /*
-     * Connections that step sees; up to IO_SURPLUS_MAX more are given to `surplus`. Beyond them one more is taken as soon as one
-     * of those has gone, or has said nothing for surplus_quiet_ms: it is told EOF then.
+     * Connections that step sees; up to IO_OVERLOAD_MAX more are given to `overload`. Beyond them one more is taken as soon as one
+     * of those has gone, or has said nothing for overload_quiet_ms: it is told EOF then.
      */
     uint32_t sessions_max;
-    int64_t surplus_quiet_ms; /* 0: 1,000 */
-    int64_t socket_look_ms;   /* from one look whether the listening sockets' files are there to the next; 0: 2,000 */
+    int64_t overload_quiet_ms; /* 0: 1,000 */
+    int64_t socket_look_ms;    /* from one look whether the listening sockets' files are there to the next; 0: 2,000 */
     /* Connections to children and spool files, together. One more is refused: CHILD_LOST, a SPOOL's error, with EMFILE. */
     uint32_t files_max;
     uint64_t queues_max_bytes;   /* sent and not yet with the kernel, of all connections; 0: IO_QUEUES_MAX_BYTES */
@@ -55,7 +55,7 @@ struct io_limits {
 };
 
 enum {
-    IO_SURPLUS_MAX = 32,
+    IO_OVERLOAD_MAX = 32,
     IO_FILES_RESERVED = 64,
     /*
      * Sent and not yet with the kernel, of one connection: what is beyond breaks it (EVENT_EOF; CHILD_LOST with ENOBUFS). A

@@ -160,16 +160,16 @@ static bool is_of_connection(enum event_kind kind)
 
 static void step_run(struct io *io, const struct event *event)
 {
-    bool surplus = false;
+    bool overload = false;
     if (is_of_connection(event->kind)) {
         const struct conn *c = conn_find(io, event->owner);
         if (!c)
             return; /* closed while the event waited */
-        surplus = c->surplus;
+        overload = c->overload;
     }
     if (event->kind == EVENT_CHILD && !child_find(io, event->u.child.id))
         return;
-    (surplus ? io->hooks.surplus : io->hooks.step)(io->hooks.ctx, event, &io->effects);
+    (overload ? io->hooks.overload : io->hooks.step)(io->hooks.ctx, event, &io->effects);
     effects_run(io);
 }
 
@@ -364,15 +364,15 @@ enum err io_new(struct io **out, const struct io_hooks *hooks, const struct io_l
     io->loop.data = io;
     io->hooks = *hooks;
     io->limits = *limits;
-    if (io->limits.surplus_quiet_ms == 0)
-        io->limits.surplus_quiet_ms = IO_SURPLUS_QUIET_MS;
+    if (io->limits.overload_quiet_ms == 0)
+        io->limits.overload_quiet_ms = IO_OVERLOAD_QUIET_MS;
     if (io->limits.socket_look_ms == 0)
         io->limits.socket_look_ms = IO_SOCKET_LOOK_MS;
     io->descriptors = limits->sessions_max + limits->files_max;
     list_init(&io->listeners);
     list_init(&io->free);
     list_init(&io->lingering);
-    list_init(&io->surplus_open);
+    list_init(&io->overload_open);
     list_init(&io->child_free);
     list_init(&io->child_lingering);
     list_init(&io->child_waiting);
@@ -420,7 +420,7 @@ static void limit_fired(uv_timer_t *timer)
 
 void loop_check_stopped(struct io *io)
 {
-    if (io->stopping && io->stopped && io->sessions + io->surplus + io->children == 0)
+    if (io->stopping && io->stopped && io->sessions + io->overload + io->children == 0)
         uv_stop(&io->loop);
 }
 
@@ -462,7 +462,7 @@ void io_free(struct io *io)
     }
     conn_free_all(io);
     child_free_all(io);
-    stream_free_outbox(io);
+    stream_free_batch(io);
     effects_fini(&io->effects);
     free(io->pending);
     free(io);

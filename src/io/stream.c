@@ -109,69 +109,69 @@ static void write_now(struct io *io, struct stream *s, struct slice bytes)
         write_queue(io, s, slice_from(bytes, sent));
 }
 
-/* ---- the outbox ---- */
+/* ---- the write batch ---- */
 
 /* Buffers stay for the next round, but for those of a round that was far larger than most, and large ones. */
-enum { OUTBOX_KEPT = 64, LETTER_KEPT_BYTES = 4096, LETTER_MAX_BYTES = 64 * 1024 };
+enum { BATCH_KEPT = 64, PENDING_WRITE_KEPT_BYTES = 4096, PENDING_WRITE_MAX_BYTES = 64 * 1024 };
 
-static struct letter *letter_of(struct io *io, struct stream *s)
+static struct pending_write *pending_write_of(struct io *io, struct stream *s)
 {
-    if (s->letter == 0) {
-        io->outbox = mem_grow(io->outbox, &io->outbox_cap, io->outbox_count + 1, sizeof(*io->outbox));
-        if (io->outbox_count == io->outbox_used)
-            io->outbox[io->outbox_used++] = (struct letter){0};
-        io->outbox[io->outbox_count++].to = s;
-        s->letter = (uint32_t)io->outbox_count;
+    if (s->pending == 0) {
+        io->batch = mem_grow(io->batch, &io->batch_cap, io->batch_count + 1, sizeof(*io->batch));
+        if (io->batch_count == io->batch_used)
+            io->batch[io->batch_used++] = (struct pending_write){0};
+        io->batch[io->batch_count++].to = s;
+        s->pending = (uint32_t)io->batch_count;
     }
-    return &io->outbox[s->letter - 1];
+    return &io->batch[s->pending - 1];
 }
 
-/* A write that fails runs a step, which may write letters: the outbox may move meanwhile. */
-static void letter_send(struct io *io, struct stream *s)
+/* A write that fails runs a step, which may write more: the batch may move meanwhile. */
+static void pending_write_send(struct io *io, struct stream *s)
 {
-    if (s->letter == 0)
+    if (s->pending == 0)
         return;
-    size_t at = s->letter - 1;
-    struct buf bytes = io->outbox[at].bytes;
-    io->outbox[at] = (struct letter){0};
-    s->letter = 0;
+    size_t at = s->pending - 1;
+    struct buf bytes = io->batch[at].bytes;
+    io->batch[at] = (struct pending_write){0};
+    s->pending = 0;
     if (!s->broken)
         write_now(io, s, buf_slice(&bytes));
-    if (at >= OUTBOX_KEPT || bytes.cap > LETTER_KEPT_BYTES)
+    if (at >= BATCH_KEPT || bytes.cap > PENDING_WRITE_KEPT_BYTES)
         buf_fini(&bytes);
     buf_clear(&bytes);
-    io->outbox[at].bytes = bytes;
+    io->batch[at].bytes = bytes;
 }
 
 void stream_send_all(struct io *io)
 {
-    for (size_t i = 0; i < io->outbox_count; i++)
-        if (io->outbox[i].to)
-            letter_send(io, io->outbox[i].to);
-    io->outbox_count = 0;
+    for (size_t i = 0; i < io->batch_count; i++)
+        if (io->batch[i].to)
+            pending_write_send(io, io->batch[i].to);
+    io->batch_count = 0;
 }
 
-void stream_free_outbox(struct io *io)
+void stream_free_batch(struct io *io)
 {
-    for (size_t i = 0; i < io->outbox_used; i++)
-        buf_fini(&io->outbox[i].bytes);
-    free(io->outbox);
+    for (size_t i = 0; i < io->batch_used; i++)
+        buf_fini(&io->batch[i].bytes);
+    free(io->batch);
 }
 
 void stream_send(struct io *io, struct stream *s, const uv_buf_t *bufs, unsigned n)
 {
     if (s->broken)
         return;
-    struct letter *l = letter_of(io, s);
+    struct pending_write *l = pending_write_of(io, s);
     for (unsigned i = 0; i < n; i++)
         buf_put(&l->bytes, bufs[i].base, bufs[i].len);
-    if (l->bytes.len >= LETTER_MAX_BYTES)
-        letter_send(io, s);
+    if (l->bytes.len >= PENDING_WRITE_MAX_BYTES)
+        pending_write_send(io, s);
 }
 
 void stream_drain(struct io *io, struct stream *s)
 {
-    letter_send(io, s);
+    pending_write_send(io, s);
     if (s->broken)
         return;
     s->draining = s->uv.stream.write_queue_size > 0;
@@ -185,7 +185,7 @@ void stream_close(struct stream *s, struct list *lingering)
 {
     s->closing = true;
     s->draining = false;
-    letter_send(s->uv.handle.loop->data, s);
+    pending_write_send(s->uv.handle.loop->data, s);
     if (uv_is_closing(&s->uv.handle))
         return; /* that has broken it */
     uv_read_stop(&s->uv.stream);

@@ -319,15 +319,15 @@ def answers_whoever_is_held_at_the_end():
 
 
 @case
-def lets_the_surplus_go():
+def lets_the_overload_go():
     configure(extra="sessions max 2\n")
     with Daemon() as d:
         held = [Mta(), Mta()]
-        surplus = Mta()
-        surplus.say("C", b"host.example.net\0004" + struct.pack("!H", 1) + b"192.0.2.9\0")
-        surplus.expect("a")
+        overload = Mta()
+        overload.say("C", b"host.example.net\0004" + struct.pack("!H", 1) + b"192.0.2.9\0")
+        overload.expect("a")
         check(wait_for(lambda: "are answered with the default" in log()), "and says so")
-        surplus.close()
+        overload.close()
         for mta in held:
             mta.close()
         check(wait_for(lambda: Mta().negotiated is not None), "room again")
@@ -335,7 +335,7 @@ def lets_the_surplus_go():
 
 
 @case
-def answers_more_than_the_surplus_holds():
+def answers_more_than_the_overload_holds():
     configure(extra="sessions max 1\nfallback tempfail\n")
     with Daemon() as d:
         stay = [Mta() for _ in range(1 + 32 + 8)]

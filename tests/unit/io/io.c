@@ -150,7 +150,7 @@ static void step(void *ctx, const struct event *e, struct effects *out)
     s->stepping = false;
 }
 
-static void surplus(void *ctx, const struct event *e, struct effects *out)
+static void overload(void *ctx, const struct event *e, struct effects *out)
 {
     struct stub *s = ctx;
     trace(s, e->kind == EVENT_OPEN ? 'o' : e->kind == EVENT_BYTES ? 'b' : 'x');
@@ -234,7 +234,7 @@ enum { NEVER_MS = 3600 * 1000 };
 static void stub_start_with(struct stub *s, struct io_limits limits)
 {
     static const struct io_hooks hooks = {.step = step,
-                                          .surplus = surplus,
+                                          .overload = overload,
                                           .wants_ticks = wants_ticks,
                                           .store = store,
                                           .look = look,
@@ -257,7 +257,7 @@ static void stub_start_with(struct stub *s, struct io_limits limits)
 static void stub_start(struct stub *s, uint32_t sessions_max)
 {
     stub_start_with(
-        s, (struct io_limits){.sessions_max = sessions_max, .surplus_quiet_ms = NEVER_MS, .socket_look_ms = NEVER_MS});
+        s, (struct io_limits){.sessions_max = sessions_max, .overload_quiet_ms = NEVER_MS, .socket_look_ms = NEVER_MS});
 }
 
 struct client {
@@ -442,40 +442,40 @@ static void gives_every_connection_a_new_name(void)
     run_with(&s, names_client);
 }
 
-static void surplus_client(struct client *c)
+static void overload_client(struct client *c)
 {
-    int fds[2 + IO_SURPLUS_MAX + 2];
+    int fds[2 + IO_OVERLOAD_MAX + 2];
     for (size_t i = 0; i < COUNT_OF(fds); i++) {
         fds[i] = dial();
         EXPECT(c, fds[i] >= 0 && say(fds[i], "e"));
         if (i < 2)
             EXPECT(c, hear(fds[i], "e"));
-        else if (i < 2 + IO_SURPLUS_MAX)
+        else if (i < 2 + IO_OVERLOAD_MAX)
             EXPECT(c, hear(fds[i], "full"));
     }
     /* The last two wait in the kernel's queue until there is room. */
     close(fds[0]);
-    EXPECT(c, hear(fds[2 + IO_SURPLUS_MAX], "e"));
+    EXPECT(c, hear(fds[2 + IO_OVERLOAD_MAX], "e"));
     close(fds[5]);
-    EXPECT(c, hear(fds[3 + IO_SURPLUS_MAX], "full"));
+    EXPECT(c, hear(fds[3 + IO_OVERLOAD_MAX], "full"));
     for (size_t i = 0; i < COUNT_OF(fds); i++) {
         if (i != 0 && i != 5)
             close(fds[i]);
     }
 }
 
-static void gives_the_surplus_to_its_hook_and_never_runs_dry(void)
+static void gives_the_overload_to_its_hook_and_never_runs_dry(void)
 {
     struct stub s;
     stub_start(&s, 2);
-    run_with(&s, surplus_client);
+    run_with(&s, overload_client);
     CHECK_INT(s.opened, 3);
 }
 
-/* All surplus connections are taken, by MTAs that do not hang up: each further one is answered all the same. */
+/* All overload connections are taken, by MTAs that do not hang up: each further one is answered all the same. */
 static void crowd_client(struct client *c)
 {
-    int fds[1 + 3 * IO_SURPLUS_MAX];
+    int fds[1 + 3 * IO_OVERLOAD_MAX];
     for (size_t i = 0; i < COUNT_OF(fds); i++) {
         fds[i] = dial();
         EXPECT(c, fds[i] >= 0 && say(fds[i], "e") && hear(fds[i], i == 0 ? "e" : "full"));
@@ -489,7 +489,7 @@ static void crowd_client(struct client *c)
 static void answers_each_of_a_crowd(void)
 {
     struct stub s;
-    stub_start_with(&s, (struct io_limits){.sessions_max = 1, .surplus_quiet_ms = 1, .socket_look_ms = NEVER_MS});
+    stub_start_with(&s, (struct io_limits){.sessions_max = 1, .overload_quiet_ms = 1, .socket_look_ms = NEVER_MS});
     run_with(&s, crowd_client);
     CHECK_INT(s.opened, 1);
 }
@@ -534,7 +534,7 @@ static void removed_client(struct client *c)
 static void makes_a_removed_socket_again(void)
 {
     struct stub s;
-    stub_start_with(&s, (struct io_limits){.sessions_max = 5, .surplus_quiet_ms = NEVER_MS, .socket_look_ms = 20});
+    stub_start_with(&s, (struct io_limits){.sessions_max = 5, .overload_quiet_ms = NEVER_MS, .socket_look_ms = 20});
     run_with(&s, removed_client);
     CHECK(s.warnings_logged >= 2);
     CHECK(s.errors_logged <= 1); /* once a minute */
@@ -767,7 +767,7 @@ int main(void)
     TEST(gives_up_on_an_mta_that_does_not_read);
     TEST(survives_an_mta_that_is_gone);
     TEST(gives_every_connection_a_new_name);
-    TEST(gives_the_surplus_to_its_hook_and_never_runs_dry);
+    TEST(gives_the_overload_to_its_hook_and_never_runs_dry);
     TEST(answers_each_of_a_crowd);
     TEST(makes_a_removed_socket_again);
     TEST(ticks_while_they_are_wanted);

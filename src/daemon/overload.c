@@ -1,5 +1,5 @@
-/* surplus.c - the least possible milter. */
-#include "daemon/surplus.h"
+/* overload.c - the least possible milter. */
+#include "daemon/overload.h"
 #include "base/list.h"
 #include "base/mem.h"
 #include "milter/command.h"
@@ -7,7 +7,8 @@
 #include <stdlib.h>
 
 enum {
-    SURPLUS_STEPS = SMFIP_NOHELO | SMFIP_NORCPT | SMFIP_NOBODY | SMFIP_NOHDRS | SMFIP_NOEOH | SMFIP_NOUNKNOWN | SMFIP_NODATA,
+    OVERLOAD_STEPS =
+        SMFIP_NOHELO | SMFIP_NORCPT | SMFIP_NOBODY | SMFIP_NOHDRS | SMFIP_NOEOH | SMFIP_NOUNKNOWN | SMFIP_NODATA,
 };
 
 /* The beginning of a frame: less than one frame of the largest size. The loop bounds how many connections there are. */
@@ -17,15 +18,15 @@ struct piece {
     struct buf bytes;
 };
 
-struct surplus {
+struct overload {
     struct list pieces; /* few connections have one at any time */
 };
 
 enum answer { ANSWERED, SILENT, HOPELESS };
 
-static enum answer answer_options(const struct wire_packet *packet, enum surplus_answer answer, struct buf *out)
+static enum answer answer_options(const struct wire_packet *packet, enum overload_answer answer, struct buf *out)
 {
-    uint32_t steps = SURPLUS_STEPS | (answer == SURPLUS_DISCARD ? 0 : SMFIP_NOMAIL);
+    uint32_t steps = OVERLOAD_STEPS | (answer == OVERLOAD_DISCARD ? 0 : SMFIP_NOMAIL);
     struct milter_options theirs;
     if (milter_parse_options(packet->body, &theirs) != ERR_NONE || theirs.version < MILTER_VERSION_MIN)
         return HOPELESS;
@@ -38,17 +39,17 @@ static enum answer answer_options(const struct wire_packet *packet, enum surplus
 }
 
 /* Only a message can be discarded. */
-static uint8_t code_for(uint8_t cmd, enum surplus_answer answer)
+static uint8_t code_for(uint8_t cmd, enum overload_answer answer)
 {
-    static const uint8_t codes[] = {[SURPLUS_ACCEPT] = SMFIR_ACCEPT,
-                                    [SURPLUS_TEMPFAIL] = SMFIR_TEMPFAIL,
-                                    [SURPLUS_REJECT] = SMFIR_REJECT,
-                                    [SURPLUS_DISCARD] = SMFIR_DISCARD};
+    static const uint8_t codes[] = {[OVERLOAD_ACCEPT] = SMFIR_ACCEPT,
+                                    [OVERLOAD_TEMPFAIL] = SMFIR_TEMPFAIL,
+                                    [OVERLOAD_REJECT] = SMFIR_REJECT,
+                                    [OVERLOAD_DISCARD] = SMFIR_DISCARD};
     bool early = cmd == SMFIC_CONNECT || cmd == SMFIC_HELO || cmd == SMFIC_UNKNOWN;
-    return answer == SURPLUS_DISCARD && early ? SMFIR_CONTINUE : codes[answer];
+    return answer == OVERLOAD_DISCARD && early ? SMFIR_CONTINUE : codes[answer];
 }
 
-static enum answer answer_packet(const struct wire_packet *packet, enum surplus_answer answer, struct buf *out)
+static enum answer answer_packet(const struct wire_packet *packet, enum overload_answer answer, struct buf *out)
 {
     switch (packet->cmd) {
     case SMFIC_OPTNEG:
@@ -65,9 +66,9 @@ static enum answer answer_packet(const struct wire_packet *packet, enum surplus_
     }
 }
 
-struct surplus *surplus_new(void)
+struct overload *overload_new(void)
 {
-    struct surplus *all = mem_alloc(sizeof(*all));
+    struct overload *all = mem_alloc(sizeof(*all));
     list_init(&all->pieces);
     return all;
 }
@@ -81,14 +82,14 @@ static void piece_free(struct piece *p)
     free(p);
 }
 
-void surplus_free(struct surplus *all)
+void overload_free(struct overload *all)
 {
     while (all && !list_is_empty(&all->pieces))
         piece_free(CONTAINER_OF(all->pieces.next, struct piece, node));
     free(all);
 }
 
-static struct piece *piece_find(struct surplus *all, owner_id session)
+static struct piece *piece_find(struct overload *all, owner_id session)
 {
     for (struct list *at = all->pieces.next; at != &all->pieces; at = at->next) {
         struct piece *p = CONTAINER_OF(at, struct piece, node);
@@ -98,7 +99,7 @@ static struct piece *piece_find(struct surplus *all, owner_id session)
     return NULL;
 }
 
-static void piece_keep(struct surplus *all, owner_id session, struct slice bytes)
+static void piece_keep(struct overload *all, owner_id session, struct slice bytes)
 {
     struct piece *p = mem_zalloc(sizeof(*p));
     p->session = session;
@@ -107,7 +108,7 @@ static void piece_keep(struct surplus *all, owner_id session, struct slice bytes
 }
 
 /* Answer the whole frames at the front of *in. False: the connection is over. */
-static bool answer_frames(struct slice *in, enum surplus_answer answer, struct buf *reply)
+static bool answer_frames(struct slice *in, enum overload_answer answer, struct buf *reply)
 {
     struct wire_packet packet;
     enum wire_result r;
@@ -117,7 +118,7 @@ static bool answer_frames(struct slice *in, enum surplus_answer answer, struct b
     return r == WIRE_MORE;
 }
 
-void surplus_step(struct surplus *all, const struct event *event, enum surplus_answer answer, struct effects *out)
+void overload_step(struct overload *all, const struct event *event, enum overload_answer answer, struct effects *out)
 {
     struct piece *before = piece_find(all, event->owner);
     bool goes_on = true;

@@ -1,18 +1,18 @@
-/* surplus.c - the connection that is one too many, byte by byte. */
-#include "daemon/surplus.h"
+/* overload.c - the connection that is one too many, byte by byte. */
+#include "daemon/overload.h"
 #include "milter/command.h"
 #include "test.h"
 
 static struct effects out;
-static struct surplus *all;
-static enum surplus_answer answer = SURPLUS_ACCEPT;
+static struct overload *all;
+static enum overload_answer answer = OVERLOAD_ACCEPT;
 
 static void step(enum event_kind kind, struct slice bytes)
 {
     effects_clear(&out);
     struct event e = {.kind = kind, .owner = 7};
     e.u.bytes = bytes;
-    surplus_step(all, &e, answer, &out);
+    overload_step(all, &e, answer, &out);
     for (size_t i = 0; i < out.count; i++)
         CHECK(out.items[i].owner == 7);
 }
@@ -54,9 +54,9 @@ static void negotiates_and_accepts(void)
 static void answers_with_the_default(void)
 {
     static const struct {
-        enum surplus_answer answer;
+        enum overload_answer answer;
         char at_connect, at_mail;
-    } cases[] = {{SURPLUS_TEMPFAIL, 't', 't'}, {SURPLUS_REJECT, 'r', 'r'}, {SURPLUS_DISCARD, 'c', 'd'}};
+    } cases[] = {{OVERLOAD_TEMPFAIL, 't', 't'}, {OVERLOAD_REJECT, 'r', 'r'}, {OVERLOAD_DISCARD, 'c', 'd'}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct buf in = {0};
         char want[10] = {0, 0, 0, 1, cases[i].at_connect, 0, 0, 0, 1, cases[i].at_mail};
@@ -68,7 +68,7 @@ static void answers_with_the_default(void)
         CHECK(slice_eq(out.items[0].u.bytes, slice_of(want, sizeof(want))));
         buf_fini(&in);
     }
-    answer = SURPLUS_ACCEPT;
+    answer = OVERLOAD_ACCEPT;
 }
 
 static void gives_what_was_offered_only(void)
@@ -105,7 +105,7 @@ static void answers_however_frames_are_cut(void)
     effects_clear(&out);
     struct event other = {.kind = EVENT_BYTES, .owner = 8};
     other.u.bytes = buf_slice(&in);
-    surplus_step(all, &other, answer, &out);
+    overload_step(all, &other, answer, &out);
     CHECK_INT(out.count, 1);
     CHECK_INT(out.items[0].owner, 8);
     step(EVENT_EOF, SLICE_NONE);
@@ -114,8 +114,8 @@ static void answers_however_frames_are_cut(void)
     step(EVENT_BYTES, buf_slice(&in));
     CHECK_INT(out.count, 1);
     CHECK_INT(out.items[0].kind, EFFECT_SEND);
-    other.u.bytes = slice_of(in.ptr, 5); /* left to surplus_free */
-    surplus_step(all, &other, answer, &out);
+    other.u.bytes = slice_of(in.ptr, 5); /* left to overload_free */
+    overload_step(all, &other, answer, &out);
     buf_fini(&in);
 }
 
@@ -143,13 +143,13 @@ static void closes_what_it_cannot_read(void)
 int main(void)
 {
     effects_init(&out);
-    all = surplus_new();
+    all = overload_new();
     TEST(negotiates_and_accepts);
     TEST(answers_with_the_default);
     TEST(gives_what_was_offered_only);
     TEST(answers_however_frames_are_cut);
     TEST(closes_what_it_cannot_read);
-    surplus_free(all);
+    overload_free(all);
     effects_fini(&out);
     return TEST_END();
 }
