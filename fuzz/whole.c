@@ -515,7 +515,7 @@ static void operate(struct world *w)
             answer_all(w);
         } else {
             whole_step(w, &(struct event){.kind = EVENT_PLAN, .u.plan = plan_take(whole_take(w))});
-            whole_step(w, &(struct event){.kind = EVENT_INQUIRE});
+            whole_step(w, &(struct event){.kind = EVENT_PROBE});
         }
         break;
     }

@@ -84,7 +84,6 @@ void link_fini(struct link *l)
 
 static enum link_news fail(struct link *l, const char *why)
 {
-    l->failed_at = l->state == LINK_NEGOTIATING ? SMFIC_OPTNEG : l->state == LINK_ASKED ? l->asked : 0;
     l->state = LINK_FAILED;
     l->why = why;
     l->deadline.ms = 0;

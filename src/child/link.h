@@ -44,11 +44,10 @@ struct link {
     struct mail_edits edits;          /* since EOM was asked */
     uint32_t unnegotiated;            /* SMFIF_*: changes that it has made without negotiating them */
     const char *why;                  /* LINK_FAILED: a literal, for the log */
-    uint8_t failed_at;  /* LINK_FAILED: the command that was asked, SMFIC_OPTNEG, or 0 while connecting or idle */
-    struct buf in;      /* the beginning of a packet */
-    struct arena arena; /* got's symlists */
-    unsigned late;      /* replies to commands before an ABORT, still to come and to be passed over */
-    bool quit;          /* QUIT was said: nothing is expected any more, and whatever comes is passed over */
+    struct buf in;                    /* the beginning of a packet */
+    struct arena arena;               /* got's symlists */
+    unsigned late;                    /* replies to commands before an ABORT, still to come and to be passed over */
+    bool quit;                        /* QUIT was said: nothing is expected any more, and whatever comes is passed over */
 };
 
 enum link_news {

@@ -95,13 +95,13 @@ static void add_names(struct buf *list, struct slice names)
     }
 }
 
-static struct slice merge_names(unsigned stage, const struct milter_options *own, const struct child_wish *wishes, size_t n,
-                                const char *const defaults[SMFIM_STAGES], struct arena *arena)
+static struct slice merge_names(unsigned stage, const struct milter_options *own, const struct child_requirements *required,
+                                size_t n, const char *const defaults[SMFIM_STAGES], struct arena *arena)
 {
     struct buf list = {0};
     add_names(&list, own->symlist[stage]); /* first: what we need is never crowded out */
     for (size_t i = 0; i < n; i++) {
-        struct slice names = wishes[i].known ? wishes[i].options.symlist[stage] : SLICE_NONE;
+        struct slice names = required[i].known ? required[i].options.symlist[stage] : SLICE_NONE;
         add_names(&list, names.ptr ? names : slice_cstr(defaults[stage]));
     }
     struct slice merged = list.len > 0 ? arena_slice(arena, buf_slice(&list)) : SLICE_NONE;
@@ -109,16 +109,16 @@ static struct slice merge_names(unsigned stage, const struct milter_options *own
     return merged;
 }
 
-struct milter_options merge_wishes(const struct milter_options *mta_offer, const struct milter_options *own,
-                                   const struct child_wish *wishes, size_t n, const char *const defaults[SMFIM_STAGES],
-                                   struct arena *arena)
+struct milter_options merge_requirements(const struct milter_options *mta_offer, const struct milter_options *own,
+                                         const struct child_requirements *required, size_t n,
+                                         const char *const defaults[SMFIM_STAGES], struct arena *arena)
 {
     /* of our own steps only the NO… bits and what is asked for more count */
     const struct milter_options own_steps = {.version = MILTER_VERSION, .steps = own->steps};
     uint32_t actions = own->actions, unwanted = unwanted_steps(&own_steps);
     uint32_t wanted = SMFIP_SKIP | SMFIP_NR_HDR | (own->steps & (SMFIP_RCPT_REJ | SMFIP_HDR_LEADSPC));
     for (size_t i = 0; i < n; i++) {
-        const struct child_wish *w = &wishes[i];
+        const struct child_requirements *w = &required[i];
         actions |= w->known ? w->options.actions : SMFIF_ALL;
         unwanted &= w->known ? unwanted_steps(&w->options) : 0;
         wanted |= SMFIP_HDR_LEADSPC | (w->known ? w->options.steps & SMFIP_RCPT_REJ : SMFIP_RCPT_REJ);
@@ -129,7 +129,7 @@ struct milter_options merge_wishes(const struct milter_options *mta_offer, const
         .steps = (unwanted | wanted) & mta_offer->steps,
     };
     for (unsigned stage = 0; stage < SMFIM_STAGES && (mta_offer->actions & SMFIF_SETSYMLIST); stage++) {
-        o.symlist[stage] = merge_names(stage, own, wishes, n, defaults, arena);
+        o.symlist[stage] = merge_names(stage, own, required, n, defaults, arena);
         if (o.symlist[stage].ptr)
             o.actions |= SMFIF_SETSYMLIST;
     }
@@ -173,10 +173,8 @@ struct merged merge_verdicts(const struct child_vote *votes, size_t n)
         const struct child_vote *v = &votes[i];
         if (v->standing == STANDING_NOT_ASKED)
             continue;
-        if (v->standing == STANDING_UNDECIDED || v->evaluation) {
-            /* an evaluated filter that goes on is to see the rest, as it would if it counted */
-            undecided |=
-                v->standing == STANDING_UNDECIDED || (v->standing == STANDING_ANSWERED && v->verdict == VERDICT_CONTINUE);
+        if (v->standing == STANDING_UNDECIDED) {
+            undecided = true;
             continue;
         }
         enum verdict verdict = v->standing == STANDING_FAILED ? v->fallback : v->verdict;

@@ -12,7 +12,7 @@
 /* ---- negotiation ---- */
 
 /* What one child wants, as it said when it last negotiated. */
-struct child_wish {
+struct child_requirements {
     bool known;                    /* false: it has never said; then it may want anything */
     struct milter_options options; /* symlists in memory of the holder's */
 };
@@ -20,13 +20,13 @@ struct child_wish {
 /*
  * The union: actions any wants, steps (NO… bits) that nobody wants to see, HDR_LEADSPC if offered and any child is there,
  * SKIP if offered, NR_HDR if offered (a verdict on a header can wait for EOH), RCPT_REJ if any asked; other NR_ and the MDS_
- * bits never. An unknown wish is one for everything. At each stage the union of names: a child's list, or defaults[stage]
+ * bits never. An unknown requirement is one for everything. At each stage the union of names: a child's list, or defaults[stage]
  * for a child that has none there (or is unknown). own: what we need ourselves (its actions, its NO… bits, its lists). The
  * result's lists are in arena; a stage that nobody names is NONE.
  */
-struct milter_options merge_wishes(const struct milter_options *mta_offer, const struct milter_options *own,
-                                   const struct child_wish *wishes, size_t n, const char *const defaults[SMFIM_STAGES],
-                                   struct arena *arena);
+struct milter_options merge_requirements(const struct milter_options *mta_offer, const struct milter_options *own,
+                                         const struct child_requirements *required, size_t n,
+                                         const char *const defaults[SMFIM_STAGES], struct arena *arena);
 
 /*
  * Does what it chose ask for more of the MTA than was granted: a step that is not sent, an action, RCPT_REJ, LEADSPC? NULL:
@@ -57,10 +57,6 @@ struct child_vote {
     enum child_standing standing;
     enum verdict verdict;  /* ANSWERED */
     enum verdict fallback; /* FAILED */
-    /*
-     * No voice; but while it goes on (UNDECIDED, or ANSWERED "continue") it counts as UNDECIDED, so that it sees the rest.
-     */
-    bool evaluation;
 };
 
 struct merged {

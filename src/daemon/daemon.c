@@ -7,7 +7,7 @@
 #include "setup/import.h"
 #include "setup/stores.h"
 #include "daemon/notify.h"
-#include "daemon/surplus.h"
+#include "daemon/overload.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 enum {
-    SURPLUS_TELL_MS = 60000,     /* too many sessions: said once a minute */
+    OVERLOAD_TELL_MS = 60000,    /* too many sessions: said once a minute */
     WANTED_FILES = 65536,        /* what root raises the limit of open files to, where it is lower */
     STOP_LIMIT_MS = 600,         /* for replies to get out; with store and log the end comes within a second */
     JOURNAL_LIMIT_MS = 300,      /* for a stuck disk */
@@ -62,17 +62,17 @@ static void hook_step(void *ctx, const struct event *event, struct effects *out)
     }
 }
 
-static void hook_surplus(void *ctx, const struct event *event, struct effects *out)
+static void hook_overload(void *ctx, const struct event *event, struct effects *out)
 {
     struct daemon *d = ctx;
-    bool tell = !d->surplus_told_ms || event->now.mono.ms - d->surplus_told_ms >= SURPLUS_TELL_MS;
+    bool tell = !d->overload_told_ms || event->now.mono.ms - d->overload_told_ms >= OVERLOAD_TELL_MS;
     if (event->kind == EVENT_OPEN && tell) {
-        d->surplus_told_ms = event->now.mono.ms;
+        d->overload_told_ms = event->now.mono.ms;
         log_printf(d->log, LOG_LEVEL_WARNING,
                    "more than %u sessions at once: those beyond are answered with the default (`fallback`)",
                    d->sessions_max);
     }
-    surplus_step(d->surplus, event, (enum surplus_answer)d->plan->set->fallback, out);
+    overload_step(d->overload, event, (enum overload_answer)d->plan->set->fallback, out);
 }
 
 static bool hook_wants_ticks(void *ctx)
@@ -227,7 +227,7 @@ static enum err start_loop(struct daemon *d, struct buf *why)
 {
     struct io_hooks hooks = {.ctx = d,
                              .step = hook_step,
-                             .surplus = hook_surplus,
+                             .overload = hook_overload,
                              .wants_ticks = hook_wants_ticks,
                              .store = hook_store,
                              .look = hook_look,
@@ -400,7 +400,7 @@ static enum err start_engine(struct daemon *d, struct buf *why)
     }
     d->engine = engine_new(plan_ref(d->plan), key, io_now());
     io_feed(d->io, &(struct event){.kind = EVENT_LIMITS, .u.limits.mta_sessions = d->mta_sessions});
-    io_feed(d->io, &(struct event){.kind = EVENT_INQUIRE});
+    io_feed(d->io, &(struct event){.kind = EVENT_PROBE});
     return ERR_NONE;
 }
 
@@ -482,7 +482,7 @@ static void finish(struct daemon *d)
     store_close(d->store);
     resolve_close(d);
     io_free(d->io);
-    surplus_free(d->surplus);
+    overload_free(d->overload);
     engine_free(d->engine);
     watch_close(d->watch);
     plan_unref(d->plan);
@@ -498,7 +498,7 @@ static void finish(struct daemon *d)
 int daemon_run(const struct options *options, const char *conf_file, enum log_target target)
 {
     struct daemon d = {
-        .options = options, .conf_file = conf_file, .pidfile = {.fd = -1}, .dump_fd = -1, .surplus = surplus_new()};
+        .options = options, .conf_file = conf_file, .pidfile = {.fd = -1}, .dump_fd = -1, .overload = overload_new()};
     if (log_open(&d.log, target, "tarsierd", LOG_BUFFER_BYTES, true) != ERR_NONE)
         return 1;
     umask(077);

@@ -81,7 +81,7 @@ static void put_in_force(struct daemon *d, struct loaded *l)
                    d->mta_sessions);
     d->mta_sessions = l->mta_sessions;
     io_feed(d->io, &(struct event){.kind = EVENT_LIMITS, .u.limits.mta_sessions = l->mta_sessions});
-    io_feed(d->io, &(struct event){.kind = EVENT_INQUIRE});
+    io_feed(d->io, &(struct event){.kind = EVENT_PROBE});
     log_printf(d->log, LOG_LEVEL_NOTICE, "reload: %s is in force, generation %u", d->conf_file, plan->generation);
 }
 

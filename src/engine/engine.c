@@ -7,7 +7,7 @@
 #include "engine/engine.h"
 #include "engine/report.h"
 #include "base/mem.h"
-#include "session/inquiry.h"
+#include "filter/capability_probe.h"
 #include "session/session.h"
 
 #include <stdlib.h>
@@ -33,8 +33,8 @@ void engine_free(struct engine *e)
         return;
     struct effects nobody; /* what sessions want done on their way out */
     effects_init(&nobody);
-    e->shared.out = &nobody;
-    inquiries_stop(&e->shared);
+    e->shared.out = e->shared.registry.out = &nobody;
+    capability_probes_stop(&e->shared.registry);
     for (size_t i = 0; i < e->n_slots; i++)
         session_free(e->slots[i]);
     free(e->slots);
@@ -80,8 +80,8 @@ static void tick(struct engine *e)
 {
     struct timer *t;
     while ((t = timer_wheel_next(&e->shared.wheel, e->shared.now.mono)) != NULL) {
-        if (t == &e->shared.inquiry_timer) {
-            inquiries_check(&e->shared);
+        if (t == &e->shared.registry.probe_timer) {
+            capability_probes_check(&e->shared.registry);
             continue;
         }
         struct session *s = session_of_timer(t);
@@ -95,7 +95,7 @@ static void tick(struct engine *e)
 static void stop(struct engine *e)
 {
     e->shared.stopping = true;
-    inquiries_stop(&e->shared);
+    capability_probes_stop(&e->shared.registry);
     for (size_t i = 0; i < e->n_slots; i++) {
         struct session *s = e->slots[i];
         if (!s)
@@ -109,7 +109,7 @@ static void take_plan(struct engine *e, struct plan *plan)
 {
     plan_unref(e->shared.plan);
     e->shared.plan = plan;
-    e->shared.wishes.plan = NULL; /* one of before may have been at the same address */
+    e->shared.requirements.plan = NULL; /* one of before may have been at the same address */
 }
 
 static void to_session(struct engine *e, const struct event *event)
@@ -118,7 +118,7 @@ static void to_session(struct engine *e, const struct event *event)
     if (event->kind == EVENT_STORE)
         asking_note_answer(&e->shared, event->u.answer);
     if (event->kind == EVENT_DNS && event->owner == 0)
-        inquiry_resolved(&e->shared, event);
+        capability_probe_resolved(&e->shared.registry, event);
     if (!s)
         return;
     switch (event->kind) {
@@ -152,24 +152,24 @@ static void to_session(struct engine *e, const struct event *event)
 /* News of a connection that was given up are of no interest any more. */
 static void to_child(struct engine *e, const struct event *event)
 {
-    const struct child_slot *c = shared_child_find(&e->shared, event->u.child.id);
+    const struct registry_slot *c = registry_connection_find(&e->shared.registry, event->u.child.id);
     if (!c)
         return;
-    if (c->inquiry) {
-        inquiry_news(&e->shared, c->inquiry, event);
+    if (c->probe) {
+        capability_probe_news(&e->shared.registry, c->probe, event);
         return;
     }
-    struct session *s = session_of_child(c->child);
+    struct session *s = session_of_child(c->milter);
     owner_id id = session_name(s);
-    session_child_news(s, c->child, event);
+    session_child_news(s, c->milter, event);
     reap(e, id);
 }
 
 void engine_step(struct engine *e, const struct event *event, struct effects *out)
 {
     struct shared *sh = &e->shared;
-    sh->now = event->now;
-    sh->out = out;
+    sh->now = sh->registry.now = event->now;
+    sh->out = sh->registry.out = out;
     sh->effort = (struct regex_effort){.step_left = REGEX_STEP_EFFORT};
     switch (event->kind) {
     case EVENT_OPEN:
@@ -198,9 +198,9 @@ void engine_step(struct engine *e, const struct event *event, struct effects *ou
         if (event->u.limits.memory_bytes)
             sh->keeps.max_bytes = sh->headers.max_bytes = event->u.limits.memory_bytes;
         break;
-    case EVENT_INQUIRE:
+    case EVENT_PROBE:
         if (!sh->stopping)
-            inquiries_begin(sh);
+            capability_probes_begin(&sh->registry, sh->plan);
         break;
     case EVENT_REPORT:
         report_put(sh);

@@ -20,11 +20,11 @@ static void put_counters(struct shared *sh)
                 s->cut, s->gone, s->store_failures, s->child_failures, s->regex_limits);
 }
 
-static unsigned open_connections(const struct shared *sh, const struct child_record *r)
+static unsigned open_connections(const struct shared *sh, const struct registry_record *r)
 {
     unsigned n = 0;
-    for (size_t i = 0; i < sh->n_child_slots; i++)
-        n += sh->child_slots[i].child && session_record_of_child(sh->child_slots[i].child) == r;
+    for (size_t i = 0; i < sh->registry.n_slots; i++)
+        n += sh->registry.slots[i].milter && session_record_of_child(sh->registry.slots[i].milter) == r;
     return n;
 }
 
@@ -51,10 +51,10 @@ static void put_filter(struct shared *sh, const struct conf_filter *f)
     if (!f->set.enabled) {
         buf_put_cstr(&line, "not enabled");
     } else {
-        const struct child_record *r = shared_record(sh, f->name, f->connect);
+        const struct registry_record *r = registry_record(&sh->registry, f->name, f->connect);
         put_breaker(sh, &r->breaker, &line);
         buf_printf(&line, "; %u connections open, %" PRIu64 " made, %" PRIu64 " failures%s%s", open_connections(sh, r),
-                   r->connections, r->failures, r->wish.known ? "" : "; it has never told yet what it wants",
+                   r->connections, r->failures, r->required.known ? "" : "; it has never told yet what it wants",
                    f->set.evaluation ? "; evaluation only" : "");
     }
     effects_log(sh->out, 0, LOG_LEVEL_NOTICE, "%s", buf_cstr(&line));

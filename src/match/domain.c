@@ -116,13 +116,3 @@ struct slice domain_base_icann(const struct domain_list *list, struct slice name
     }
     return base == name.len || (at == 0 && is_suffix) ? SLICE_NONE : slice_from(name, base);
 }
-
-bool domain_matches(struct slice name, struct slice suffix, bool exact)
-{
-    if (!slice_has_suffix_nocase(name, suffix))
-        return false;
-    if (!exact || name.len == suffix.len)
-        return true;
-    size_t at = name.len - suffix.len;
-    return suffix.len > 0 && (suffix.ptr[0] == '.' || name.ptr[at - 1] == '.');
-}

@@ -1,4 +1,4 @@
-/* domain.h - host and domain names: suffixes, base domains (Public Suffix List). */
+/* domain.h - host and domain names: base domains (Public Suffix List). */
 #ifndef TARSIER_MATCH_DOMAIN_H
 #define TARSIER_MATCH_DOMAIN_H
 
@@ -21,8 +21,5 @@ struct slice domain_base(const struct domain_list *list, struct slice name);
  * for any bytes of any length. An unknown top level counts as a suffix. SLICE_NONE when name is itself a suffix.
  */
 struct slice domain_base_icann(const struct domain_list *list, struct slice name);
-
-/* milter-greylist's `domain X`: case-insensitive suffix of the name; exact: only on a label's boundary. */
-bool domain_matches(struct slice name, struct slice suffix, bool exact);
 
 #endif

@@ -26,7 +26,7 @@ enum event_kind {
     EVENT_PLAN,    /* a new generation of the configuration; the engine takes over the reference */
     EVENT_STOP,    /* answer whoever waits and end (SIGTERM) */
     EVENT_LIMITS,  /* what the MTA can hold, read from its own configuration at start and reload */
-    EVENT_INQUIRE, /* at the start and after a reload: ask the children that nobody knows what they want */
+    EVENT_PROBE,   /* at the start and after a reload: ask the children that nobody knows what they want */
     EVENT_REPORT,  /* an administrator wants to know what is going on: lines in the log, nothing else */
     EVENT_CHILD,   /* news of a child's connection */
     EVENT_DNS,     /* answer to EFFECT_DNS */

@@ -60,7 +60,7 @@ bool children_is_rejected_rcpt(const struct session *s)
     return s->transcript && transcript_rcpt_is_rejected(s->transcript);
 }
 
-static void judge_recipient(struct session *s, struct child *c, struct recipient_note *note)
+static void judge_recipient(struct session *s, struct milter *c, struct recipient_note *note)
 {
     struct policy_facts facts = session_facts(s, STAGE_RCPT);
     struct policy_why why;

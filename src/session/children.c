@@ -8,22 +8,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool is_child(const struct child *c)
+static bool is_child(const struct milter *c)
 {
     return c->conf && !c->conf->builtin && c->conf->set.enabled;
 }
 
 /* ---- life ---- */
 
-static void init_child(struct session *s, struct child *c, unsigned number)
+static void init_child(struct session *s, struct milter *c, unsigned number)
 {
     const struct conf_filter *conf = &s->plan->conf->filters[number];
-    *c = (struct child){.session = s, .number = (uint8_t)number, .conf = conf, .asked = POLICY_LATER};
+    *c = (struct milter){.session = s, .number = (uint8_t)number, .conf = conf, .asked = POLICY_LATER};
     if (!is_child(c)) {
         c->asked = POLICY_NO;
         return;
     }
-    c->record = shared_record(s->sh, conf->name, conf->connect);
+    c->record = registry_record(&s->sh->registry, conf->name, conf->connect);
     c->limits = (struct link_limits){
         .connect_ms = conf->set.timeout_connect_sec * 1000,
         .command_ms = conf->set.timeout_command_sec * 1000,
@@ -128,7 +128,7 @@ void children_take_plan(struct session *s)
     }
 }
 
-static void reset_for_message(struct session *s, struct child *c)
+static void reset_for_message(struct session *s, struct milter *c)
 {
     if (c->counted)
         children_log_child(c);
@@ -388,7 +388,7 @@ bool children_may_start(const struct session *s)
  * Recipients of which its condition could not tell yet. At RCPT only the present one: what it lacked of the others comes with later
  * stages, and to ask about all of them at each new one would take a client's thousand recipients half a million judgements.
  */
-static void decide_recipients(struct session *s, struct child *c, enum stage stage)
+static void decide_recipients(struct session *s, struct milter *c, enum stage stage)
 {
     const struct transcript *t = s->transcript;
     struct children *ch = s->children;
@@ -421,7 +421,7 @@ static void decide_recipients(struct session *s, struct child *c, enum stage sta
         c->asked = POLICY_NO;
 }
 
-bool child_has_undecided(const struct child *c)
+bool child_has_undecided(const struct milter *c)
 {
     const struct transcript *t = c->session->transcript;
     const struct children *ch = c->session->children;
@@ -431,7 +431,7 @@ bool child_has_undecided(const struct child *c)
     return false;
 }
 
-static void decide(struct session *s, struct child *c, enum stage stage)
+static void decide(struct session *s, struct milter *c, enum stage stage)
 {
     uint32_t lists = 0;
     if (!is_child(c) || c->connection_over)
@@ -449,7 +449,7 @@ static void decide(struct session *s, struct child *c, enum stage stage)
 }
 
 /* What conditions of later filters can ask about one that is not a child, or is not enabled. */
-static enum policy_standing standing_of_other(const struct session *s, const struct child *c)
+static enum policy_standing standing_of_other(const struct session *s, const struct milter *c)
 {
     if (!c->conf->builtin || (s->flags & FLAG_GREYLIST_NOT_APPLICABLE))
         return FILTER_NOT_ASKED;
@@ -464,7 +464,7 @@ void children_decide(struct session *s)
     enum stage stage = children_stage(s);
     bool earlier_done = true;
     for (unsigned i = 0; i < ch->count; i++) {
-        struct child *c = &ch->child[i];
+        struct milter *c = &ch->child[i];
         bool was_settled = child_is_settled(c);
         if (!is_child(c))
             ch->standing[i] = (uint8_t)standing_of_other(s, c);
@@ -478,17 +478,7 @@ void children_decide(struct session *s)
     }
 }
 
-bool children_none_wanted(struct session *s)
-{
-    for (unsigned i = 0; i < s->children->count; i++) {
-        const struct child *c = &s->children->child[i];
-        if (is_child(c) && c->asked != POLICY_NO && !c->connection_over)
-            return false;
-    }
-    return true;
-}
-
-bool child_is_settled(const struct child *c)
+bool child_is_settled(const struct milter *c)
 {
     return !is_child(c) || c->asked == POLICY_NO || c->outcome != OUTCOME_PENDING || c->connection_over;
 }
@@ -499,20 +489,20 @@ bool child_actions_edit(uint32_t actions)
                       SMFIF_CHGFROM);
 }
 
-bool child_may_edit(const struct child *c)
+bool child_may_edit(const struct milter *c)
 {
     if (!is_child(c) || c->conf->set.evaluation)
         return false;
     if (c->link && c->link->state != LINK_CONNECTING && c->link->state != LINK_NEGOTIATING && c->link->state != LINK_NEW)
         return child_actions_edit(c->link->got.actions | c->record->unnegotiated);
-    return !c->record->wish.known || child_actions_edit(c->record->wish.options.actions);
+    return !c->record->required.known || child_actions_edit(c->record->required.options.actions);
 }
 
-bool child_is_overtaken(const struct child *c)
+bool child_is_overtaken(const struct milter *c)
 {
     const struct children *ch = c->session->children;
     for (unsigned i = c->number + 1u; i < ch->count; i++) {
-        const struct child *behind = &ch->child[i];
+        const struct milter *behind = &ch->child[i];
         bool has_seen = behind->header.at || behind->body_told > 0 || behind->next > STAGE_HEADER;
         if (has_seen && !behind->conf->sees_original && !behind->conf->set.evaluation)
             return true;
@@ -523,7 +513,7 @@ bool child_is_overtaken(const struct child *c)
 /* ---- ends ---- */
 
 /* The client, or another filter, has ended it. That it has answered all that it was asked is proof; a connection alone is none. */
-static void end_probe(struct child *c)
+static void end_probe(struct milter *c)
 {
     if (!c->probe)
         return;
@@ -533,7 +523,7 @@ static void end_probe(struct child *c)
     c->probe = 0;
 }
 
-void child_hang_up(struct child *c)
+void child_hang_up(struct milter *c)
 {
     struct session *s = c->session;
     end_probe(c);
@@ -548,7 +538,7 @@ void child_hang_up(struct child *c)
         buf_fini(&out);
     }
     effects_add(s->sh->out, EFFECT_CHILD_CLOSE, 0)->u.child.id = c->id;
-    shared_child_forget(s->sh, c->id);
+    registry_connection_forget(&s->sh->registry, c->id);
     link_fini(l);
     free(l);
     c->link = NULL;
@@ -559,7 +549,7 @@ void child_hang_up(struct child *c)
     c->unanswered_bytes = 0;
 }
 
-static void tell_breaker(struct session *s, const struct child *c)
+static void tell_breaker(struct session *s, const struct milter *c)
 {
     const struct breaker *b = &c->record->breaker;
     if (b->state == BREAKER_CLOSED)
@@ -571,13 +561,13 @@ static void tell_breaker(struct session *s, const struct child *c)
                     (long long)(b->pause_ms / 1000));
 }
 
-void child_served(struct child *c)
+void child_served(struct milter *c)
 {
     if (breaker_succeeded(&c->record->breaker, c->probe))
         tell_breaker(c->session, c);
 }
 
-void child_fail(struct child *c, const char *why)
+void child_fail(struct milter *c, const char *why)
 {
     static const char *const fallbacks[] = {"accept", "tempfail", "reject", "discard"};
     struct session *s = c->session;
@@ -599,14 +589,14 @@ void child_fail(struct child *c, const char *why)
     child_hang_up(c);
 }
 
-void child_let_go(struct child *c)
+void child_let_go(struct milter *c)
 {
     c->dns_request = 0;
     child_hang_up(c);
     c->closed_between_messages = c->session->transcript->mail == NULL;
 }
 
-void child_break(struct child *c, const char *why)
+void child_break(struct milter *c, const char *why)
 {
     if (c->outcome == OUTCOME_PENDING && c->asked == POLICY_YES) {
         child_fail(c, why);
@@ -624,7 +614,7 @@ int64_t children_deadline_ms(const struct session *s)
         return 0;
     int64_t first = s->children->send_deadline.ms;
     for (unsigned i = 0; i < s->children->count; i++) {
-        const struct child *c = &s->children->child[i];
+        const struct milter *c = &s->children->child[i];
         int64_t deadline_ms = c->draining      ? c->drain_deadline.ms
                               : c->link        ? c->link->deadline.ms
                               : c->dns_request ? c->started.ms + c->limits.connect_ms
@@ -642,7 +632,7 @@ void children_check_deadlines(struct session *s)
         return;
     children_check_sending(s);
     for (unsigned i = 0; i < s->children->count; i++) {
-        struct child *c = &s->children->child[i];
+        struct milter *c = &s->children->child[i];
         if (c->link && link_check_deadline(c->link, s->sh->now.mono)) {
             child_break(c, c->link->why);
             failed = true;

@@ -35,9 +35,9 @@ enum trouble {
     TROUBLE_MAX_
 };
 
-struct child {
+struct milter {
     struct session *session;
-    struct child_record *record; /* what outlives the session: cache, breaker */
+    struct registry_record *record; /* what outlives the session: cache, breaker */
     const struct conf_filter *conf;
     struct link *link;    /* NULL: no connection */
     child_id id;          /* 0: no connection */
@@ -124,7 +124,7 @@ struct children {
 
     uint8_t standing[MAIL_FILTERS_MAX]; /* enum policy_standing, for conditions */
     bool quarantined[MAIL_FILTERS_MAX];
-    struct child child[];
+    struct milter child[];
 };
 
 /* ---- children.c ---- */
@@ -145,25 +145,23 @@ void children_clear_connection(struct session *s);
 bool children_facts_ready(struct session *s, enum stage stage, void (*then)(struct session *s));
 /* Decide whose conditions can be decided; start and lead on whom that concerns. */
 void children_decide(struct session *s);
-/* Is every child out of it for good, whatever comes? Then the session can end with "accept". */
-bool children_none_wanted(struct session *s);
 /* The greylist filter is out of it, or has let a recipient through. */
 bool children_may_start(const struct session *s);
-bool child_has_undecided(const struct child *c); /* recipients */
-void child_served(struct child *c);              /* it has answered well: for the breaker */
-void child_fail(struct child *c, const char *why);
+bool child_has_undecided(const struct milter *c); /* recipients */
+void child_served(struct milter *c);              /* it has answered well: for the breaker */
+void child_fail(struct milter *c, const char *why);
 /* Its connection is of no use any more. A failure if it is asked now; else no verdict of its changes. */
-void child_break(struct child *c, const char *why);
+void child_break(struct milter *c, const char *why);
 /* As child_hang_up; it is connected to again when it is to be told something of a message. */
-void child_let_go(struct child *c);
+void child_let_go(struct milter *c);
 /* Its connection ends: QUIT if that can still be said. */
-void child_hang_up(struct child *c);
+void child_hang_up(struct milter *c);
 /* One that may still change what those behind it see. */
-bool child_may_edit(const struct child *c);
+bool child_may_edit(const struct milter *c);
 bool child_actions_edit(uint32_t actions); /* SMFIF_*: is there one that those behind it would see? */
 /* One behind it whose verdict counts has begun with the headers or the body as they are before its edits. */
-bool child_is_overtaken(const struct child *c);
-bool child_is_settled(const struct child *c);
+bool child_is_overtaken(const struct milter *c);
+bool child_is_settled(const struct milter *c);
 struct policy_session_facts children_facts(const struct session *s);
 /* Room for what conditions say of the present message; NULL where there is none. */
 struct policy_memo *children_memo(struct session *s);
@@ -195,22 +193,22 @@ struct recipient_note *children_note_of(struct session *s, unsigned number);
 /* ---- talk.c ---- */
 
 /* Tell it all that it is to be told now. */
-void child_lead(struct child *c);
+void child_lead(struct milter *c);
 /* UNKNOWN stands outside of the sequence: it is told to who is there, and to nobody later. */
-void child_tell_unknown(struct child *c, struct slice line);
-void child_resolved(struct child *c, const struct event *event); /* its host's address */
-bool child_check_resolving(struct child *c);                     /* true: it has failed just now, for that took too long */
-void child_read(struct child *c, struct slice piece);            /* its piece of a spooled body has come */
-bool child_is_blocked(const struct child *c);
-void child_abort(struct child *c);
+void child_tell_unknown(struct milter *c, struct slice line);
+void child_resolved(struct milter *c, const struct event *event); /* its host's address */
+bool child_check_resolving(struct milter *c);                     /* true: it has failed just now, for that took too long */
+void child_read(struct milter *c, struct slice piece);            /* its piece of a spooled body has come */
+bool child_is_blocked(const struct milter *c);
+void child_abort(struct milter *c);
 
 /* ---- provide.c ---- */
 
 /* Names that a child gets at a stage for which it has asked for none. */
 const char *children_default_macros(const struct plan *plan, enum milter_stage stage);
-void child_macros(struct child *c, uint8_t cmd, struct slice pairs, struct buf *out);
+void child_macros(struct milter *c, uint8_t cmd, struct slice pairs, struct buf *out);
 /* What has to be looked up first is there, or asked for now. */
-bool child_macros_ready(struct child *c);
+bool child_macros_ready(struct milter *c);
 
 /* ---- verdict.c ---- */
 
@@ -230,7 +228,7 @@ bool children_is_refused(const struct session *s);
 
 /* ---- statistics.c ---- */
 
-void children_log_child(const struct child *c);
+void children_log_child(const struct milter *c);
 void children_log_session(const struct session *s);
 
 #endif

@@ -47,12 +47,12 @@ static void put_symlists(const struct plan *p, struct milter_options *o, struct 
             o->symlist[stage] = buf_slice(&lists[stage]);
 }
 
-static struct milter_options make_wish(struct session *s, const struct plan *p, const struct milter_options *offer,
-                                       struct arena *arena)
+static struct milter_options requirements_make(struct session *s, const struct plan *p, const struct milter_options *offer,
+                                               struct arena *arena)
 {
     const struct conf *conf = p->conf;
     const char *defaults[SMFIM_STAGES];
-    struct child_wish wishes[CONF_FILTERS_MAX];
+    struct child_requirements required[CONF_FILTERS_MAX];
     struct buf lists[SMFIM_STAGES] = {0};
     unsigned needs = policy_needs(p->policy);
     size_t n = 0;
@@ -65,12 +65,12 @@ static struct milter_options make_wish(struct session *s, const struct plan *p, 
         put_symlists(p, &own, lists);
     for (size_t i = 0; i < conf->n_filters; i++)
         if (plan_asks_child(p, i))
-            wishes[n++] = shared_record(s->sh, conf->filters[i].name, conf->filters[i].connect)->wish;
+            required[n++] = registry_record(&s->sh->registry, conf->filters[i].name, conf->filters[i].connect)->required;
     for (int stage = 0; stage < SMFIM_STAGES; stage++)
         defaults[stage] = children_default_macros(p, (enum milter_stage)stage);
     struct milter_options all = own;
     if (n > 0)
-        all = merge_wishes(offer, &own, wishes, n, defaults, arena);
+        all = merge_requirements(offer, &own, required, n, defaults, arena);
     else
         for (int stage = 0; stage < SMFIM_STAGES; stage++)
             all.symlist[stage] = arena_slice(arena, own.symlist[stage]);
@@ -80,24 +80,24 @@ static struct milter_options make_wish(struct session *s, const struct plan *p, 
 }
 
 /* What a session with this plan asks of an MTA that offers so much. Lists are valid until the next call. */
-static struct milter_options wish_of(struct session *s, const struct plan *p, const struct milter_options *offer)
+static struct milter_options requirements_of(struct session *s, const struct plan *p, const struct milter_options *offer)
 {
-    struct wish_memory *m = &s->sh->wishes;
+    struct requirements_memory *m = &s->sh->requirements;
     uint64_t learned = 0; /* counts that only grow: one more in their sum is a change of one */
     for (size_t i = 0; i < p->conf->n_filters; i++)
         if (plan_asks_child(p, i))
-            learned += shared_record(s->sh, p->conf->filters[i].name, p->conf->filters[i].connect)->learned;
+            learned += registry_record(&s->sh->registry, p->conf->filters[i].name, p->conf->filters[i].connect)->learned;
     if (m->plan == p && m->learned == learned && m->version == offer->version && m->actions == offer->actions &&
         m->steps == offer->steps)
-        return m->wish;
+        return m->required;
     arena_clear(&m->arena);
     m->plan = p;
     m->learned = learned;
     m->version = offer->version;
     m->actions = offer->actions;
     m->steps = offer->steps;
-    m->wish = make_wish(s, p, offer, &m->arena);
-    return m->wish;
+    m->required = requirements_make(s, p, offer, &m->arena);
+    return m->required;
 }
 
 enum err session_negotiate(struct session *s, struct slice body)
@@ -110,7 +110,7 @@ enum err session_negotiate(struct session *s, struct slice body)
     if (offer.version < MILTER_VERSION_MIN)
         return ERR_UNSUPPORTED;
     s->needs = policy_needs(s->plan->policy);
-    struct milter_options answer = wish_of(s, s->plan, &offer);
+    struct milter_options answer = requirements_of(s, s->plan, &offer);
     s->actions = answer.actions;
     milter_put_options(&packet, &answer);
     if (s->transcript)
@@ -129,11 +129,11 @@ static bool is_granted(struct session *s, const struct plan *p)
     const struct transcript *t = s->transcript;
     const struct milter_options offer = {
         .version = t->granted.version, .actions = t->offered_actions, .steps = t->offered_steps};
-    struct milter_options wish = wish_of(s, p, &offer);
-    bool fits = !(wish.actions & ~t->granted.actions) && !(t->granted.steps & milter_no_steps() & ~wish.steps) &&
-                !(wish.steps & SMFIP_RCPT_REJ & ~t->granted.steps);
+    struct milter_options required = requirements_of(s, p, &offer);
+    bool fits = !(required.actions & ~t->granted.actions) && !(t->granted.steps & milter_no_steps() & ~required.steps) &&
+                !(required.steps & SMFIP_RCPT_REJ & ~t->granted.steps);
     for (int stage = 0; stage < SMFIM_STAGES; stage++)
-        for (struct slice rest = wish.symlist[stage]; rest.ptr && fits;) {
+        for (struct slice rest = required.symlist[stage]; rest.ptr && fits;) {
             struct slice name = slice_cut(&rest, ' ');
             fits = name.len == 0 || merge_names_have(t->granted.symlist[stage], name);
         }

@@ -49,7 +49,7 @@ static struct ip local_address(const struct session *s)
 }
 
 /* As Sendmail would: where the mail came in, and a queue id at MAIL, which Postfix has only when a recipient is accepted. */
-static void put_sendmail(struct child *c, uint8_t cmd, struct buf *out)
+static void put_sendmail(struct milter *c, uint8_t cmd, struct buf *out)
 {
     const struct session *s = c->session;
     char text[IP_TEXT_MAX + 8];
@@ -70,7 +70,7 @@ static void put_sendmail(struct child *c, uint8_t cmd, struct buf *out)
     }
 }
 
-bool child_macros_ready(struct child *c)
+bool child_macros_ready(struct milter *c)
 {
     struct session *s = c->session;
     struct children *ch = s->children;
@@ -85,7 +85,7 @@ bool child_macros_ready(struct child *c)
     return false;
 }
 
-void child_macros(struct child *c, uint8_t cmd, struct slice pairs, struct buf *out)
+void child_macros(struct milter *c, uint8_t cmd, struct slice pairs, struct buf *out)
 {
     const struct session *s = c->session;
     enum milter_stage stage = milter_stage_of_command(cmd);

@@ -537,12 +537,12 @@ void session_stop(struct session *s)
     session_close(s, NULL);
 }
 
-struct session *session_of_child(const struct child *c)
+struct session *session_of_child(const struct milter *c)
 {
     return c->session;
 }
 
-const struct child_record *session_record_of_child(const struct child *c)
+const struct registry_record *session_record_of_child(const struct milter *c)
 {
     return c->record;
 }

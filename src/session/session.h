@@ -23,10 +23,10 @@ void session_eof(struct session *s);
 void session_store_answered(struct session *s, uint32_t request, const struct grey_answer *answer);
 void session_looked(struct session *s, uint32_t request, enum look_result result, uint64_t cookie);
 void session_timer(struct session *s);
-/* Of the manager; a child is one of shared_child_find(). */
-void session_child_news(struct session *s, struct child *c, const struct event *event);
-struct session *session_of_child(const struct child *c);
-const struct child_record *session_record_of_child(const struct child *c);
+/* Of the manager; a child is one of registry_connection_find(). */
+void session_child_news(struct session *s, struct milter *c, const struct event *event);
+struct session *session_of_child(const struct milter *c);
+const struct registry_record *session_record_of_child(const struct milter *c);
 void session_dns_answered(struct session *s, const struct event *event);
 void session_spooled(struct session *s, const struct event *event);
 void session_drained(struct session *s, uint32_t request);

@@ -45,27 +45,18 @@ void shared_init(struct shared *sh, struct plan *plan, struct siphash_key key, s
         .free_bytes = HEADERS_FREE_BYTES,
         .max_bytes = HEADERS_BUDGET_MAX_BYTES,
     };
-    timer_init(&sh->inquiry_timer);
+    registry_init(&sh->registry, &sh->wheel);
 }
 
 void shared_fini(struct shared *sh)
 {
-    for (struct child_record *r = sh->records, *next; r; r = next) {
-        next = r->next;
-        arena_fini(&r->wish_arena);
-        free(r->name);
-        free(r->connect);
-        free(r);
-    }
-    free(sh->child_slots);
+    registry_fini(&sh->registry);
     macro_lists_unref(sh->lists);
-    arena_fini(&sh->wishes.arena);
+    arena_fini(&sh->requirements.arena);
     hold_table_free(sh->holds);
     free(sh->temp);
     plan_unref(sh->plan);
 }
-
-/* ---- children ---- */
 
 uint64_t shared_complain(const struct shared *sh, struct complaint *c)
 {
@@ -74,51 +65,6 @@ uint64_t shared_complain(const struct shared *sh, struct complaint *c)
         return 0;
     *c = (struct complaint){.told = sh->now.mono};
     return count;
-}
-
-struct child_record *shared_record(struct shared *sh, const char *name, const char *connect)
-{
-    struct child_record *r = sh->records;
-    while (r && (strcmp(r->name, name) != 0 || strcmp(r->connect, connect) != 0))
-        r = r->next;
-    if (r)
-        return r;
-    /* Under another address it is another milter, of which nothing is known; sessions may still speak with the old one. */
-    r = mem_zalloc(sizeof(*r));
-    r->name = mem_strdup(name);
-    r->connect = mem_strdup(connect);
-    r->next = sh->records;
-    sh->records = r;
-    return r;
-}
-
-static bool options_eq(const struct milter_options *a, const struct milter_options *b)
-{
-    bool same = a->version == b->version && a->actions == b->actions && a->steps == b->steps;
-    for (int i = 0; i < SMFIM_STAGES && same; i++)
-        same = slice_eq(a->symlist[i], b->symlist[i]) && !a->symlist[i].ptr == !b->symlist[i].ptr;
-    return same;
-}
-
-void record_note_unnegotiated(struct child_record *r, uint32_t actions)
-{
-    r->unnegotiated |= actions;
-    r->wish.options.actions |= actions;
-    r->learned++;
-}
-
-void record_learn(struct child_record *r, const struct milter_options *options)
-{
-    struct milter_options wanted = *options;
-    wanted.actions |= r->unnegotiated;
-    if (r->wish.known && options_eq(&r->wish.options, &wanted))
-        return;
-    arena_clear(&r->wish_arena);
-    r->learned++;
-    r->wish.known = true;
-    r->wish.options = wanted;
-    for (int i = 0; i < SMFIM_STAGES; i++)
-        r->wish.options.symlist[i] = arena_slice(&r->wish_arena, options->symlist[i]);
 }
 
 static bool lists_are(const struct macro_lists *lists, const struct slice names[SMFIM_STAGES])
@@ -148,42 +94,6 @@ void macro_lists_unref(struct macro_lists *lists)
         return;
     arena_fini(&lists->arena);
     free(lists);
-}
-
-child_id shared_child_name(struct shared *sh, struct child *child, struct inquiry *inquiry)
-{
-    uint32_t slot = sh->free_child_slot;
-    if (slot == 0) {
-        sh->child_slots = mem_grow(sh->child_slots, &sh->cap_child_slots, sh->n_child_slots + 1, sizeof(*sh->child_slots));
-        sh->child_slots[sh->n_child_slots] = (struct child_slot){0};
-        slot = (uint32_t)++sh->n_child_slots;
-    } else {
-        sh->free_child_slot = sh->child_slots[slot - 1].next_free;
-    }
-    struct child_slot *c = &sh->child_slots[slot - 1];
-    c->child = child;
-    c->inquiry = inquiry;
-    if (++c->serial == 0)
-        c->serial = 1; /* so that no name is 0 */
-    return owner_make(OWNER_CHILD, slot - 1, c->serial);
-}
-
-const struct child_slot *shared_child_find(const struct shared *sh, child_id id)
-{
-    uint32_t slot = owner_slot(id);
-    if (slot >= sh->n_child_slots || sh->child_slots[slot].serial != owner_serial(id))
-        return NULL;
-    const struct child_slot *c = &sh->child_slots[slot];
-    return c->child || c->inquiry ? c : NULL;
-}
-
-void shared_child_forget(struct shared *sh, child_id id)
-{
-    struct child_slot *c = &sh->child_slots[owner_slot(id)];
-    c->child = NULL;
-    c->inquiry = NULL;
-    c->next_free = sh->free_child_slot;
-    sh->free_child_slot = owner_slot(id) + 1;
 }
 
 /* ---- memory ---- */

@@ -6,8 +6,7 @@
 #define TARSIER_SESSION_SHARED_H
 
 #include "base/timer.h"
-#include "child/breaker.h"
-#include "child/merge.h"
+#include "filter/registry.h"
 #include "mail/body.h"
 #include "session/stats.h"
 #include "hold/hold.h"
@@ -30,28 +29,6 @@ struct temp_memory {
     struct mono warned; /* last "the resolver is ill"; 0: never */
 };
 
-struct child;   /* session/children.h */
-struct inquiry; /* session/inquiry.c */
-
-/* What is known of a filter's milter beyond a session and beyond a reload: by its name and address, for the life of the process. */
-struct child_record {
-    struct child_record *next;
-    char *name, *connect;
-    struct child_wish wish; /* as it negotiated last; lists in wish_arena */
-    struct arena wish_arena;
-    uint64_t learned;      /* how often its wish has changed */
-    uint32_t unnegotiated; /* SMFIF_*: changes that it makes without negotiating them */
-    struct breaker breaker;
-    uint64_t connections, failures; /* since the start */
-};
-
-/* Open connections to children, by the slot that a child_id carries. */
-struct child_slot {
-    struct child *child;     /* of a session, or */
-    struct inquiry *inquiry; /* of nobody's; both NULL: free */
-    uint32_t serial, next_free;
-};
-
 /* The lists of macros that an MTA was asked for; mostly the same for all sessions, so they are kept once and counted. */
 struct macro_lists {
     unsigned references;
@@ -63,11 +40,11 @@ struct macro_lists {
  * What an MTA with this offer was asked for last, for this plan and with what was known of its children then: nearly always the
  * same, and a fiftieth of what a session with a child costs.
  */
-struct wish_memory {
+struct requirements_memory {
     const struct plan *plan; /* not counted; forgotten when a new plan comes. NULL: nothing is remembered */
     uint64_t learned;        /* of all its children together */
     uint32_t version, actions, steps;
-    struct milter_options wish; /* lists in arena */
+    struct milter_options required; /* lists in arena */
     struct arena arena;
 };
 
@@ -113,10 +90,7 @@ struct shared {
     struct complaint unstored, unspooled; /* records and spool files that could not be written */
     struct engine_stats stats;
     /* the manager's */
-    struct child_record *records;
-    struct child_slot *child_slots;
-    size_t n_child_slots, cap_child_slots;
-    uint32_t free_child_slot; /* index + 1; 0: none */
+    struct registry registry;
     struct body_budget bodies;
     /*
      * What MTAs have said (names, macros, recipients, input that is not handled yet) and what is to be said to them; and the
@@ -124,10 +98,7 @@ struct shared {
      */
     struct keep_budget keeps, headers;
     struct macro_lists *lists; /* the newest; a reference of our own; NULL: none yet */
-    struct wish_memory wishes;
-    struct inquiry *inquiries;
-    struct timer inquiry_timer;
-    uint32_t last_inquiry;            /* numbers of their questions to DNS */
+    struct requirements_memory requirements;
     uint64_t last_spool;              /* names of spool files */
     struct policy_session_facts more; /* where session_facts() puts what conditions read; overwritten by its next call */
     /* of the present step */
@@ -145,22 +116,9 @@ uint64_t shared_complain(const struct shared *sh, struct complaint *c);
 /* An answer of the store's, whoever has asked: how quick it is (asking.c). */
 void asking_note_answer(struct shared *sh, const struct grey_answer *answer);
 
-/* The record of a filter's milter, made where there is none. Owner: the shared state's. */
-struct child_record *shared_record(struct shared *sh, const char *name, const char *connect);
-/* What a child said it wants: kept for the negotiations to come. */
-void record_learn(struct child_record *r, const struct milter_options *options);
-/* It has made these changes (SMFIF_*) without negotiating them: they count as wanted from now on, whatever it negotiates. */
-void record_note_unnegotiated(struct child_record *r, uint32_t actions);
-
 /* A counted copy of these lists: the newest one, where that says the same. Owner: macro_lists_unref. */
 struct macro_lists *shared_lists(struct shared *sh, const struct slice names[SMFIM_STAGES]);
 void macro_lists_unref(struct macro_lists *lists); /* NULL is harmless */
-
-/* A name for a connection to a child, until it is given back. */
-child_id shared_child_name(struct shared *sh, struct child *child, struct inquiry *inquiry);
-/* NULL: given back. */
-const struct child_slot *shared_child_find(const struct shared *sh, child_id id);
-void shared_child_forget(struct shared *sh, child_id id);
 
 /*
  * An item of a session's grows from old_bytes to new_bytes. False: the budget is spent; nothing is counted then. The last quarter

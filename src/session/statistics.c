@@ -24,7 +24,7 @@ static void write_line(const struct session *s, struct buf *line)
     buf_fini(line);
 }
 
-static const char *status_of(const struct child *c)
+static const char *status_of(const struct milter *c)
 {
     if (c->outcome == OUTCOME_FALLBACK)
         return "failed";
@@ -35,7 +35,7 @@ static const char *status_of(const struct child *c)
     return words[c->verdict];
 }
 
-void children_log_child(const struct child *c)
+void children_log_child(const struct milter *c)
 {
     const struct session *s = c->session;
     struct buf line = {0};

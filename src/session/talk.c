@@ -11,18 +11,18 @@
 
 enum { NEW_BODY_WRITES_MAX = 2, UNANSWERED_MAX_BYTES = 128 * 1024 };
 
-static struct mono now_of(const struct child *c)
+static struct mono now_of(const struct milter *c)
 {
     return c->session->sh->now.mono;
 }
 
 /* ---- connecting ---- */
 
-static void open_connection(struct child *c, const struct child_address *address)
+static void open_connection(struct milter *c, const struct child_address *address)
 {
     struct session *s = c->session;
     struct effect *e = effects_add(s->sh->out, EFFECT_CHILD_OPEN, s->id);
-    c->id = shared_child_name(s->sh, c, NULL);
+    c->id = registry_connection_name(&s->sh->registry, c, NULL);
     c->record->connections++;
     c->link = mem_alloc(sizeof(*c->link));
     link_init(c->link, &c->limits);
@@ -34,7 +34,7 @@ static void open_connection(struct child *c, const struct child_address *address
         e->u.child.path = arena_cstr(&s->sh->out->arena, slice_cstr(address->path));
 }
 
-static void ask_for_host(struct child *c, const struct child_address *address)
+static void ask_for_host(struct milter *c, const struct child_address *address)
 {
     struct session *s = c->session;
     struct effect *e = effects_add(s->sh->out, EFFECT_DNS, s->id);
@@ -43,7 +43,7 @@ static void ask_for_host(struct child *c, const struct child_address *address)
     e->request = c->dns_request = session_next_request(s);
 }
 
-bool child_check_resolving(struct child *c)
+bool child_check_resolving(struct milter *c)
 {
     if (!c->dns_request || now_of(c).ms < c->started.ms + c->limits.connect_ms)
         return false;
@@ -51,7 +51,7 @@ bool child_check_resolving(struct child *c)
     return true;
 }
 
-void child_resolved(struct child *c, const struct event *event)
+void child_resolved(struct milter *c, const struct event *event)
 {
     struct child_address address = child_address_cut(c->conf->connect);
     c->dns_request = 0;
@@ -64,7 +64,7 @@ void child_resolved(struct child *c, const struct event *event)
     open_connection(c, &address);
 }
 
-static void child_start(struct child *c)
+static void child_start(struct milter *c)
 {
     struct session *s = c->session;
     if (!breaker_may_try(&c->record->breaker, now_of(c), &c->probe)) {
@@ -81,7 +81,7 @@ static void child_start(struct child *c)
         ask_for_host(c, &address);
 }
 
-static void say_options(struct child *c)
+static void say_options(struct milter *c)
 {
     struct session *s = c->session;
     const struct milter_options *granted = &s->transcript->granted;
@@ -100,7 +100,7 @@ static void say_options(struct child *c)
 
 /* ---- telling ---- */
 
-static void ask(struct child *c, const struct milter_command *command, struct slice macros)
+static void ask(struct milter *c, const struct milter_command *command, struct slice macros)
 {
     struct session *s = c->session;
     struct buf out = {0}, pairs = {0};
@@ -120,7 +120,7 @@ static void ask(struct child *c, const struct milter_command *command, struct sl
 }
 
 /* A command kept as it came. Who does not want it still gets its macros, as from the MTA (link.c). */
-static void ask_kept(struct child *c, uint8_t cmd, const struct transcript_command *kept)
+static void ask_kept(struct milter *c, uint8_t cmd, const struct transcript_command *kept)
 {
     struct milter_command command;
     struct wire_packet packet = {.cmd = cmd, .body = kept->body};
@@ -129,7 +129,7 @@ static void ask_kept(struct child *c, uint8_t cmd, const struct transcript_comma
     ask(c, &command, kept->macros);
 }
 
-void child_abort(struct child *c)
+void child_abort(struct milter *c)
 {
     if (!c->in_transaction)
         return;
@@ -141,17 +141,17 @@ void child_abort(struct child *c)
         c->next = STAGE_HELO;
 }
 
-static mail_view view_of(const struct child *c)
+static mail_view view_of(const struct milter *c)
 {
     return c->conf->sees_original ? MAIL_ORIGINAL : (mail_view)c->number;
 }
 
-bool child_is_blocked(const struct child *c)
+bool child_is_blocked(const struct milter *c)
 {
     if (c->conf->sees_original)
         return false;
     for (unsigned i = 0; i < c->number; i++) {
-        const struct child *before = &c->session->children->child[i];
+        const struct milter *before = &c->session->children->child[i];
         if ((!child_is_settled(before) && child_may_edit(before)) || before->spool_writes > 0)
             return true;
     }
@@ -160,7 +160,7 @@ bool child_is_blocked(const struct child *c)
 
 /* Each: true when there may be more to tell at once, false when the child is to be waited for, or the MTA. */
 
-static bool tell_connect(struct child *c)
+static bool tell_connect(struct milter *c)
 {
     if (!child_macros_ready(c))
         return false;
@@ -170,7 +170,7 @@ static bool tell_connect(struct child *c)
     return true;
 }
 
-static bool tell_helo(struct child *c)
+static bool tell_helo(struct milter *c)
 {
     const struct transcript *t = c->session->transcript;
     if (c->helo_told == t->helos) {
@@ -186,7 +186,7 @@ static bool tell_helo(struct child *c)
     return true;
 }
 
-static bool tell_mail(struct child *c)
+static bool tell_mail(struct milter *c)
 {
     const struct transcript *t = c->session->transcript;
     struct milter_command command = {.cmd = SMFIC_MAIL};
@@ -207,7 +207,7 @@ static bool is_rejected(const struct transcript *t, unsigned number)
 }
 
 /* Is this recipient one of those it is asked about, and has not been told? */
-static bool is_due(struct child *c, unsigned number, const struct recipient_note *note)
+static bool is_due(struct milter *c, unsigned number, const struct recipient_note *note)
 {
     const struct transcript *t = c->session->transcript;
     bool named = number < t->n_recipients; /* by the MTA; else an earlier filter has added it */
@@ -219,7 +219,7 @@ static bool is_due(struct child *c, unsigned number, const struct recipient_note
     return !policy_filter_is_per_recipient(c->session->plan->policy, c->number) || (note->shown & bit);
 }
 
-static bool tell_rcpt(struct child *c)
+static bool tell_rcpt(struct milter *c)
 {
     const struct transcript *t = c->session->transcript;
     struct milter_command command = {.cmd = SMFIC_RCPT};
@@ -256,7 +256,7 @@ static bool tell_rcpt(struct child *c)
     return true;
 }
 
-static bool tell_data(struct child *c)
+static bool tell_data(struct milter *c)
 {
     const struct transcript *t = c->session->transcript;
     if (t->goal < STAGE_DATA)
@@ -270,7 +270,7 @@ static bool tell_data(struct child *c)
 }
 
 /* An earlier filter has changed the envelope: the child hears of this message from its beginning. */
-static bool replay_message(struct child *c)
+static bool replay_message(struct milter *c)
 {
     const struct transcript *t = c->session->transcript;
     struct children *ch = c->session->children;
@@ -286,7 +286,7 @@ static bool replay_message(struct child *c)
     return true;
 }
 
-static bool tell_header(struct child *c)
+static bool tell_header(struct milter *c)
 {
     const struct transcript *t = c->session->transcript;
     struct milter_command command = {.cmd = SMFIC_HEADER};
@@ -306,7 +306,7 @@ static bool tell_header(struct child *c)
     return true;
 }
 
-static bool tell_eoh(struct child *c)
+static bool tell_eoh(struct milter *c)
 {
     const struct transcript *t = c->session->transcript;
     if (t->goal < STAGE_EOH)
@@ -317,14 +317,14 @@ static bool tell_eoh(struct child *c)
     return true;
 }
 
-static void tell_piece(struct child *c, struct slice piece)
+static void tell_piece(struct milter *c, struct slice piece)
 {
     c->last = STAGE_BODY;
     c->body_told += piece.len;
     ask(c, &(struct milter_command){.cmd = SMFIC_BODY, .u.body = piece}, c->session->transcript->body_macros);
 }
 
-static bool tell_body(struct child *c)
+static bool tell_body(struct milter *c)
 {
     const struct transcript *t = c->session->transcript;
     const struct body *other = mail_body(t->mail, view_of(c));
@@ -355,7 +355,7 @@ static bool tell_body(struct child *c)
     return true;
 }
 
-static bool tell_eom(struct child *c)
+static bool tell_eom(struct milter *c)
 {
     if (c->session->transcript->goal < STAGE_EOM)
         return false;
@@ -365,20 +365,20 @@ static bool tell_eom(struct child *c)
     return true;
 }
 
-static bool (*const tell[])(struct child *c) = {
+static bool (*const tell[])(struct milter *c) = {
     [STAGE_CONNECT] = tell_connect, [STAGE_HELO] = tell_helo, [STAGE_MAIL] = tell_mail,
     [STAGE_RCPT] = tell_rcpt,       [STAGE_DATA] = tell_data, [STAGE_HEADER] = tell_header,
     [STAGE_EOH] = tell_eoh,         [STAGE_BODY] = tell_body, [STAGE_EOM] = tell_eom,
 };
 
-void child_tell_unknown(struct child *c, struct slice line)
+void child_tell_unknown(struct milter *c, struct slice line)
 {
     c->unknown_verdict = VERDICT_CONTINUE;
     if (c->link && c->link->state == LINK_IDLE && !child_is_settled(c) && link_wants(c->link, SMFIC_UNKNOWN))
         ask(c, &(struct milter_command){.cmd = SMFIC_UNKNOWN, .u.unknown = line}, SLICE_NONE);
 }
 
-void child_lead(struct child *c)
+void child_lead(struct milter *c)
 {
     struct session *s = c->session;
     if (c->asked != POLICY_YES || c->outcome != OUTCOME_PENDING || c->connection_over || c->closed_between_messages ||
@@ -401,7 +401,7 @@ void child_lead(struct child *c)
 /* ---- answers ---- */
 
 /* Its word for the whole message, or for the connection. */
-static void take_final(struct child *c, enum verdict v, const struct link_answer *a, bool of_connection)
+static void take_final(struct milter *c, enum verdict v, const struct link_answer *a, bool of_connection)
 {
     static const uint8_t standings[] = {
         [VERDICT_ACCEPT] = FILTER_ACCEPTED, [VERDICT_CONTINUE] = FILTER_CONTINUED, [VERDICT_TEMPFAIL] = FILTER_TEMPFAILED,
@@ -422,7 +422,7 @@ static void take_final(struct child *c, enum verdict v, const struct link_answer
     }
 }
 
-static void rcpt_answered(struct child *c, enum verdict v, const struct link_answer *a)
+static void rcpt_answered(struct milter *c, enum verdict v, const struct link_answer *a)
 {
     const struct transcript *t = c->session->transcript;
     struct children *ch = c->session->children;
@@ -446,7 +446,7 @@ static void rcpt_answered(struct child *c, enum verdict v, const struct link_ans
     c->refusal = a->code == SMFIR_REPLYCODE ? arena_slice(&ch->message_texts, a->text) : SLICE_NONE;
 }
 
-static void note_quarantine(struct child *c)
+static void note_quarantine(struct milter *c)
 {
     for (const struct mail_edit *e = c->link->edits.first; e; e = e->next)
         if (e->kind == MAIL_QUARANTINE)
@@ -459,20 +459,20 @@ static void note_quarantine(struct child *c)
  * What it has changed without having negotiated it, it is known for from now on: those behind it will wait for its edits. False: one of
  * them has not waited this time, and has judged another message than the one that would be delivered.
  */
-static bool may_change(struct child *c)
+static bool may_change(struct milter *c)
 {
     uint32_t more = c->link->unnegotiated;
     if (more & ~c->record->unnegotiated) {
         effects_log(c->session->sh->out, c->session->id, LOG_LEVEL_NOTICE,
                     "filter \"%s\": %s, which it has not negotiated; it is done, as the mail server would do it",
                     c->conf->name, merge_action_name(more & ~c->record->unnegotiated));
-        record_note_unnegotiated(c->record, more);
+        registry_note_unnegotiated(c->record, more);
     }
     return c->conf->set.evaluation || !child_actions_edit(more) || !child_is_overtaken(c);
 }
 
 /* The end of the message: its edits, and its verdict. */
-static void message_answered(struct child *c, enum verdict v, const struct link_answer *a)
+static void message_answered(struct milter *c, enum verdict v, const struct link_answer *a)
 {
     const struct link_answer later = {
         .code = SMFIR_REPLYCODE, .status = 451, .text = SLICE_LIT("451 4.3.5 A filter is not ready yet, try again later")};
@@ -487,14 +487,14 @@ static void message_answered(struct child *c, enum verdict v, const struct link_
 }
 
 /* It wants no more of these. */
-static void note_skip(struct child *c, uint8_t cmd)
+static void note_skip(struct milter *c, uint8_t cmd)
 {
     c->skips_rcpt |= cmd == SMFIC_RCPT;
     c->skips_header |= cmd == SMFIC_HEADER;
     c->skips |= cmd == SMFIC_BODY;
 }
 
-static void answered(struct child *c, uint8_t cmd, const struct link_answer *a)
+static void answered(struct milter *c, uint8_t cmd, const struct link_answer *a)
 {
     enum verdict v = verdict_of_code(a->code, a->status);
     if (a->code == SMFIR_SKIP)
@@ -524,19 +524,19 @@ static void answered(struct child *c, uint8_t cmd, const struct link_answer *a)
 }
 
 /* It may change what those behind it see, which it never wanted before; and one of them has begun with the message as it is. */
-static bool comes_too_late(const struct child *c)
+static bool comes_too_late(const struct milter *c)
 {
-    return !c->conf->set.evaluation && child_actions_edit(c->link->got.actions) && c->record->wish.known &&
-           !child_actions_edit(c->record->wish.options.actions) && child_is_overtaken(c);
+    return !c->conf->set.evaluation && child_actions_edit(c->link->got.actions) && c->record->required.known &&
+           !child_actions_edit(c->record->required.options.actions) && child_is_overtaken(c);
 }
 
-static void negotiated(struct child *c)
+static void negotiated(struct milter *c)
 {
     struct session *s = c->session;
     const char *more = merge_wants_more(&s->transcript->granted, &c->link->got);
     if (!more && comes_too_late(c))
         more = "to change a message that filters behind it have begun with";
-    record_learn(c->record, &c->link->got);
+    registry_learn(c->record, &c->link->got);
     if (more) {
         char *why = arena_printf(&s->sh->out->arena,
                                  "it wants more than the MTA was asked for when this connection began: %s", more);
@@ -545,7 +545,7 @@ static void negotiated(struct child *c)
 }
 
 /* A piece of a new body. */
-static void take_body(struct child *c, struct slice piece)
+static void take_body(struct milter *c, struct slice piece)
 {
     struct session *s = c->session;
     if (c->conf->set.evaluation)
@@ -562,7 +562,7 @@ static void take_body(struct child *c, struct slice piece)
     }
 }
 
-static void take_bytes(struct child *c, struct slice bytes)
+static void take_bytes(struct milter *c, struct slice bytes)
 {
     struct link_answer a;
     while (c->link) {
@@ -588,7 +588,7 @@ static void take_bytes(struct child *c, struct slice bytes)
     }
 }
 
-static void lost(struct child *c, int error)
+static void lost(struct milter *c, int error)
 {
     /* Of a message that it has been told nothing of: it is connected to again when that is due. */
     bool idle = c->link->state == LINK_IDLE && !c->in_transaction && c->next > STAGE_CONNECT;
@@ -599,7 +599,7 @@ static void lost(struct child *c, int error)
         child_break(c, c->link->why);
 }
 
-void session_child_news(struct session *s, struct child *c, const struct event *event)
+void session_child_news(struct session *s, struct milter *c, const struct event *event)
 {
     switch (event->u.child.news) {
     case CHILD_CONNECTED:
@@ -623,7 +623,7 @@ void session_child_news(struct session *s, struct child *c, const struct event *
     session_resume(s);
 }
 
-void child_read(struct child *c, struct slice piece)
+void child_read(struct milter *c, struct slice piece)
 {
     if (!c->reading)
         return;

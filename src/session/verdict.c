@@ -15,7 +15,7 @@
  * Whether what a child has said or failed at concerns the recipient that is to be answered; behind RCPT, any of the message's. One whose
  * condition speaks of recipients has no say about those of others.
  */
-static bool concerns(const struct child *c)
+static bool concerns(const struct milter *c)
 {
     const struct transcript *t = c->session->transcript;
     const struct children *ch = c->session->children;
@@ -34,7 +34,7 @@ static bool concerns(const struct child *c)
 bool children_is_refused(const struct session *s)
 {
     for (unsigned i = 0; i < s->children->count; i++) {
-        const struct child *c = &s->children->child[i];
+        const struct milter *c = &s->children->child[i];
         if (!c->record || c->conf->set.evaluation || !concerns(c))
             continue;
         if (c->outcome == OUTCOME_FINAL && c->verdict >= VERDICT_TEMPFAIL)
@@ -46,7 +46,7 @@ bool children_is_refused(const struct session *s)
 }
 
 /* Before the end of the message nobody waits for one that waits itself, for an editor. */
-static bool is_awaited(const struct child *c)
+static bool is_awaited(const struct milter *c)
 {
     const struct transcript *t = c->session->transcript;
     if (c->session->owed == SMFIC_UNKNOWN)
@@ -90,13 +90,13 @@ static enum verdict verdict_of_fallback(int64_t fallback)
 }
 
 /* Others are awaited still: its word on the present recipient stands, unless its fallback is a stronger one. */
-static bool refused_before_it_failed(const struct child *c)
+static bool refused_before_it_failed(const struct milter *c)
 {
     return c->outcome == OUTCOME_FALLBACK && c->session->transcript->goal == STAGE_RCPT &&
            c->rcpt_verdict > VERDICT_CONTINUE && c->rcpt_verdict >= verdict_of_fallback(c->conf->set.fallback);
 }
 
-static struct child_vote vote_of(const struct child *c)
+static struct child_vote vote_of(const struct milter *c)
 {
     const struct session *s = c->session;
     const struct transcript *t = s->transcript;
@@ -184,7 +184,7 @@ static void apply_own(struct session *s, unsigned number)
     mail_edits_fini(&edits);
 }
 
-static void apply_child(struct session *s, struct child *c)
+static void apply_child(struct session *s, struct milter *c)
 {
     mail_view view = c->conf->sees_original ? MAIL_ORIGINAL : (mail_view)c->number;
     c->applied = true;
@@ -206,7 +206,7 @@ void children_apply(struct session *s)
     if (!ch || !t->mail || t->goal < STAGE_HEADER)
         return;
     for (unsigned i = 0; i < ch->count; i++) {
-        struct child *c = &ch->child[i];
+        struct milter *c = &ch->child[i];
         if (c->applied)
             continue;
         if (!c->record) {
@@ -230,7 +230,7 @@ void children_apply(struct session *s)
 
 static void put_refusal(const struct session *s, struct merged m, struct buf *out)
 {
-    const struct child *c = m.by >= 0 && m.by < (int)s->children->count ? &s->children->child[m.by] : NULL;
+    const struct milter *c = m.by >= 0 && m.by < (int)s->children->count ? &s->children->child[m.by] : NULL;
     if (c && c->refusal.ptr && (c->outcome != OUTCOME_FALLBACK || refused_before_it_failed(c)))
         milter_put_reply(out, &(struct milter_reply){.code = SMFIR_REPLYCODE, .u.replycode.text = c->refusal});
     else
@@ -243,7 +243,7 @@ void children_stop(struct session *s)
 {
     struct children *ch = s->children;
     for (unsigned i = 0; i < ch->count; i++) {
-        struct child *c = &ch->child[i];
+        struct milter *c = &ch->child[i];
         if (child_is_settled(c))
             continue;
         child_abort(c);
@@ -403,7 +403,7 @@ static void forget_body(struct session *s)
     struct transcript *t = s->transcript;
     struct children *ch = s->children;
     for (unsigned i = 0; i < ch->count; i++) {
-        const struct child *c = &ch->child[i];
+        const struct milter *c = &ch->child[i];
         bool through = c->link && c->next >= STAGE_BODY &&
                        (c->skips || !link_wants(c->link, SMFIC_BODY) || c->body_told == t->body_gone + t->body.bytes);
         if (!child_is_settled(c) && !through)
@@ -417,7 +417,7 @@ static bool all_skip(const struct session *s)
     const struct transcript *t = s->transcript;
     const struct children *ch = s->children;
     for (unsigned i = 0; i < ch->count; i++) {
-        const struct child *c = &ch->child[i];
+        const struct milter *c = &ch->child[i];
         if (!child_is_settled(c) && !c->skips && (!c->link || c->asked != POLICY_YES || link_wants(c->link, SMFIC_BODY)))
             return false;
     }
@@ -457,7 +457,7 @@ static void lose_present(struct session *s)
     t->recipients[t->present - 1].refused = true;
     mail_lose_recipient(t->mail, t->present - 1);
     for (unsigned i = 0; i < ch->count; i++) {
-        struct child *c = &ch->child[i];
+        struct milter *c = &ch->child[i];
         if ((note->told & (1u << i)) && c->rcpt_verdict == VERDICT_CONTINUE && c->rcpt_good > 0)
             c->rcpt_good--;
     }
@@ -577,7 +577,7 @@ void children_check_sending(struct session *s)
 
 static void child_wrote(struct session *s, unsigned number)
 {
-    struct child *c = &s->children->child[number];
+    struct milter *c = &s->children->child[number];
     if (c->spool_writes > 0)
         c->spool_writes--;
     if (c->paused && c->spool_writes == 0) {
@@ -633,7 +633,7 @@ void children_client_gone(struct session *s)
     text_log_gone(s, "gone while a filter was awaited");
     session_reply_gone(s, "Client is gone");
     for (unsigned i = 0; i < ch->count; i++) {
-        struct child *c = &ch->child[i];
+        struct milter *c = &ch->child[i];
         if (child_is_settled(c))
             continue;
         child_hang_up(c);

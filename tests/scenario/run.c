@@ -158,7 +158,7 @@ static void do_crowd(struct world *w, struct script_line *l)
 static void do_inquire(struct world *w, struct script_line *l)
 {
     (void)l;
-    world_step(w, &(struct event){.kind = EVENT_INQUIRE});
+    world_step(w, &(struct event){.kind = EVENT_PROBE});
     world_settle(w);
 }
 

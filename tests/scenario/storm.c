@@ -391,7 +391,7 @@ static void dialogue(struct storm *w, unsigned long seed)
     effects_init(&w->effects);
     w->engine = engine_new(storm_plan(w), (struct siphash_key){{1, 2}}, w->now);
     if (storm_chance(w, 700)) {
-        storm_step(w, &(struct event){.kind = EVENT_INQUIRE});
+        storm_step(w, &(struct event){.kind = EVENT_PROBE});
         for (unsigned i = 0; i < 40; i++)
             storm_live(w);
     }

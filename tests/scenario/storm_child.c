@@ -73,7 +73,7 @@ void storm_child_open(struct storm *w, const struct effect *e)
         *p = (struct storm_peer){.id = e->u.child.id, .filter = e->u.child.path[1] - 'a', .of_session = e->owner != 0};
         p->opened_in = w->messages;
         p->due_ms = soon(w);
-        storm_log(w, "child %c open %s", letter(p), p->of_session ? "" : "(inquiry)");
+        storm_log(w, "child %c open %s", letter(p), p->of_session ? "" : "(probe)");
         if (p->of_session && filter_of(w, p)->connection.verdict != V_NONE && !w->reloaded)
             storm_fail(w, "child %c is connected to after its word on the connection", letter(p));
         return;
@@ -276,7 +276,7 @@ static void told(struct storm *w, struct storm_peer *p, const struct wire_packet
         return;
     }
     if (!p->of_session)
-        storm_fail(w, "child %c is told %c in an inquiry", letter(p), c.cmd);
+        storm_fail(w, "child %c is told %c in a capability probe", letter(p), c.cmd);
     if (c.cmd == SMFIC_ABORT) {
         told_abort(w, p);
         return;

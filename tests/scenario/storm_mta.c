@@ -29,7 +29,7 @@ static void reload(struct storm *w)
     storm_log(w, "reload");
     w->reloaded = true;
     storm_step(w, &(struct event){.kind = EVENT_PLAN, .u.plan = storm_plan(w)});
-    storm_step(w, &(struct event){.kind = EVENT_INQUIRE});
+    storm_step(w, &(struct event){.kind = EVENT_PROBE});
 }
 
 static void wait_reply(struct storm *w)

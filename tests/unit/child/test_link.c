@@ -45,7 +45,6 @@ static void check_refused(const struct milter_options *offer, struct slice said,
     negotiate(&r, offer);
     if (!CHECK_INT(rig_say(&r, said), LINK_BROKEN))
         printf("# %s\n", what);
-    CHECK_INT(r.link.failed_at, SMFIC_OPTNEG);
     CHECK_INT(r.link.state, LINK_FAILED);
     rig_end(&r);
 }
@@ -162,7 +161,6 @@ static void without_reply_nothing_is_awaited(void)
     CHECK_INT(rig_code(&r, 'c'), LINK_ANSWERED);
     ask_helo(&r, SLICE_NONE);
     CHECK_INT(rig_code(&r, 'c'), LINK_BROKEN); /* it said that it would not */
-    CHECK_INT(r.link.failed_at, 0);
     rig_end(&r);
 }
 
@@ -316,7 +314,6 @@ static void each_command_has_its_time(void)
         CHECK(!link_check_deadline(&r.link, (struct mono){r.link.deadline.ms - 1}));
         CHECK(link_check_deadline(&r.link, r.link.deadline));
         CHECK_INT(r.link.state, LINK_FAILED);
-        CHECK_INT(r.link.failed_at, times[i].cmd);
         CHECK(!link_check_deadline(&r.link, (struct mono){INT64_MAX})); /* only once */
         CHECK_INT(rig_code(&r, 'c'), LINK_BROKEN);                      /* and what comes then is nobody's */
         rig_end(&r);
@@ -330,7 +327,6 @@ static void time_to_connect_and_to_negotiate(void)
     link_connecting(&r.link, r.now);
     CHECK_INT(r.link.deadline.ms, r.now.ms + 5000);
     CHECK(link_check_deadline(&r.link, r.link.deadline));
-    CHECK_INT(r.link.failed_at, 0);
     rig_end(&r);
 
     /* one time for both: it began with connecting */
@@ -340,7 +336,6 @@ static void time_to_connect_and_to_negotiate(void)
     CHECK_INT(rig_code(&r, 'p'), LINK_PROGRESS);
     CHECK_INT(r.link.deadline.ms, r.now.ms + 5000);
     CHECK(link_check_deadline(&r.link, r.link.deadline));
-    CHECK_INT(r.link.failed_at, SMFIC_OPTNEG);
     rig_end(&r);
 }
 
@@ -490,7 +485,6 @@ static void a_lost_connection(void)
         link_connecting(&r.link, r.now);
         link_lost(&r.link, errors[i]);
         CHECK_INT(r.link.state, LINK_FAILED);
-        CHECK_INT(r.link.failed_at, 0);
         const char *why = r.link.why;
         CHECK(why && why[0]);
         link_lost(&r.link, i == 0 ? EIO : 0);
@@ -502,7 +496,6 @@ static void a_lost_connection(void)
     rig_ask(&r, SMFIC_BODYEOB);
     CHECK_INT(rig_say(&r, BYTES("\0\0\0\6+<a@>\0\0\0")), LINK_NOTHING);
     link_lost(&r.link, 0);
-    CHECK_INT(r.link.failed_at, SMFIC_BODYEOB);
     CHECK_INT(r.link.edits.count, 0);
     CHECK_INT(r.link.deadline.ms, 0);
     rig_end(&r);

@@ -91,7 +91,6 @@ static void check_cell(size_t i, size_t at, uint32_t offered, uint32_t actions, 
     CHECK_INT(r.link.state, got == ' ' ? LINK_FAILED : got == 'y' ? LINK_IDLE : LINK_ASKED);
     if (got == ' ') {
         CHECK(r.link.why && r.link.why[0]);
-        CHECK_INT(r.link.failed_at, commands[at]);
         CHECK_INT(r.link.edits.count, 0);
         CHECK_INT(r.answer.code, 0);
         CHECK_INT(r.link.deadline.ms, 0);

@@ -1,6 +1,6 @@
 /*
  * Verdicts: every way in which up to three filters can stand, held against a second writing of the rule, word by word as the
- * issue says it ("discard > reject > tempfail > continue > accept, evaluation and fallback included").
+ * issue says it ("discard > reject > tempfail > continue > accept, fallback included").
  */
 #include "../test.h"
 #include "child/merge.h"
@@ -14,8 +14,6 @@ static const enum verdict strongest_first[VERDICTS] = {VERDICT_DISCARD, VERDICT_
 /* A filter that counts and says this, whatever makes it say so. */
 static bool says(const struct child_vote *v, enum verdict verdict)
 {
-    if (v->evaluation)
-        return false;
     return (v->standing == STANDING_ANSWERED && v->verdict == verdict) ||
            (v->standing == STANDING_FAILED && v->fallback == verdict);
 }
@@ -27,8 +25,7 @@ static bool is_silent(const struct child_vote *v)
 
 static bool wants_to_see_more(const struct child_vote *v)
 {
-    return v->standing == STANDING_UNDECIDED ||
-           (v->evaluation && v->standing == STANDING_ANSWERED && v->verdict == VERDICT_CONTINUE);
+    return v->standing == STANDING_UNDECIDED;
 }
 
 static int first_saying(const struct child_vote *votes, size_t n, enum verdict verdict, bool silent_too)
@@ -58,15 +55,14 @@ static struct merged oracle(const struct child_vote *votes, size_t n)
 
 /* ---- all of them ---- */
 
-enum { STANDINGS = 4, KINDS = STANDINGS * VERDICTS * VERDICTS * 2 };
+enum { STANDINGS = 4, KINDS = STANDINGS * VERDICTS * VERDICTS };
 
 static struct child_vote vote_number(unsigned k)
 {
     struct child_vote v;
     v.standing = (enum child_standing)(k % STANDINGS);
     v.verdict = (enum verdict)(k / STANDINGS % VERDICTS);
-    v.fallback = (enum verdict)(k / STANDINGS / VERDICTS % VERDICTS);
-    v.evaluation = k / STANDINGS / VERDICTS / VERDICTS;
+    v.fallback = (enum verdict)(k / STANDINGS / VERDICTS);
     return v;
 }
 
@@ -84,8 +80,7 @@ static bool check_one(const struct child_vote *votes, size_t n)
         return true;
     printf("# got %d by %d, want %d by %d of:", got.verdict, got.by, want.verdict, want.by);
     for (size_t i = 0; i < n; i++)
-        printf(" (standing %d verdict %d fallback %d%s)", votes[i].standing, votes[i].verdict, votes[i].fallback,
-               votes[i].evaluation ? " evaluation" : "");
+        printf(" (standing %d verdict %d fallback %d)", votes[i].standing, votes[i].verdict, votes[i].fallback);
     printf("\n");
     return false;
 }
@@ -113,7 +108,7 @@ static void all_triples(void)
         plain[n] = vote_number(k);
         n += is_plain(&plain[n]);
     }
-    CHECK_INT(n, 2 * (1 + 1 + VERDICTS + VERDICTS));
+    CHECK_INT(n, 1 + 1 + VERDICTS + VERDICTS);
     for (unsigned i = 0; i < n * n * n && wrong < 5; i++) {
         v[0] = plain[i / n / n];
         v[1] = plain[i / n % n];
@@ -157,10 +152,6 @@ static void a_failure_without_a_word_changes_nothing(void)
     {                                                                                                                       \
         .standing = STANDING_NOT_ASKED, .verdict = VERDICT_REJECT, .fallback = VERDICT_REJECT                               \
     }
-#define TRIES(x)                                                                                                            \
-    {                                                                                                                       \
-        .standing = STANDING_ANSWERED, .verdict = VERDICT_##x, .evaluation = true                                           \
-    }
 
 static const struct {
     const char *what;
@@ -184,15 +175,6 @@ static const struct {
     {"a fallback accept leaves accept", VERDICT_ACCEPT, 1, 2, {DEAD(ACCEPT), SAYS(ACCEPT)}},
     {"only dead ones", VERDICT_ACCEPT, 0, 2, {DEAD(ACCEPT), DEAD(ACCEPT)}},
     {"a dead one and one later", VERDICT_CONTINUE, -1, 2, {DEAD(ACCEPT), LATER}},
-    {"evaluation refuses nobody", VERDICT_ACCEPT, 1, 2, {TRIES(REJECT), SAYS(ACCEPT)}},
-    {"evaluation alone has no voice", VERDICT_ACCEPT, -1, 1, {TRIES(DISCARD)}},
-    {"evaluation alone sees the rest", VERDICT_CONTINUE, -1, 1, {TRIES(CONTINUE)}},
-    {"evaluation sees the rest beside accept", VERDICT_CONTINUE, -1, 2, {SAYS(ACCEPT), TRIES(CONTINUE)}},
-    {"evaluation's fallback neither",
-     VERDICT_CONTINUE,
-     1,
-     2,
-     {{.standing = STANDING_FAILED, .fallback = VERDICT_REJECT, .evaluation = true}, SAYS(CONTINUE)}},
 };
 
 static void in_words(void)

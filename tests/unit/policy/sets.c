@@ -1,5 +1,4 @@
 /* sets.c - networks and texts in sets: against a plain search through all of them, on drawn members and questions. */
-#include "match/domain.h"
 #include "policy/ipset.h"
 #include "policy/textset.h"
 #include "../test.h"
@@ -155,6 +154,17 @@ static void texts_as_suffixes(void)
     textset_fini(&s);
 }
 
+/* milter-greylist's `domain X`: case-insensitive suffix of the name; exact: only on a label's boundary. */
+static bool has_suffix(struct slice name, struct slice suffix, bool exact)
+{
+    if (!slice_has_suffix_nocase(name, suffix))
+        return false;
+    if (!exact || name.len == suffix.len)
+        return true;
+    size_t at = name.len - suffix.len;
+    return suffix.len > 0 && (suffix.ptr[0] == '.' || name.ptr[at - 1] == '.');
+}
+
 static struct slice draw_name(uint64_t *state, char *out, size_t min)
 {
     size_t len = min + draw(state) % 9;
@@ -181,7 +191,7 @@ static void suffixes_as_a_plain_search(void)
         for (int exact = 0; exact <= 1; exact++) {
             bool in = false;
             for (size_t j = 0; j < NAMES && !in; j++)
-                in = domain_matches(name, names[j], exact);
+                in = has_suffix(name, names[j], exact);
             hits[exact] += in;
             differ += in != (textset_find_suffix(&s, name, exact).ptr != NULL);
         }

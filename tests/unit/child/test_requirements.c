@@ -17,15 +17,15 @@ static struct milter_options offer(void)
     return (struct milter_options){.version = 6, .actions = SMFIF_ALL, .steps = all_steps};
 }
 
-static struct child_wish wish(uint32_t actions, uint32_t steps)
+static struct child_requirements requires(uint32_t actions, uint32_t steps)
 {
-    return (struct child_wish){.known = true, .options = {.version = 6, .actions = actions, .steps = steps}};
+    return (struct child_requirements){.known = true, .options = {.version = 6, .actions = actions, .steps = steps}};
 }
 
 static struct milter_options merge(const struct milter_options *mta, const struct milter_options *own,
-                                   const struct child_wish *wishes, size_t n)
+                                   const struct child_requirements *required, size_t n)
 {
-    return merge_wishes(mta, own, wishes, n, defaults, &arena);
+    return merge_requirements(mta, own, required, n, defaults, &arena);
 }
 
 static void without_children(void)
@@ -45,9 +45,9 @@ static void without_children(void)
 static void the_union(void)
 {
     struct milter_options mta = offer(), own = {.version = 6, .actions = SMFIF_ADDHDRS, .steps = no_steps};
-    struct child_wish w[2] = {
-        wish(SMFIF_CHGBODY, SMFIP_NOBODY | SMFIP_NOHELO | SMFIP_NOHDRS | SMFIP_NR_CONN | SMFIP_NR_BODY),
-        wish(SMFIF_CHGFROM, SMFIP_NOHELO | SMFIP_NOHDRS | SMFIP_NOEOH | SMFIP_NR_CONN | SMFIP_MDS_1M),
+    struct child_requirements w[2] = {
+        requires(SMFIF_CHGBODY, SMFIP_NOBODY | SMFIP_NOHELO | SMFIP_NOHDRS | SMFIP_NR_CONN | SMFIP_NR_BODY),
+        requires(SMFIF_CHGFROM, SMFIP_NOHELO | SMFIP_NOHDRS | SMFIP_NOEOH | SMFIP_NR_CONN | SMFIP_MDS_1M),
     };
     struct milter_options o = merge(&mta, &own, w, 2);
     CHECK_INT(o.actions & ~(uint32_t)SMFIF_SETSYMLIST, SMFIF_ADDHDRS | SMFIF_CHGBODY | SMFIF_CHGFROM);
@@ -66,7 +66,7 @@ static void the_union(void)
 static void who_never_spoke_wants_everything(void)
 {
     struct milter_options mta = offer(), own = {.version = 6, .steps = no_steps};
-    struct child_wish w[2] = {wish(0, no_steps), {.known = false}};
+    struct child_requirements w[2] = {requires(0, no_steps), {.known = false}};
     struct milter_options o = merge(&mta, &own, w, 2);
     CHECK_INT(o.actions, SMFIF_ALL);
     CHECK_INT(o.steps, SMFIP_HDR_LEADSPC | SMFIP_RCPT_REJ | always);
@@ -79,7 +79,7 @@ static void never_beyond_the_offer(void)
     struct milter_options mta = {.version = 2, .actions = SMFIF_ADDHDRS, .steps = SMFIP_NOHELO | SMFIP_NOBODY};
     struct milter_options own = {.version = 6, .actions = SMFIF_ADDHDRS | SMFIF_CHGHDRS, .steps = no_steps};
     own.symlist[SMFIM_CONNECT] = SLICE_LIT("j");
-    struct child_wish w[1] = {wish(SMFIF_ALL, SMFIP_NOHELO | SMFIP_NOUNKNOWN | SMFIP_RCPT_REJ)};
+    struct child_requirements w[1] = {requires(SMFIF_ALL, SMFIP_NOHELO | SMFIP_NOUNKNOWN | SMFIP_RCPT_REJ)};
     struct milter_options o = merge(&mta, &own, w, 1);
     CHECK_INT(o.version, 2);
     CHECK_INT(o.actions, SMFIF_ADDHDRS);
@@ -95,7 +95,7 @@ static void never_beyond_the_offer(void)
 static void old_children(void)
 {
     struct milter_options mta = offer(), own = {.version = 6, .steps = no_steps};
-    struct child_wish w[1] = {wish(0, 0)};
+    struct child_requirements w[1] = {requires(0, 0)};
     w[0].options.version = 2;
     CHECK_INT(merge(&mta, &own, w, 1).steps & no_steps, SMFIP_NODATA | SMFIP_NOUNKNOWN);
     w[0].options.version = 3;
@@ -109,7 +109,7 @@ static void lists_of_macros(void)
 {
     struct milter_options mta = offer(), own = {.version = 6};
     own.symlist[SMFIM_CONNECT] = SLICE_LIT("{client_port}");
-    struct child_wish w[3] = {wish(0, 0), wish(0, 0), {.known = false}};
+    struct child_requirements w[3] = {requires(0, 0), requires(0, 0), {.known = false}};
     w[0].options.symlist[SMFIM_CONNECT] = SLICE_LIT("  {j},_ \t{client_port} ");
     w[0].options.symlist[SMFIM_HELO] = SLICE_LIT(""); /* it wants none, which is not "no list" */
     w[1].options.symlist[SMFIM_ENVRCPT] = SLICE_LIT("{rcpt_addr} {rcpt_host}");
@@ -131,7 +131,7 @@ static void lists_are_bounded(void)
     struct buf names = {0};
     for (int i = 0; i < 2000; i++)
         buf_printf(&names, "{macro_number_%d} ", i);
-    struct child_wish w[1] = {wish(0, 0)};
+    struct child_requirements w[1] = {requires(0, 0)};
     for (int stage = 0; stage < SMFIM_STAGES; stage++) {
         own.symlist[stage] = SLICE_LIT("{ours}");
         w[0].options.symlist[stage] = buf_slice(&names);

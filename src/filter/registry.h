@@ -1,0 +1,66 @@
+/*
+ * registry.h - what is known of filters' milters beyond a session and beyond a reload: what each one requires, its breaker, and
+ * which connections to them are open. One an engine; knows no session.
+ */
+#ifndef TARSIER_FILTER_REGISTRY_H
+#define TARSIER_FILTER_REGISTRY_H
+
+#include "base/timer.h"
+#include "child/breaker.h"
+#include "child/merge.h"
+#include "plan/plan.h"
+#include "port/effect.h"
+
+struct milter;           /* filter/milter.h: a session's */
+struct capability_probe; /* filter/capability_probe.c: of nobody's */
+
+/* By a filter's name and its milter's address, for the life of the process. */
+struct registry_record {
+    struct registry_record *next;
+    char *name, *connect;
+    struct child_requirements required; /* as it negotiated last; lists in required_arena */
+    struct arena required_arena;
+    uint64_t learned;      /* how often its requirements have changed */
+    uint32_t unnegotiated; /* SMFIF_*: changes that it makes without negotiating them */
+    struct breaker breaker;
+    uint64_t connections, failures; /* since the start */
+};
+
+/* Open connections to children, by the slot that a child_id carries. */
+struct registry_slot {
+    struct milter *milter;          /* of a session, or */
+    struct capability_probe *probe; /* of nobody's; both NULL: free */
+    uint32_t serial, next_free;
+};
+
+struct registry {
+    struct registry_record *records;
+    struct registry_slot *slots;
+    size_t n_slots, cap_slots;
+    uint32_t free_slot; /* index + 1; 0: none */
+    struct capability_probe *probes;
+    uint32_t last_probe;       /* numbers of their questions to DNS */
+    struct timer probe_timer;  /* in wheel; the engine's tick calls capability_probes_check */
+    struct timer_wheel *wheel; /* the engine's */
+    /* of the present step */
+    struct instant now;
+    struct effects *out;
+};
+
+void registry_init(struct registry *r, struct timer_wheel *wheel);
+void registry_fini(struct registry *r); /* all connections are given back */
+
+/* The record of a filter's milter, made where there is none. Owner: the registry. */
+struct registry_record *registry_record(struct registry *r, const char *name, const char *connect);
+/* What a child said it requires: kept for the negotiations to come. */
+void registry_learn(struct registry_record *r, const struct milter_options *options);
+/* It has made these changes (SMFIF_*) without negotiating them: they count as required from now on, whatever it negotiates. */
+void registry_note_unnegotiated(struct registry_record *r, uint32_t actions);
+
+/* A name for a connection to a child, until it is given back. */
+child_id registry_connection_name(struct registry *r, struct milter *milter, struct capability_probe *probe);
+/* NULL: given back. */
+const struct registry_slot *registry_connection_find(const struct registry *r, child_id id);
+void registry_connection_forget(struct registry *r, child_id id);
+
+#endif
