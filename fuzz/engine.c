@@ -665,6 +665,12 @@ static void op_limits(struct world *w)
     step(w, (struct event){.kind = EVENT_LIMITS, .u.limits.mta_sessions = take(w)});
 }
 
+static void op_cut(struct world *w)
+{
+    if (take(w) >= 0xc0)
+        step(w, (struct event){.kind = EVENT_CUT});
+}
+
 static void op_stop(struct world *w)
 {
     if (take(w) < 0xc0) /* it ends the play: not too often */
@@ -675,7 +681,7 @@ static void op_stop(struct world *w)
 
 static void (*const ops[])(struct world *w) = {
     op_open, op_next, op_command, op_raw,  op_eof,  op_answer, op_answer_all, op_stale,
-    op_tick, op_wait, op_late,    op_wall, op_plan, op_limits, op_stop,
+    op_tick, op_wait, op_late,    op_wall, op_plan, op_limits, op_stop,       op_cut,
 };
 
 /* ---- the end ---- */

@@ -43,12 +43,12 @@ rm -rf "$room/root/opt"
 that "without PREFIX the last one counts" menu install
 that "for it is the build's" test -x "$room/root/opt/t/sbin/tarsierd"
 
-# The unit's own lines of a reload, one after the other until one fails, as systemd runs them: with the unit's capabilities
-# (unless the line begins with +), and where we are root on a process of another user, as the daemon is.
+# The unit's own lines of a reload, one after the other until one fails, as systemd runs them: with no more than the unit's
+# capabilities, and where we are root as another user, as the daemon is.
 unit=$room/root/opt/t/lib/systemd/system/tarsierd.service
 limits= other=
 if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
-    limits="setpriv --bounding-set=-all$(sed -n 's/^CapabilityBoundingSet=//p' "$unit" | tr 'A-Z ' 'a-z\n' | sed 's/^cap_/,+/' | tr -d '\n') --"
+    limits="setpriv --reuid=nobody --clear-groups --bounding-set=-all$(sed -n 's/^CapabilityBoundingSet=//p' "$unit" | tr 'A-Z ' 'a-z\n' | sed 's/^cap_/,+/' | tr -d '\n') --"
     other='setpriv --reuid=nobody --clear-groups --'
     chmod 711 "$room"
 fi
@@ -61,14 +61,12 @@ trap 'kill $MAINPID 2>/dev/null; rm -rf "$room"' EXIT
 reload() {
     sed -n 's/^ExecReload=//p' "$unit" >"$room/lines"
     while read -r line; do
-        as=$limits
-        case $line in +*) as= line=${line#+} ;; esac
         case $line in
         /opt/t/sbin/tarsierd*) line="$room/root$line -f $1" ;;
         '/bin/kill -HUP $MAINPID') line="/bin/kill -HUP $MAINPID" ;;
         *) echo "unknown line: $line"; return 1 ;;
         esac
-        $as $line || return 1
+        $limits $line || return 1
     done <"$room/lines"
     test -s "$room/lines"
 }

@@ -6,6 +6,7 @@
 #include "setup/files.h"
 #include "setup/import.h"
 #include "setup/stores.h"
+#include "daemon/inherit.h"
 #include "daemon/notify.h"
 #include "daemon/overload.h"
 
@@ -21,7 +22,8 @@
 enum {
     OVERLOAD_TELL_MS = 60000,    /* too many sessions: said once a minute */
     WANTED_FILES = 65536,        /* what root raises the limit of open files to, where it is lower */
-    STOP_LIMIT_MS = 600,         /* for replies to get out; with store and log the end comes within a second */
+    DRAIN_MS = 400,              /* for sessions that nobody holds to come to their end */
+    STOP_LIMIT_MS = 400,         /* for replies to get out; with store and log the end comes within a second */
     JOURNAL_LIMIT_MS = 300,      /* for a stuck disk */
     LOG_LIMIT_MS = 200,          /* for a stalled reader of the log */
     DUMP_MAX_BYTES = 1024 << 20, /* a dump of ten million records */
@@ -133,6 +135,13 @@ static void store_answered(void *ctx, owner_id session, uint32_t number, const s
     io_feed(d->io, &e);
 }
 
+/* The loop turns: that is what the watchdog asks. */
+static void hook_beat(void *ctx)
+{
+    (void)ctx;
+    notify_send("WATCHDOG=1");
+}
+
 static void hook_woken(void *ctx)
 {
     struct daemon *d = ctx;
@@ -179,7 +188,7 @@ static void hook_signalled(void *ctx, int signo)
     d->stopping = true;
     notify_send("STOPPING=1");
     log_printf(d->log, LOG_LEVEL_NOTICE, "%s: stopping", signo == SIGINT ? "SIGINT" : "SIGTERM");
-    io_stop(d->io, STOP_LIMIT_MS);
+    io_stop(d->io, DRAIN_MS, STOP_LIMIT_MS);
 }
 
 /* Any thread. */
@@ -235,6 +244,7 @@ static enum err start_loop(struct daemon *d, struct buf *why)
                              .log = hook_log,
                              .journal = hook_journal,
                              .woken = hook_woken,
+                             .beat = hook_beat,
                              .signalled = hook_signalled};
     resolve_hooks(&hooks);
     const struct conf_settings *set = d->plan->set;
@@ -254,8 +264,33 @@ static enum err start_loop(struct daemon *d, struct buf *why)
     return e;
 }
 
+/* What the service manager keeps for us; what is of no use is told, and made here instead. */
+static void take_inherited(struct daemon *d)
+{
+    int n = inherit_count();
+    for (int fd = INHERIT_FIRST; fd < INHERIT_FIRST + n; fd++) {
+        struct buf why = {0};
+        if (io_inherit(d->io, fd, &why) != ERR_NONE)
+            log_printf(d->log, LOG_LEVEL_WARNING, "a socket that was handed over is not used: %s", buf_cstr(&why));
+        buf_fini(&why);
+    }
+}
+
+/* Its connections would wait for nobody: they are served like all others. */
+static enum err listen_unnamed(struct daemon *d, struct buf *why)
+{
+    struct buf at = {0};
+    enum err e = io_listen_inherited(d->io, &at, why);
+    if (e == ERR_NONE && at.len > 0)
+        log_printf(d->log, LOG_LEVEL_WARNING, "%s was handed over, and no `listen` line names it: it is served too",
+                   buf_cstr(&at));
+    buf_fini(&at);
+    return e;
+}
+
 static enum err start_listeners(struct daemon *d, struct buf *why)
 {
+    take_inherited(d);
     const struct conf *conf = d->plan->conf;
     for (size_t i = 0; i < conf->n_listens; i++) {
         struct io_listen spec = {.address = conf->listens[i].address,
@@ -266,7 +301,7 @@ static enum err start_listeners(struct daemon *d, struct buf *why)
         if (e != ERR_NONE)
             return e;
     }
-    return ERR_NONE;
+    return listen_unnamed(d, why);
 }
 
 static enum err start_pidfile(struct daemon *d, struct buf *why)
@@ -505,7 +540,10 @@ int daemon_run(const struct options *options, const char *conf_file, enum log_ta
     bool started = start(&d);
     if (started) {
         notify_send("READY=1");
+        io_beat(d.io, notify_watchdog_ms() / 2);
         io_run(d.io);
+    } else {
+        inherit_turn_away();
     }
     finish(&d);
     return started ? 0 : 1;

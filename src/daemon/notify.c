@@ -29,6 +29,20 @@ void notify_send(const char *state)
     close(fd);
 }
 
+bool notify_number(const char *name, uint64_t *out)
+{
+    const char *text = getenv(name);
+    return text && slice_to_u64(slice_cstr(text), out) == ERR_NONE;
+}
+
+int64_t notify_watchdog_ms(void)
+{
+    uint64_t pid, usec;
+    if (notify_number("WATCHDOG_PID", &pid) && pid != (uint64_t)getpid()) /* it is for another process */
+        return 0;
+    return notify_number("WATCHDOG_USEC", &usec) && usec < INT64_MAX ? (int64_t)(usec / 1000) : 0;
+}
+
 void notify_reloading(void)
 {
     struct timespec now;

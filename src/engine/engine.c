@@ -18,6 +18,7 @@ struct engine {
     struct session **slots;
     size_t n_slots;
     bool told_stopped;
+    bool cutting; /* nobody is held any more */
 };
 
 struct engine *engine_new(struct plan *plan, struct siphash_key key, struct instant now)
@@ -50,10 +51,12 @@ static struct session *find(const struct engine *e, owner_id id)
     return s && session_name(s) == id ? s : NULL;
 }
 
-/* A session that is over leaves its slot at once: its EFFECT_CLOSE stands in the queue, nothing more is said to it. */
+/* After each of its steps. A session that is over leaves its slot at once: its EFFECT_CLOSE stands in the queue, nothing more is said to it. */
 static void reap(struct engine *e, owner_id id)
 {
     struct session *s = find(e, id);
+    if (s && e->cutting)
+        session_cut(s);
     if (!s || !session_is_over(s))
         return;
     e->slots[owner_slot(id)] = NULL;
@@ -103,6 +106,14 @@ static void stop(struct engine *e)
         session_stop(s);
         reap(e, session_name(s));
     }
+}
+
+static void cut(struct engine *e)
+{
+    e->cutting = true;
+    for (size_t i = 0; i < e->n_slots; i++)
+        if (e->slots[i])
+            reap(e, session_name(e->slots[i]));
 }
 
 static void take_plan(struct engine *e, struct plan *plan)
@@ -204,6 +215,9 @@ void engine_step(struct engine *e, const struct event *event, struct effects *ou
         break;
     case EVENT_REPORT:
         report_put(sh);
+        break;
+    case EVENT_CUT:
+        cut(e);
         break;
     case EVENT_STOP:
         stop(e);

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "io/io.h"
 
+#include <sys/socket.h>
 #include <sys/un.h>
 #include <uv.h>
 
@@ -80,13 +81,20 @@ struct child {
     bool lost; /* CHILD_LOST has been given or waits its turn */
 };
 
+/* A listening socket that somebody else keeps, until io_listen or io_listen_inherited takes it. */
+struct inherited {
+    int fd; /* -1: taken */
+    struct sockaddr_storage address;
+};
+
 struct listener {
     struct list node; /* in no list: it is being closed */
     struct io *io;
     union io_handle uv;
-    bool waiting; /* a connection is accepted by libuv, and we have no room for it */
-    char *text;   /* for people */
-    char *path;   /* unix: with the file's identity as we made it; NULL: not unix */
+    bool waiting;   /* a connection is accepted by libuv, and we have no room for it */
+    bool inherited; /* its file is not ours to remove */
+    char *text;     /* for people */
+    char *path;     /* unix: with the file's identity as we made it; NULL: not unix */
     dev_t dev;
     ino_t ino;
     /* unix: how it is made, and made again */
@@ -108,10 +116,12 @@ struct io {
     struct io_hooks hooks;
     struct io_limits limits;
     uint32_t descriptors; /* for sessions and files together */
-    uv_timer_t tick, limit, dns, socket_look;
+    uv_timer_t tick, limit, dns, socket_look, beat;
     uv_async_t wake;
     struct io_signal *signals;
     struct list listeners;
+    struct inherited *inherited;
+    size_t n_inherited, cap_inherited;
 
     /* connections by slot, in chunks that never move */
     struct conn **chunks;
@@ -146,7 +156,8 @@ struct io {
     struct event *pending; /* events that wait their turn */
     size_t pending_at, pending_count, pending_cap;
 
-    bool ticking, stopping, stopped;
+    bool ticking, stopping, draining, stopped;
+    int64_t stop_limit_ms;
     struct instant accept_told; /* last log line about accept */
     char effects_memory[IO_EFFECTS_BYTES];
     char read_buffer[IO_READ_BYTES];
@@ -193,6 +204,11 @@ void spool_close_all(struct io *io);
 
 /* poll.c */
 void poll_end_all(struct io *io);
+
+/* inherit.c */
+int inherited_take(struct io *io, const struct sockaddr *at);        /* -1: there is none. Owner: the caller closes it */
+const struct sockaddr_storage *inherited_first(const struct io *io); /* of those not taken; NULL: there is none */
+void inherited_free(struct io *io);
 
 /* listen.c */
 void listener_look_fired(uv_timer_t *timer);

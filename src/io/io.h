@@ -34,6 +34,7 @@ struct io_hooks {
     int64_t (*dns_tick)(void *ctx); /* soon after each of the two above and after io_dns_soon; never within a step */
     void (*woken)(void *ctx);       /* after io_wake, once for several */
     void (*signalled)(void *ctx, int signo);
+    void (*beat)(void *ctx); /* as io_beat wants it */
 };
 
 /*
@@ -96,13 +97,27 @@ struct io_listen {
  * ERR_IO. *why gets the reason in words.
  */
 MUST_CHECK enum err io_listen(struct io *io, const struct io_listen *spec, struct buf *why);
+
+/*
+ * Before io_listen: a listening socket that somebody else has made and keeps (systemd). The io_listen for its address uses it, and
+ * makes none; mode, group and owner are as they are. Its file is never removed; where somebody else does that, a socket of our own
+ * is made in its place. Owner: fd stays the caller's.
+ * Errors: ERR_UNSUPPORTED (no listening stream socket, or of another family), ERR_NOT_FOUND (its file does not lead to it), ERR_IO.
+ */
+MUST_CHECK enum err io_inherit(struct io *io, int fd, struct buf *why);
+/* Accept at those that no io_listen has asked for, too: nobody else would. Their addresses as io_describe_listeners has them. */
+MUST_CHECK enum err io_listen_inherited(struct io *io, struct buf *addresses, struct buf *why);
+
 /* "unix:/path", "inet:127.0.0.1:1234", one after another with ", " between. */
 void io_describe_listeners(const struct io *io, struct buf *out);
 
 /* Catch this signal: hooks.signalled is called on the loop. */
 MUST_CHECK enum err io_catch(struct io *io, int signo);
 
-/* Run until io_quit. */
+/* From now on, while the loop turns: hooks.beat every so many ms. 0: no more. */
+void io_beat(struct io *io, int64_t every_ms);
+
+/* Run until io_stop has done its work. */
 void io_run(struct io *io);
 
 /*
@@ -124,10 +139,10 @@ void io_dns_soon(struct io *io);
 void io_work(struct io *io, void (*work)(void *ctx), void (*done)(void *ctx), void *ctx);
 
 /*
- * Stop: close the listeners, feed EVENT_STOP, and end io_run when EFFECT_STOPPED has come and everything that was to be sent
- * is sent, at the latest after limit_ms.
+ * Stop: close the listeners and feed EVENT_CUT; when no MTA is connected any more, at the latest after drain_ms, feed EVENT_STOP;
+ * end io_run when EFFECT_STOPPED has come and everything that was to be sent is sent, at the latest after another limit_ms.
  */
-void io_stop(struct io *io, int64_t limit_ms);
+void io_stop(struct io *io, int64_t drain_ms, int64_t limit_ms);
 
 struct instant io_now(void);
 

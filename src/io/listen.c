@@ -27,6 +27,7 @@ enum {
     DIRECTORY_MODE = 02750, /* its group is handed on to a socket that is made again without root's rights */
     DIRECTORY_MODE_WITHOUT = 0750,
     COMPLAINT_MS = 60000,
+    MODE_DEFAULT = 0660,
 };
 
 static enum err fail(struct buf *why, enum err e, const char *what, const char *name)
@@ -140,18 +141,11 @@ static enum err socket_claim(struct listener *l, struct buf *why)
     return e;
 }
 
-static enum err unix_bind(struct listener *l, int *out, struct buf *why)
+static enum err unix_bind(struct listener *l, const struct sockaddr_un *at, int *out, struct buf *why)
 {
-    struct sockaddr_un at = {.sun_family = AF_UNIX};
-    if (strlen(l->path) >= sizeof(at.sun_path)) {
-        buf_printf(why, "the path has %zu bytes, a socket's address holds %zu: %s", strlen(l->path), sizeof(at.sun_path) - 1,
-                   l->path);
-        return ERR_LIMIT;
-    }
-    memcpy(at.sun_path, l->path, strlen(l->path));
     enum err e = directory_make(l, why);
     if (e == ERR_NONE)
-        e = stale_remove(&at, why);
+        e = stale_remove(at, why);
     if (e != ERR_NONE)
         return e;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -161,7 +155,7 @@ static enum err unix_bind(struct listener *l, int *out, struct buf *why)
     mode_t mask = umask(0);
     int r = fchmod(fd, l->mode);
     if (r == 0)
-        r = bind(fd, (struct sockaddr *)&at, sizeof(at));
+        r = bind(fd, (const struct sockaddr *)at, sizeof(*at));
     int error = errno;
     umask(mask);
     errno = error;
@@ -263,7 +257,7 @@ static void accepting(uv_stream_t *server, int status)
 static void listener_unlink(struct listener *l)
 {
     struct stat st;
-    if (l->path && l->ino && lstat(l->path, &st) == 0 && st.st_dev == l->dev && st.st_ino == l->ino)
+    if (!l->inherited && l->path && l->ino && lstat(l->path, &st) == 0 && st.st_dev == l->dev && st.st_ino == l->ino)
         unlink(l->path);
 }
 
@@ -329,11 +323,36 @@ static enum err listener_start(struct listener *l, int fd, struct buf *why)
 
 /* ---- the file of a unix socket ---- */
 
+/* One that was handed to us stays as it is: only its file is remembered. False: there is none. */
+static bool unix_inherit(struct listener *l, const struct sockaddr_un *at, int *out)
+{
+    struct stat st;
+    *out = inherited_take(l->io, (const struct sockaddr *)at);
+    l->inherited = *out >= 0;
+    if (l->inherited && lstat(l->path, &st) == 0) {
+        l->dev = st.st_dev;
+        l->ino = st.st_ino;
+    }
+    return l->inherited;
+}
+
+static enum err unix_open(struct listener *l, int *out, struct buf *why)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    if (strlen(l->path) >= sizeof(at.sun_path)) {
+        buf_printf(why, "the path has %zu bytes, a socket's address holds %zu: %s", strlen(l->path), sizeof(at.sun_path) - 1,
+                   l->path);
+        return ERR_LIMIT;
+    }
+    memcpy(at.sun_path, l->path, strlen(l->path));
+    return unix_inherit(l, &at, out) ? ERR_NONE : unix_bind(l, &at, out, why);
+}
+
 /* Owner: takes l, also on error. */
 static enum err unix_start(struct listener *l, struct buf *why)
 {
     int fd = -1;
-    enum err e = unix_bind(l, &fd, why);
+    enum err e = unix_open(l, &fd, why);
     if (e == ERR_NONE)
         return listener_start(l, fd, why);
     if (fd >= 0)
@@ -355,6 +374,16 @@ static struct listener *unix_new(struct io *io, const char *path)
     return l;
 }
 
+static enum err unix_begin(struct listener *l, struct buf *why)
+{
+    struct io *io = l->io;
+    uint64_t every_ms = (uint64_t)io->limits.socket_look_ms;
+    enum err e = unix_start(l, why);
+    if (e == ERR_NONE && !uv_is_active((uv_handle_t *)&io->socket_look))
+        uv_timer_start(&io->socket_look, listener_look_fired, every_ms, every_ms);
+    return e;
+}
+
 static enum err unix_listen(struct io *io, const struct io_listen *spec, const char *path, struct buf *why)
 {
     gid_t group;
@@ -362,14 +391,10 @@ static enum err unix_listen(struct io *io, const struct io_listen *spec, const c
     if (e != ERR_NONE)
         return e;
     struct listener *l = unix_new(io, path);
-    l->mode = spec->mode < 0 ? 0660 : (mode_t)spec->mode & 0777;
+    l->mode = spec->mode < 0 ? MODE_DEFAULT : (mode_t)spec->mode & 0777;
     l->owner = spec->owner;
     l->group = group;
-    uint64_t every_ms = (uint64_t)io->limits.socket_look_ms;
-    e = unix_start(l, why);
-    if (e == ERR_NONE && !uv_is_active((uv_handle_t *)&io->socket_look))
-        uv_timer_start(&io->socket_look, listener_look_fired, every_ms, every_ms);
-    return e;
+    return unix_begin(l, why);
 }
 
 static void say(const struct listener *l, enum log_level level, const char *what, const char *why)
@@ -430,6 +455,15 @@ void listener_look_fired(uv_timer_t *timer)
 
 /* ---- all ---- */
 
+/* Owner: takes fd, also on error. */
+static enum err inet_start(struct io *io, int fd, struct buf *why)
+{
+    struct listener *l = mem_zalloc(sizeof(*l));
+    l->io = io;
+    l->text = inet_text(fd);
+    return listener_start(l, fd, why);
+}
+
 /* "port[@host]": every address that the name has. */
 static enum err inet_listen(struct io *io, const char *text, int family, struct buf *why)
 {
@@ -438,16 +472,13 @@ static enum err inet_listen(struct io *io, const char *text, int family, struct 
     if (e != ERR_NONE)
         return e;
     for (const struct addrinfo *at = found; e == ERR_NONE && at; at = at->ai_next) {
-        int fd;
         if (is_repeated(found, at))
             continue;
-        e = inet_bind(text, at, &fd, why);
-        if (e != ERR_NONE)
-            break;
-        struct listener *l = mem_zalloc(sizeof(*l));
-        l->io = io;
-        l->text = inet_text(fd);
-        e = listener_start(l, fd, why);
+        int fd = inherited_take(io, at->ai_addr);
+        if (fd < 0)
+            e = inet_bind(text, at, &fd, why);
+        if (e == ERR_NONE)
+            e = inet_start(io, fd, why);
     }
     freeaddrinfo(found);
     return e;
@@ -464,6 +495,34 @@ enum err io_listen(struct io *io, const struct io_listen *spec, struct buf *why)
         return inet_listen(io, address + 6, AF_INET6, why);
     buf_printf(why, "%s: want unix:, inet: or inet6: in front", address);
     return ERR_SYNTAX;
+}
+
+/* Made again, should its file be removed, with the rights that it has now. */
+static enum err unix_listen_inherited(struct io *io, const char *path, struct buf *why)
+{
+    struct stat st;
+    struct listener *l = unix_new(io, path);
+    bool is_there = lstat(path, &st) == 0;
+    l->mode = is_there ? st.st_mode & 0777 : MODE_DEFAULT;
+    l->owner = (uid_t)-1; /* we may be nobody who can give it away by then */
+    l->group = is_there ? st.st_gid : (gid_t)-1;
+    return unix_begin(l, why);
+}
+
+enum err io_listen_inherited(struct io *io, struct buf *addresses, struct buf *why)
+{
+    enum err e = ERR_NONE;
+    for (const struct sockaddr_storage *at; e == ERR_NONE && (at = inherited_first(io)) != NULL;) {
+        if (at->ss_family == AF_UNIX)
+            e = unix_listen_inherited(io, ((const struct sockaddr_un *)at)->sun_path, why);
+        else
+            e = inet_start(io, inherited_take(io, (const struct sockaddr *)at), why);
+        if (e == ERR_NONE) {
+            buf_put_cstr(addresses, addresses->len > 0 ? ", " : "");
+            buf_put_cstr(addresses, CONTAINER_OF(io->listeners.prev, struct listener, node)->text);
+        }
+    }
+    return e;
 }
 
 void io_describe_listeners(const struct io *io, struct buf *out)

@@ -385,6 +385,7 @@ enum err io_new(struct io **out, const struct io_hooks *hooks, const struct io_l
     uv_timer_init(&io->loop, &io->limit);
     uv_timer_init(&io->loop, &io->dns);
     uv_timer_init(&io->loop, &io->socket_look);
+    uv_timer_init(&io->loop, &io->beat);
     uv_prepare_init(&io->loop, &io->send);
     uv_prepare_start(&io->send, round_over);
     r = uv_async_init(&io->loop, &io->wake, wake_fired);
@@ -408,6 +409,19 @@ void io_share(struct io *io, uint32_t sessions_max, uint32_t files_max)
     io->limits.files_max = files_max;
 }
 
+static void beat_fired(uv_timer_t *timer)
+{
+    struct io *io = timer->loop->data;
+    io->hooks.beat(io->hooks.ctx);
+}
+
+void io_beat(struct io *io, int64_t every_ms)
+{
+    uv_timer_stop(&io->beat);
+    if (every_ms > 0)
+        uv_timer_start(&io->beat, beat_fired, 0, (uint64_t)every_ms);
+}
+
 void io_run(struct io *io)
 {
     uv_run(&io->loop, UV_RUN_DEFAULT);
@@ -418,21 +432,37 @@ static void limit_fired(uv_timer_t *timer)
     uv_stop(timer->loop);
 }
 
+static void drain_over(struct io *io)
+{
+    io->draining = false;
+    uv_update_time(&io->loop);
+    uv_timer_start(&io->limit, limit_fired, (uint64_t)io->stop_limit_ms, 0);
+    io_feed(io, &(struct event){.kind = EVENT_STOP});
+}
+
+static void drain_fired(uv_timer_t *timer)
+{
+    drain_over(timer->loop->data);
+}
+
 void loop_check_stopped(struct io *io)
 {
+    if (io->draining && io->sessions + io->overload == 0)
+        drain_over(io);
     if (io->stopping && io->stopped && io->sessions + io->overload + io->children == 0)
         uv_stop(&io->loop);
 }
 
-void io_stop(struct io *io, int64_t limit_ms)
+void io_stop(struct io *io, int64_t drain_ms, int64_t limit_ms)
 {
     if (io->stopping)
         return;
-    io->stopping = true;
+    io->stopping = io->draining = true;
+    io->stop_limit_ms = limit_ms;
     uv_update_time(&io->loop);
-    uv_timer_start(&io->limit, limit_fired, (uint64_t)limit_ms, 0);
+    uv_timer_start(&io->limit, drain_fired, (uint64_t)drain_ms, 0);
     listener_close_all(io);
-    io_feed(io, &(struct event){.kind = EVENT_STOP});
+    io_feed(io, &(struct event){.kind = EVENT_CUT});
 }
 
 static void close_any(uv_handle_t *handle, void *ctx)
@@ -463,6 +493,7 @@ void io_free(struct io *io)
     conn_free_all(io);
     child_free_all(io);
     stream_free_batch(io);
+    inherited_free(io);
     effects_fini(&io->effects);
     free(io->pending);
     free(io);

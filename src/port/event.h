@@ -24,6 +24,7 @@ enum event_kind {
     EVENT_LOOK,    /* answer to EFFECT_LOOK */
     EVENT_TICK,    /* time has passed; at least every TIMER_TICK_MS while engine_wants_ticks() */
     EVENT_PLAN,    /* a new generation of the configuration; the engine takes over the reference */
+    EVENT_CUT,     /* the end is near: holds end, and none begins any more; all others go on until STOP */
     EVENT_STOP,    /* answer whoever waits and end (SIGTERM) */
     EVENT_LIMITS,  /* what the MTA can hold, read from its own configuration at start and reload */
     EVENT_PROBE,   /* at the start and after a reload: ask the children that nobody knows what they want */

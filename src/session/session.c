@@ -537,6 +537,12 @@ void session_stop(struct session *s)
     session_close(s, NULL);
 }
 
+void session_cut(struct session *s)
+{
+    if (s->wait == WAIT_HELD || s->wait == WAIT_LAST_LOOK)
+        session_stop(s);
+}
+
 struct session *session_of_child(const struct milter *c)
 {
     return c->session;

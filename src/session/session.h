@@ -30,6 +30,8 @@ const struct registry_record *session_record_of_child(const struct milter *c);
 void session_dns_answered(struct session *s, const struct event *event);
 void session_spooled(struct session *s, const struct event *event);
 void session_drained(struct session *s, uint32_t request);
+/* The daemon is about to end: who is held gets 421 and is closed; nothing happens to others. */
+void session_cut(struct session *s);
 /* The daemon ends: whoever waits gets 421, everybody is closed. */
 void session_stop(struct session *s);
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 #include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static enum err fail(struct buf *why, const char *what, const char *name)
@@ -67,6 +69,9 @@ void identity_fini(struct identity *id)
 
 enum err rights_make_directory(const char *path, const struct identity *id, struct buf *why)
 {
+    struct stat st;
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) /* a disk that takes no change at present is not asked for one */
+        return ERR_NONE;
     if (mkdir(path, 0700) < 0)
         return errno == EEXIST ? ERR_NONE : fail(why, "cannot make the directory", path);
     if (!id->change)
@@ -80,6 +85,15 @@ enum err rights_make_directory(const char *path, const struct identity *id, stru
     return e;
 }
 
+/* Capabilities that a service manager gave to a user who is not root (AmbientCapabilities=): gone for good. */
+static bool capabilities_drop(void)
+{
+    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+    const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
+    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+    return syscall(SYS_capset, &head, none) == 0;
+}
+
 enum err rights_drop(const struct identity *id, struct buf *why)
 {
     if (id->change) {
@@ -89,6 +103,8 @@ enum err rights_drop(const struct identity *id, struct buf *why)
         if (setuid(0) == 0 || geteuid() == 0)
             PANIC("root's rights came back");
     }
+    if (geteuid() != 0 && !capabilities_drop())
+        return fail(why, "cannot give up", "capabilities");
     /* Nothing is ever executed; and if it were, no set-uid bit shall count. */
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     return ERR_NONE;

@@ -28,7 +28,7 @@ void identity_fini(struct identity *id);
 /* Make a directory (mode 700, owned by id) if it is missing; its parent must be there. Errors: ERR_IO. */
 MUST_CHECK enum err rights_make_directory(const char *path, const struct identity *id, struct buf *why);
 
-/* Become id for good: groups, group, user, and no way back. Errors: ERR_IO. */
+/* Become id for good: groups, group, user, no capabilities, and no way back. Errors: ERR_IO. */
 MUST_CHECK enum err rights_drop(const struct identity *id, struct buf *why);
 
 struct pidfile {

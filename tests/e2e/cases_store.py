@@ -5,30 +5,22 @@ import pwd
 import re
 import shutil
 import signal
-import subprocess
 import time
 
 import lab as L
+import unit
 from case import case
 from cases_grey import plain
 from cases_hold import COME_BACK
 
 STORE = "/var/lib/tarsier"
 DATA = STORE + "/data.mdb"
-UNIT = os.path.join(os.path.dirname(os.path.abspath(L.__file__)), "..", "..", "dist", "tarsierd.service")
 PAGE = 4096
 
 
 def start_by_unit(lab, check):
-    """What systemd does with ExecStartPre and ExecStart."""
-    for kind, prefix, line in re.findall(r"^(ExecStartPre|ExecStart)=([-+]*)(.*)$", L.read(UNIT), re.M):
-        command = line.replace("@sbindir@/tarsierd", lab.program["tarsierd"]).split()
-        if kind == "ExecStart":
-            lab.tarsier(arguments=command[1:])
-            return
-        done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        if done.returncode != 0 and "-" not in prefix:
-            check.that(False, "the unit starts: %s" % line, done.returncode)
+    """What systemd does."""
+    unit.start(lab, check)
 
 
 def tuples(lab, check, first, count):

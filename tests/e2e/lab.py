@@ -233,11 +233,11 @@ class Lab:
         if not wait_until("DNS", 10, answers):
             raise LabError("dnsmasq does not answer: " + read(ROOM + "/dnsmasq.err"))
 
-    def spawn(self, *command, name=None):
+    def spawn(self, *command, name=None, **options):
         """Start a child of this lab; its output goes to ROOM/NAME.err."""
         name = name or os.path.basename(command[0])
         with open("%s/%s.err" % (ROOM, name), "ab") as out:
-            child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+            child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, **options)
         self.children.append(child)
         return child
 

@@ -123,6 +123,13 @@ static void do_report(struct world *w, struct script_line *l)
     world_step(w, &(struct event){.kind = EVENT_REPORT});
 }
 
+static void do_cut(struct world *w, struct script_line *l)
+{
+    (void)l;
+    world_cut(w);
+    world_settle(w);
+}
+
 static void do_stop(struct world *w, struct script_line *l)
 {
     (void)l;
@@ -182,13 +189,16 @@ static const struct {
     void (*run)(struct world *w, struct script_line *l);
     unsigned min_words;
     bool needs_engine;
-} verbs[] = {{"conf", do_conf, 2, false},    {"reload", do_reload, 2, true},    {"mta", mta_line, 2, true},
-             {"want", do_want, 2, true},     {"pass", do_pass, 2, true},        {"wall", do_wall, 2, true},
-             {"client", do_client, 2, true}, {"store", do_store, 2, true},      {"stop", do_stop, 1, true},
-             {"crash", do_restart, 1, true}, {"restart", do_restart, 1, true},  {"limits", do_limits, 2, true},
-             {"crowd", do_crowd, 2, true},   {"child", child_line, 2, false},   {"dns", services_dns_line, 4, false},
-             {"spool", do_spool, 2, false},  {"crashes", do_crashes, 2, false}, {"inquire", do_inquire, 1, true},
-             {"report", do_report, 1, true}};
+} verbs[] = {{"conf", do_conf, 2, false},      {"reload", do_reload, 2, true},
+             {"mta", mta_line, 2, true},       {"want", do_want, 2, true},
+             {"pass", do_pass, 2, true},       {"wall", do_wall, 2, true},
+             {"client", do_client, 2, true},   {"store", do_store, 2, true},
+             {"stop", do_stop, 1, true},       {"cut", do_cut, 1, true},
+             {"crash", do_restart, 1, true},   {"restart", do_restart, 1, true},
+             {"limits", do_limits, 2, true},   {"crowd", do_crowd, 2, true},
+             {"child", child_line, 2, false},  {"dns", services_dns_line, 4, false},
+             {"spool", do_spool, 2, false},    {"crashes", do_crashes, 2, false},
+             {"inquire", do_inquire, 1, true}, {"report", do_report, 1, true}};
 
 static void run_line(struct world *w, struct script_line *l)
 {

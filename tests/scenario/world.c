@@ -382,6 +382,11 @@ void world_limits(struct world *w, uint32_t mta_sessions, uint64_t memory_bytes)
     world_step(w, &(struct event){.kind = EVENT_LIMITS, .u.limits = {mta_sessions, memory_bytes}});
 }
 
+void world_cut(struct world *w)
+{
+    world_step(w, &(struct event){.kind = EVENT_CUT});
+}
+
 void world_stop(struct world *w)
 {
     w->stopping = true;

@@ -219,6 +219,7 @@ struct plan *world_plan(struct world *w, const char *text);
 void world_start(struct world *w, struct plan *plan);
 void world_reload(struct world *w, struct plan *plan);
 void world_crash(struct world *w);
+void world_cut(struct world *w); /* as SIGTERM begins; stop is its end */
 void world_stop(struct world *w);
 void world_limits(struct world *w, uint32_t mta_sessions, uint64_t memory_bytes);
 void world_step(struct world *w, struct event *event);

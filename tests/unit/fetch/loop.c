@@ -49,7 +49,7 @@ static void step(void *ctx, const struct event *e, struct effects *out)
         if (answered == w->asked && w->asked < ROUNDS * QUESTIONS)
             ask_all(w, out);
         else if (answered == w->asked)
-            io_stop(w->io, STOP_LIMIT_MS);
+            io_stop(w->io, 0, STOP_LIMIT_MS);
     }
     if (e->kind == EVENT_STOP) {
         effects_add(out, EFFECT_STOPPED, 0);

@@ -353,7 +353,7 @@ static void leaves(struct control *c, int mta)
 static void woken_hastily(void *ctx)
 {
     struct control *c = ctx;
-    io_stop(c->io, 50);
+    io_stop(c->io, 0, 50);
 }
 
 static void frees_what_is_open_at_the_end(void)

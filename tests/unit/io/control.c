@@ -212,7 +212,7 @@ static bool no_ticks(void *ctx)
 static void woken(void *ctx)
 {
     struct control *c = ctx;
-    io_stop(c->io, 5000);
+    io_stop(c->io, 0, 5000);
 }
 
 void control_start(struct control *c, struct io_limits limits)

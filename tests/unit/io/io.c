@@ -24,7 +24,7 @@ enum { OPEN_MAX = 64 };
 struct stub {
     struct io *io;
     char trace[4096]; /* one letter an event */
-    bool stepping, want_ticks, quiet_stop, no_stopped;
+    bool stepping, want_ticks, quiet_stop, no_stopped, inherits;
     owner_id open[OPEN_MAX];
     unsigned n_open, opened, looked, flushed, ticks, wakes, signals, stores;
     uint32_t look_request;
@@ -206,7 +206,7 @@ static void woken(void *ctx)
     struct stub *s = ctx;
     CHECK(pthread_equal(pthread_self(), s->loop_thread));
     s->wakes++;
-    io_stop(s->io, 5000);
+    io_stop(s->io, 0, 5000);
 }
 
 static void signalled(void *ctx, int signo)
@@ -214,7 +214,7 @@ static void signalled(void *ctx, int signo)
     struct stub *s = ctx;
     CHECK_INT(signo, SIGUSR1);
     s->signals++;
-    io_stop(s->io, 5000);
+    io_stop(s->io, 0, 5000);
 }
 
 /* ---- a test's frame ---- */
@@ -230,6 +230,8 @@ static struct io_listen spec_unix(void)
 }
 
 enum { NEVER_MS = 3600 * 1000 };
+
+static int inherit_fd = -1; /* what the next loop is handed */
 
 static void stub_start_with(struct stub *s, struct io_limits limits)
 {
@@ -248,9 +250,20 @@ static void stub_start_with(struct stub *s, struct io_limits limits)
     CHECK_INT(io_new(&s->io, &h, &limits), ERR_NONE);
     struct buf why = {0};
     struct io_listen spec = spec_unix();
+    if (inherit_fd >= 0)
+        CHECK_INT(io_inherit(s->io, inherit_fd, &why), ERR_NONE);
     if (!CHECK_INT(io_listen(s->io, &spec, &why), ERR_NONE))
         printf("# %s\n", buf_cstr(&why));
     buf_fini(&why);
+}
+
+/* Nothing happens by time alone. */
+static void stub_start_inheriting(struct stub *s, int fd)
+{
+    inherit_fd = fd;
+    stub_start_with(s, (struct io_limits){.sessions_max = 5, .overload_quiet_ms = NEVER_MS, .socket_look_ms = NEVER_MS});
+    inherit_fd = -1;
+    s->inherits = true;
 }
 
 /* Nothing happens by time alone. */
@@ -293,7 +306,7 @@ static void run_with(struct stub *s, void (*client)(struct client *))
     CHECK(!c.failed);
     io_free(s->io);
     s->io = NULL;
-    CHECK(access(path, F_OK) < 0); /* ours: unlinked */
+    CHECK((access(path, F_OK) == 0) == s->inherits); /* ours: unlinked */
 }
 
 static int dial(void)
@@ -588,7 +601,7 @@ static void stops_at_its_limit_though_the_engine_does_not(void)
     s.no_stopped = true;
     struct io *io = s.io;
     int fd = dial(); /* in the queue: never answered */
-    io_stop(io, 50);
+    io_stop(io, 0, 50);
     io_run(io);
     CHECK_STR(s.trace, "S");
     close(fd);
@@ -711,6 +724,148 @@ static void replaces_a_stale_socket_only(void)
     io_free(io);
 }
 
+/* ---- inherited sockets ---- */
+
+static int foreign_unix(void)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    memcpy(at.sun_path, path, strlen(path));
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK_INT(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+    CHECK_INT(chmod(path, 0622), 0);
+    CHECK_INT(listen(fd, 10), 0);
+    return fd;
+}
+
+static struct io *bare_io(void)
+{
+    static const struct io_hooks none;
+    struct io *io;
+    CHECK_INT(io_new(&io, &none, &(struct io_limits){.sessions_max = 5}), ERR_NONE);
+    return io;
+}
+
+static enum err try_inherit(struct io *io, int fd, const char *words)
+{
+    struct buf why = {0};
+    enum err e = io_inherit(io, fd, &why);
+    CHECK((words == NULL) == (e == ERR_NONE));
+    if (words && !CHECK(strstr(buf_cstr(&why), words) != NULL))
+        printf("# want: %s\n# got:  %s\n", words, buf_cstr(&why));
+    buf_fini(&why);
+    return e;
+}
+
+static int waiting_client(void)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    memcpy(at.sun_path, path, strlen(path));
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK_INT(connect(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+    return fd;
+}
+
+static int waiting; /* connected before there was a loop */
+
+static void waiting_is_served(struct client *c)
+{
+    EXPECT(c, say(waiting, "echo") && hear(waiting, "echo") && say(waiting, "q") && hear(waiting, "bye"));
+    EXPECT(c, hear_end(waiting) == 0);
+    close(waiting);
+}
+
+/* A process comes, ends, and another comes: the file stays as it was, and who connects in between waits. */
+static void takes_over_a_unix_socket(void)
+{
+    int fd = foreign_unix();
+    struct stat before, after;
+    CHECK_INT(stat(path, &before), 0);
+    struct io *first = bare_io();
+    CHECK_INT(try_inherit(first, fd, NULL), ERR_NONE);
+    CHECK_INT(try_listen(first, spec_unix(), NULL), ERR_NONE);
+    CHECK_INT(try_listen(first, spec_unix(), "somebody listens"), ERR_BUSY); /* there is but one to take */
+    io_free(first);
+    CHECK_INT(stat(path, &after), 0);
+    CHECK(before.st_ino == after.st_ino);
+    CHECK_INT(mode_of(path), 0622);
+
+    waiting = waiting_client();
+    struct stub s;
+    stub_start_inheriting(&s, fd);
+    run_with(&s, waiting_is_served);
+    CHECK_INT(stat(path, &after), 0);
+    CHECK(before.st_ino == after.st_ino);
+    close(fd);
+    unlink(path);
+}
+
+static void takes_over_what_no_line_names(void)
+{
+    int fd = foreign_unix();
+    struct buf text = {0}, why = {0};
+    struct io *io = bare_io();
+    CHECK_INT(try_inherit(io, fd, NULL), ERR_NONE);
+    CHECK_INT(io_listen_inherited(io, &text, &why), ERR_NONE);
+    CHECK(strncmp(buf_cstr(&text), "unix:", 5) == 0 && strcmp(buf_cstr(&text) + 5, path) == 0);
+    CHECK_INT(io_listen_inherited(io, &text, &why), ERR_NONE); /* nothing is left */
+    buf_fini(&text);
+    io_describe_listeners(io, &text);
+    CHECK(strstr(buf_cstr(&text), path) != NULL);
+    io_free(io);
+    CHECK_INT(access(path, F_OK), 0);
+    buf_fini(&text);
+    buf_fini(&why);
+    close(fd);
+    unlink(path);
+}
+
+static void takes_over_an_inet_socket(void)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(at);
+    char address[64];
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK(bind(fd, (struct sockaddr *)&at, sizeof(at)) == 0 && listen(fd, 10) == 0);
+    CHECK_INT(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+    snprintf(address, sizeof(address), "inet:%d@127.0.0.1", ntohs(at.sin_port));
+    struct io_listen spec = {.address = address, .mode = -1, .owner = (uid_t)-1};
+    struct io *io = bare_io();
+    CHECK_INT(try_listen(io, spec, "cannot"), ERR_BUSY); /* it is somebody else's */
+    io_free(io);
+    io = bare_io();
+    CHECK_INT(try_inherit(io, fd, NULL), ERR_NONE);
+    CHECK_INT(try_listen(io, spec, NULL), ERR_NONE);
+    io_free(io);
+    close(fd);
+}
+
+static void takes_over_nothing_that_is_of_no_use(void)
+{
+    struct io *io = bare_io();
+    int pair[2], fd = foreign_unix();
+    CHECK_INT(pipe(pair), 0);
+    CHECK_INT(try_inherit(io, pair[0], "no listening stream socket"), ERR_UNSUPPORTED);
+    close(pair[0]);
+    close(pair[1]);
+    CHECK_INT(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    CHECK_INT(try_inherit(io, pair[0], "no listening stream socket"), ERR_UNSUPPORTED);
+    close(pair[0]);
+    close(pair[1]);
+    int abstract = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    CHECK(bind(abstract, (struct sockaddr *)&at, sizeof(sa_family_t)) == 0 && listen(abstract, 1) == 0);
+    CHECK_INT(try_inherit(io, abstract, "kind that is not known"), ERR_UNSUPPORTED);
+    close(abstract);
+    unlink(path);
+    CHECK_INT(try_inherit(io, fd, "does not lead to it"), ERR_NOT_FOUND);
+    close(foreign_unix()); /* another one's file, whom nobody answers for */
+    CHECK_INT(try_inherit(io, fd, "does not lead to it"), ERR_NOT_FOUND);
+    close(fd);
+    CHECK_INT(try_listen(io, spec_unix(), NULL), ERR_NONE); /* made as ever */
+    io_free(io);
+    CHECK(access(path, F_OK) < 0);
+}
+
 static void tcp_client(struct client *c)
 {
     struct buf text = {0};
@@ -777,6 +932,10 @@ int main(void)
     TEST(makes_and_guards_unix_sockets);
     TEST(replaces_a_stale_socket_only);
     TEST(listens_on_inet);
+    TEST(takes_over_a_unix_socket);
+    TEST(takes_over_what_no_line_names);
+    TEST(takes_over_an_inet_socket);
+    TEST(takes_over_nothing_that_is_of_no_use);
     rmdir(directory);
     return TEST_END();
 }
