@@ -4,6 +4,7 @@
 #include "conf/print.h"
 #include "daemon/daemon.h"
 #include "setup/files.h"
+#include "setup/postfix.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -44,6 +45,27 @@ static void diags_to_stderr(const struct diags *diags, enum diag_level least)
     buf_fini(&text);
 }
 
+/*
+ * --check --postfix: what the configuration lacks of Postfix's own networks, as lines for it. They are the answer to a question, so
+ * --quiet leaves them. False after a message when Postfix cannot be asked.
+ */
+static bool tell_networks(const struct options *options, const struct plan *plan)
+{
+    struct buf lines = {0}, why = {0};
+    size_t n;
+    bool asked = setup_postfix_networks(options->postfix_dir, plan, &lines, &n, &why) == ERR_NONE;
+    if (!asked)
+        fprintf(stderr, "tarsierd: Postfix's networks cannot be compared: %s\n", buf_cstr(&why));
+    else if (n == 0 && !options->quiet)
+        printf("Postfix's mynetworks, relayhost and relay_domains: nothing to add\n");
+    else if (n > 0)
+        printf("# Lines to add before the racl line that holds, best in a file of their own in /etc/tarsier/conf.d/:\n");
+    fputs(buf_cstr(&lines), stdout);
+    buf_fini(&lines);
+    buf_fini(&why);
+    return asked;
+}
+
 /* --check, --show-config: they need no rights and make nothing. Only --check asks whether it can start on this machine. */
 static int tell_config(const struct options *options, const char *file)
 {
@@ -61,6 +83,8 @@ static int tell_config(const struct options *options, const char *file)
         printf("%s: no errors, %zu warning%s\n", file, l.diags.warnings, l.diags.warnings == 1 ? "" : "s");
     }
     int status = l.plan ? EXIT_FINE : EXIT_WRONG;
+    if (l.plan && options->job == JOB_CHECK && options->postfix_named && !tell_networks(options, l.plan))
+        status = EXIT_WRONG;
     loaded_fini(&l);
     if (fflush(stdout) != 0) {
         perror("tarsierd");

@@ -11,11 +11,21 @@ static const struct option longs[] = {
     {"check", no_argument, NULL, OPT_CHECK},
     {"show-config", no_argument, NULL, OPT_SHOW_CONFIG},
     {"quiet", no_argument, NULL, 'q'},
-    {"postfix", required_argument, NULL, OPT_POSTFIX},
+    {"postfix", optional_argument, NULL, OPT_POSTFIX},
     {"version", no_argument, NULL, 'V'},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
+
+/* `--postfix=DIR`, `--postfix DIR`, or `--postfix` alone: getopt's optional arguments know the first and the last. */
+static void take_postfix(int argc, char **argv, struct options *out)
+{
+    out->postfix_named = true;
+    if (optarg)
+        out->postfix_dir = optarg;
+    else if (optind < argc && argv[optind][0] != '-')
+        out->postfix_dir = argv[optind++];
+}
 
 bool options_parse(int argc, char **argv, struct options *out)
 {
@@ -35,7 +45,7 @@ bool options_parse(int argc, char **argv, struct options *out)
             out->quiet = true;
             break;
         case OPT_POSTFIX:
-            out->postfix_dir = optarg;
+            take_postfix(argc, argv, out);
             break;
         case 'V':
             out->job = JOB_VERSION;
@@ -57,7 +67,7 @@ bool options_parse(int argc, char **argv, struct options *out)
 
 void options_print_help(void)
 {
-    fputs("usage: tarsierd [-f FILE] [--check [-q] | --show-config] [--postfix DIR]\n"
+    fputs("usage: tarsierd [-f FILE] [--check [-q] | --show-config] [--postfix [DIR]]\n"
           "\n"
           "A milter that holds, greylists and passes. Runs in the foreground; SIGHUP reads the configuration\n"
           "again, SIGTERM ends it.\n"
@@ -69,8 +79,9 @@ void options_print_help(void)
           "                     starting it, and end\n"
           "  -q, --quiet        with --check: errors only\n"
           "      --show-config  print all that is in force, with where each part comes from, and end\n"
-          "      --postfix DIR  where Postfix's main.cf and master.cf are, for its process limit "
-          "(/etc/postfix)\n"
+          "      --postfix [DIR]  where Postfix's main.cf and master.cf are (/etc/postfix), for its process limit.\n"
+          "                     With --check also: compare its mynetworks, relayhost and relay_domains, and print\n"
+          "                     the lines to add\n"
           "  -V, --version      print the version, and end\n"
           "  -h, --help         print this, and end\n"
           "\n"

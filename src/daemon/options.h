@@ -11,6 +11,7 @@ struct options {
     bool quiet;              /* of --check: errors alone */
     const char *file;        /* NULL: none is named */
     const char *postfix_dir; /* where main.cf and master.cf are */
+    bool postfix_named;      /* --postfix was given: --check compares Postfix's networks */
 };
 
 /* False after a message to stderr when the line is wrong. Strings are argv's. */

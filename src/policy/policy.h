@@ -139,6 +139,13 @@ void policy_judge_name(const struct policy *p, const struct domain_list *domains
                        struct generic_verdict *out);
 const struct domain_list *policy_domains(const struct policy *p);
 
+/*
+ * On which side of `remote` a whole network lies. SAID_REMOTE: `network remote` holds it. A network of which only parts are local
+ * is REMOTE.
+ */
+enum policy_side { POLICY_SIDE_REMOTE, POLICY_SIDE_SAID_REMOTE, POLICY_SIDE_LOCAL };
+enum policy_side policy_network_side(const struct policy *p, const struct ip *net, unsigned bits);
+
 /* ---- conditions ---- */
 
 /*

@@ -85,6 +85,21 @@ static bool is_remote(const struct policy *p, const struct policy_facts *f)
     return true;
 }
 
+enum policy_side policy_network_side(const struct policy *p, const struct ip *net, unsigned bits)
+{
+    const struct conf *c = p->conf;
+    for (size_t i = 0; i < c->n_net_remote; i++)
+        if (c->net_remote[i].bits <= bits && ip_in(net, &c->net_remote[i].net, c->net_remote[i].bits))
+            return POLICY_SIDE_SAID_REMOTE;
+    for (size_t i = 0; i < c->n_net_local; i++)
+        if (c->net_local[i].bits <= bits && ip_in(net, &c->net_local[i].net, c->net_local[i].bits))
+            return POLICY_SIDE_LOCAL;
+    for (size_t i = 0; i < COUNT_OF(local_nets); i++)
+        if (local_nets[i].bits <= bits && ip_in(net, &local_nets[i].net, local_nets[i].bits))
+            return POLICY_SIDE_LOCAL;
+    return POLICY_SIDE_REMOTE;
+}
+
 /* A list that has not been asked is asked for; of several any that says yes is enough. */
 static enum policy_truth judge_dnsbl(const struct question *q, uint32_t *lists)
 {

@@ -151,6 +151,25 @@ def cannot_start(lab, check):
     check.that(status == 0 and "gets no connection" not in said, "nothing of it for a socket that Postfix reaches", said)
 
 
+@case("--check --postfix proposes lines for Postfix's own networks, and is content with them", weight_sec=6)
+def own_networks(lab, check):
+    lab.postfix(
+        main="mynetworks = 127.0.0.0/8 [::1]/128 $ours /etc/postfix/ours\nours = 203.0.113.20\n"
+        "relayhost = [smtp.isp.example]:587\nrelay_domains = $mydestination, example.org"
+    )
+    L.write("/etc/postfix/ours", "# a site\n198.51.100.0/24\n")
+    L.write("/etc/tarsier/tarsier.conf", L.conf(hold="60s"))
+    status, lines = lab.tool("tarsierd", "--check", "-q", "--postfix", "-f", "/etc/tarsier/tarsier.conf")
+    wanted = ["network local { 203.0.113.20/32 198.51.100.0/24 }", "racl whitelist domain smtp.isp.example", "racl whitelist domain example.org"]
+    check.that(status == 0 and all(line in lines.splitlines() for line in wanted), "the lines", lines)
+    L.write("/etc/tarsier/own.conf", lines)
+    L.write("/etc/tarsier/tarsier.conf", L.conf(hold="60s").replace("racl whitelist tarpit", 'include "/etc/tarsier/own.conf"\nracl whitelist tarpit'))
+    status, said = lab.tool("tarsierd", "--check", "--postfix", "/etc/postfix", "-f", "/etc/tarsier/tarsier.conf")
+    check.that(status == 0 and said.endswith("nothing to add\n"), "with them nothing is lacking", said)
+    lab.tarsier(wait=True)
+    check.reply(lab.greylisted(L.DSL), 250, "a line that Postfix takes for its own is not held", most_sec=20)
+
+
 @case("(m) the shipped configuration and socket path, smtpd in Debian's chroot", weight_sec=10)
 def shipped(lab, check):
     check.that("tarsier.conf" in lab.program, "dist/tarsier.conf is there")

@@ -228,6 +228,49 @@ def tells_notes_at_the_start_and_not_at_a_reload():
 
 
 @case
+def compares_its_networks_with_postfix():
+    """A postconf of our own stands before any other: it prints a file, and what it was asked for into another one."""
+    os.makedirs(DIR + "/bin")
+    with open(DIR + "/bin/postconf", "w") as out:
+        out.write('#!/bin/sh\necho "$@" > %s/asked\n. %s/answer\n' % (DIR, DIR))
+    os.chmod(DIR + "/bin/postconf", 0o755)
+
+    def compare(answer, *arguments):
+        with open(DIR + "/answer", "w") as out:
+            out.write(answer)
+        environment = {**os.environ, "PATH": DIR + "/bin:" + os.environ["PATH"]}
+        done = subprocess.run([PROGRAM, "--check", "-f", CONF, *arguments], stdin=subprocess.DEVNULL, capture_output=True,
+                              text=True, timeout=PATIENCE_SEC, env=environment)
+        return done.returncode, done.stdout, done.stderr
+
+    configure()
+    lines = "network local { 203.0.113.0/24 }\n"
+    lacks = "echo 'mynetworks = 127.0.0.0/8 203.0.113.0/24'\n"
+    for form in (["--postfix", DIR], ["--postfix=" + DIR], ["--postfix", DIR, "-q"], ["-q", "--postfix", DIR]):
+        status, out, err = compare(lacks, *form)
+        check(status == 0 and out.endswith(lines) and ("no errors" in out) == ("-q" not in form), (form, status, out, err))
+        with open(DIR + "/asked") as asked:
+            check(asked.read() == "-c %s -x mynetworks relayhost relay_domains mydestination\n" % DIR, "what postconf is asked")
+    status, out, err = compare(lacks, "--postfix", "-q")
+    with open(DIR + "/asked") as asked:
+        check(status == 0 and asked.read().startswith("-c /etc/postfix -x "), "without a directory: /etc/postfix")
+    status, out, err = compare("echo 'mynetworks = 127.0.0.0/8'\n", "--postfix", DIR)
+    check(status == 0 and out.endswith("nothing to add\n"), (status, out, err))
+    configure(extra=lines)
+    status, out, err = compare(lacks, "--postfix", DIR)
+    check(status == 0 and out.endswith("nothing to add\n"), (status, out, err))
+    status, out, err = compare(lacks)
+    check(status == 0 and "nothing to add" not in out, "without --postfix nothing is compared: %s" % out)
+    status, out, err = compare("echo ouch; echo 'fatal: no main.cf' >&2; exit 1\n", "--postfix", DIR)
+    check(status == 1 and "postconf failed (exit status 1): fatal: no main.cf\n" in err and "ouch" not in out, (status, out, err))
+    status, out, err = compare("kill -9 $$\n", "--postfix", DIR)
+    check(status == 1 and "ended by signal 9" in err, (status, out, err))
+    status, out, err = compare("while :; do echo 0123456789012345678901234567890123456789; done\n", "--postfix", DIR)
+    check(status == 1 and "said too much" in err, (status, out[:200], err))
+    check(run("--check", "-f", CONF, "--postfix", DIR, DIR)[0] == 2, "one directory is enough")
+
+
+@case
 def defers_reloads_and_stops():
     os.chmod(DIR, 0o777)
     configure(extra='pidfile "%s/pid"\n' % DIR)
