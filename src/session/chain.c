@@ -142,8 +142,7 @@ static void headers_over(struct session *s, enum trouble trouble)
 
 void chain_header(struct session *s, struct slice name, struct slice value)
 {
-    if (transcript_begin_headers(s->transcript))
-        children_apply(s);
+    (void)transcript_begin_headers(s->transcript);
     enum err e = transcript_record_header(s->transcript, name, value);
     if (e != ERR_NONE)
         headers_over(s, e == ERR_LIMIT ? TROUBLE_HEADERS : TROUBLE_BUDGET);
@@ -152,7 +151,6 @@ void chain_header(struct session *s, struct slice name, struct slice value)
 void chain_eoh(struct session *s)
 {
     transcript_record_eoh(s->transcript);
-    children_apply(s); /* what the greylist filter adds is known: children behind it see it */
 }
 
 static bool peeks(const struct session *s)
@@ -174,6 +172,21 @@ void chain_eom(struct session *s, struct slice chunk)
         chain_eoh(s); /* an MTA that was asked to leave it out */
     if (transcript_record_eom(s->transcript, chunk, peeks(s)) != ERR_NONE)
         s->children->trouble = TROUBLE_ROOM;
+}
+
+/* ---- the run ---- */
+
+void chain_run(struct session *s)
+{
+    if (s->phase == PHASE_OVER)
+        return;
+    if (s->children) {
+        children_apply(s);
+        children_decide(s);
+        children_settle(s);
+    } else if (s->owed && s->wait == WAIT_NOTHING) {
+        session_reply_code(s, SMFIR_CONTINUE);
+    }
 }
 
 void chain_unknown(struct session *s, struct slice line)

@@ -354,7 +354,7 @@ void session_dns_answered(struct session *s, const struct event *event)
             session_set_wait(s, WAIT_NOTHING);
             ch->after_facts(s);
         }
-        session_resume(s);
+        session_end_event(s);
         return;
     }
     if (ch->if_name_request == event->request) {
@@ -367,10 +367,7 @@ void session_dns_answered(struct session *s, const struct event *event)
             if (ch->child[i].dns_request == event->request)
                 child_resolved(&ch->child[i], event);
     }
-    children_apply(s);
-    children_decide(s); /* who waited for a name, or for one whose host has none */
-    children_settle(s);
-    session_resume(s);
+    session_end_event(s); /* who waited for a name, or for one whose host has none */
 }
 
 /* ---- who is asked ---- */
@@ -627,25 +624,16 @@ int64_t children_deadline_ms(const struct session *s)
 
 void children_check_deadlines(struct session *s)
 {
-    bool failed = false;
     if (!s->children)
         return;
     children_check_sending(s);
     for (unsigned i = 0; i < s->children->count; i++) {
         struct milter *c = &s->children->child[i];
-        if (c->link && link_check_deadline(c->link, s->sh->now.mono)) {
+        if (c->link && link_check_deadline(c->link, s->sh->now.mono))
             child_break(c, c->link->why);
-            failed = true;
-        } else if (c->draining && s->sh->now.mono.ms >= c->drain_deadline.ms) {
+        else if (c->draining && s->sh->now.mono.ms >= c->drain_deadline.ms)
             child_break(c, "it takes nothing of what is sent to it");
-            failed = true;
-        } else {
-            failed |= child_check_resolving(c);
-        }
-    }
-    if (failed) {
-        children_apply(s);
-        children_decide(s); /* others may have waited for it, or ask what became of it */
-        children_settle(s);
+        else
+            child_check_resolving(c);
     }
 }

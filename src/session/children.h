@@ -186,6 +186,11 @@ void chain_eoh(struct session *s);
 void chain_body(struct session *s, struct slice chunk);
 void chain_eom(struct session *s, struct slice chunk);
 void chain_unknown(struct session *s, struct slice line);
+/*
+ * The one run of the filters that ends an event: edits of those who are through are applied, conditions that can be decided
+ * are, everybody is led on, and if all that are asked have said enough the MTA has its answer.
+ */
+void chain_run(struct session *s);
 bool children_is_rejected_rcpt(const struct session *s); /* the one that follows, by the MTA itself */
 enum stage children_stage(const struct session *s);
 struct recipient_note *children_note_of(struct session *s, unsigned number);
@@ -197,7 +202,7 @@ void child_lead(struct milter *c);
 /* UNKNOWN stands outside of the sequence: it is told to who is there, and to nobody later. */
 void child_tell_unknown(struct milter *c, struct slice line);
 void child_resolved(struct milter *c, const struct event *event); /* its host's address */
-bool child_check_resolving(struct milter *c);                     /* true: it has failed just now, for that took too long */
+void child_check_resolving(struct milter *c);                     /* that took too long: it has failed */
 void child_read(struct milter *c, struct slice piece);            /* its piece of a spooled body has come */
 bool child_is_blocked(const struct milter *c);
 void child_abort(struct milter *c);

@@ -239,8 +239,6 @@ static void on_body(struct session *s, const struct milter_command *c, struct sl
     if (s->children)
         chain_body(s, c->u.body);
     session_continue(s);
-    if (s->transcript)
-        transcript_chunk_over(s->transcript);
 }
 
 static void on_end(struct session *s, const struct milter_command *c, struct slice raw)
@@ -250,8 +248,6 @@ static void on_end(struct session *s, const struct milter_command *c, struct sli
     if (s->children)
         chain_eom(s, c->u.body);
     message_end(s);
-    if (s->transcript)
-        transcript_chunk_over(s->transcript);
 }
 
 static void on_unknown(struct session *s, const struct milter_command *c, struct slice raw)
@@ -372,4 +368,8 @@ void command_handle(struct session *s, const struct wire_packet *p)
         return;
     }
     rule->handle(s, &c, p->body);
+    if (rule->is_answered)
+        chain_run(s);
+    if (s->transcript)
+        transcript_chunk_over(s->transcript);
 }

@@ -193,18 +193,15 @@ struct session {
 /* Answer the command that waits, unless the session has been closed; one packet, or several in one buffer: one write. */
 void session_reply(struct session *s, struct slice packets);
 void session_reply_code(struct session *s, uint8_t code);
-/*
- * The greylist filter's part of the command that waits is over, and it lets it go on: the children's turn, then the reply.
- * Without children: "continue".
- */
+/* The greylist filter's part of the command that waits is over, and it lets it go on: the others' turn comes with chain_run(). */
 void session_continue(struct session *s);
 /* The greylist filter's `evaluation`. */
 bool session_only_evaluates(const struct session *s);
 /* Nobody is asked any more in this connection: "accept" for all of it. */
 void session_accept_connection(struct session *s);
 bool session_is_accepted(const struct session *s);
-/* A wait has ended: what the MTA has sent meanwhile is read now. */
-void session_resume(struct session *s);
+/* Each event ends so: one run of the filters, then what the MTA has sent meanwhile is read. */
+void session_end_event(struct session *s);
 /* A number for a request whose answer is waited for; never 0. */
 uint32_t session_next_request(struct session *s);
 /* 421 with this text; the MTA hangs up. */

@@ -99,22 +99,14 @@ void session_reply(struct session *s, struct slice packets)
 
 void session_continue(struct session *s)
 {
-    struct children *ch = s->children;
-    if (!ch) {
-        if (s->owed)
-            session_reply_code(s, SMFIR_CONTINUE);
-        return;
-    }
     if (s->wait != WAIT_NOTHING)
         session_set_wait(s, WAIT_NOTHING);
-    if (s->owed == SMFIC_RCPT && !chain_rcpt(s)) {
-        children_refuse_rcpt(s);
+    if (!s->children)
         return;
-    }
-    if (s->owed == SMFIC_DATA)
+    if (s->owed == SMFIC_RCPT && !chain_rcpt(s))
+        children_refuse_rcpt(s);
+    else if (s->owed == SMFIC_DATA)
         transcript_record_data(s->transcript);
-    children_decide(s);
-    children_settle(s);
 }
 
 void session_reply_code(struct session *s, uint8_t code)
@@ -451,14 +443,15 @@ void session_eof(struct session *s)
     session_close(s, NULL);
 }
 
-/* An answer has come: when it ended the wait, the MTA's next commands may be here already. */
-void session_resume(struct session *s)
+/* What an event has changed is over: one run of the filters; and where it has ended a wait, the MTA's next commands may be here. */
+void session_end_event(struct session *s)
 {
-    if (s->wait == WAIT_NOTHING)
+    chain_run(s);
+    if (s->phase != PHASE_OVER && s->wait == WAIT_NOTHING)
         consume_pending(s);
 }
 
-void session_store_answered(struct session *s, uint32_t request, const struct grey_answer *answer)
+static void take_store_answer(struct session *s, uint32_t request, const struct grey_answer *answer)
 {
     if (request == 0 || (request != s->store_request && request != s->look_request))
         return;
@@ -473,7 +466,12 @@ void session_store_answered(struct session *s, uint32_t request, const struct gr
         s->sh->stats.store_failures += answer->failed;
         message_confirmed(s, answer);
     }
-    session_resume(s);
+}
+
+void session_store_answered(struct session *s, uint32_t request, const struct grey_answer *answer)
+{
+    take_store_answer(s, request, answer);
+    session_end_event(s);
 }
 
 void session_looked(struct session *s, uint32_t request, enum look_result result, uint64_t cookie)
@@ -482,7 +480,7 @@ void session_looked(struct session *s, uint32_t request, enum look_result result
         return;
     s->look_request = 0;
     holding_looked(s, result, cookie);
-    session_resume(s);
+    session_end_event(s);
 }
 
 static void send_progress(struct session *s)
@@ -506,7 +504,7 @@ static void store_deadline(struct session *s)
         asking_timer(s);
     } else if (s->wait == WAIT_LOOK_STORE || s->wait == WAIT_CONFIRM) {
         asking_note_missed(s, s->wait == WAIT_CONFIRM);
-        session_store_answered(s, s->store_request, &failed);
+        take_store_answer(s, s->store_request, &failed);
     }
 }
 
@@ -524,7 +522,7 @@ void session_timer(struct session *s)
     }
     if (s->phase != PHASE_OVER)
         session_arm_timer(s);
-    session_resume(s);
+    session_end_event(s);
 }
 
 void session_stop(struct session *s)

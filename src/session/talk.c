@@ -43,12 +43,10 @@ static void ask_for_host(struct milter *c, const struct child_address *address)
     e->request = c->dns_request = session_next_request(s);
 }
 
-bool child_check_resolving(struct milter *c)
+void child_check_resolving(struct milter *c)
 {
-    if (!c->dns_request || now_of(c).ms < c->started.ms + c->limits.connect_ms)
-        return false;
-    child_fail(c, "its host's address was not found in time");
-    return true;
+    if (c->dns_request && now_of(c).ms >= c->started.ms + c->limits.connect_ms)
+        child_fail(c, "its host's address was not found in time");
 }
 
 void child_resolved(struct milter *c, const struct event *event)
@@ -615,12 +613,7 @@ void session_child_news(struct session *s, struct milter *c, const struct event 
         c->draining = false;
         break;
     }
-    if (s->phase == PHASE_OVER)
-        return;
-    children_apply(s);
-    children_decide(s);
-    children_settle(s);
-    session_resume(s);
+    session_end_event(s);
 }
 
 void child_read(struct milter *c, struct slice piece)

@@ -572,7 +572,6 @@ void children_check_sending(struct session *s)
     if (ch->send_deadline.ms == 0 || s->sh->now.mono.ms < ch->send_deadline.ms)
         return;
     spool_failed(s, ETIMEDOUT);
-    children_settle(s);
 }
 
 static void child_wrote(struct session *s, unsigned number)
@@ -609,10 +608,7 @@ void session_spooled(struct session *s, const struct event *event)
     } else if (request >= SPOOL_WRITE_CHILD && request < SPOOL_WRITE_CHILD + ch->count) {
         child_wrote(s, request - SPOOL_WRITE_CHILD);
     }
-    children_apply(s);
-    children_decide(s);
-    children_settle(s);
-    session_resume(s);
+    session_end_event(s);
 }
 
 void session_drained(struct session *s, uint32_t request)
@@ -622,7 +618,7 @@ void session_drained(struct session *s, uint32_t request)
         return;
     ch->drain_request = 0;
     send_changes(s);
-    session_resume(s);
+    session_end_event(s);
 }
 
 void children_client_gone(struct session *s)
