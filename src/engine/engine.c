@@ -1,5 +1,6 @@
 /*
- * engine.c - the table of sessions and the events' way to them. What a session does with an event is session/'s.
+ * engine.c - the events' way to their owners, and the table of one kind of them: sessions. What a session does with an event is
+ * session/'s.
  *
  * A session lives in the slot that its name carries; an event whose serial is not the slot's is for a session that is no more,
  * and dropped.
@@ -15,18 +16,15 @@
 
 struct engine {
     struct shared shared;
+    struct owner_table {
+        const struct owner_ops *ops; /* NULL: no such kind */
+        void *ctx;
+    } kinds[OWNER_KINDS_MAX];
     struct session **slots;
     size_t n_slots;
     bool told_stopped;
     bool cutting; /* nobody is held any more */
 };
-
-struct engine *engine_new(struct plan *plan, struct siphash_key key, struct instant now)
-{
-    struct engine *e = mem_zalloc(sizeof(*e));
-    shared_init(&e->shared, plan, key, now);
-    return e;
-}
 
 void engine_free(struct engine *e)
 {
@@ -34,7 +32,7 @@ void engine_free(struct engine *e)
         return;
     struct effects nobody; /* what sessions want done on their way out */
     effects_init(&nobody);
-    e->shared.out = e->shared.registry.out = &nobody;
+    e->shared.out = e->shared.registry.out = e->shared.clients.out = &nobody;
     capability_probes_stop(&e->shared.registry);
     for (size_t i = 0; i < e->n_slots; i++)
         session_free(e->slots[i]);
@@ -79,41 +77,70 @@ static void open_session(struct engine *e, owner_id id)
     e->slots[slot] = session_new(&e->shared, id);
 }
 
+/* ---- owners ---- */
+
+static const struct owner_ops *ops_of(const struct engine *e, owner_id id, void **ctx)
+{
+    uint32_t kind = owner_kind(id);
+    if (kind >= OWNER_KINDS_MAX || !e->kinds[kind].ops)
+        return NULL;
+    *ctx = e->kinds[kind].ctx;
+    return e->kinds[kind].ops;
+}
+
+static void run_owner(struct engine *e, owner_id id)
+{
+    void *ctx = NULL;
+    const struct owner_ops *ops = ops_of(e, id, &ctx);
+    e->shared.effort.step_left = REGEX_STEP_EFFORT; /* each its own: no one's data judges another's */
+    if (ops)
+        ops->run(ctx, &e->shared.clients, id);
+}
+
+/* Those whom what has just happened to others concerns: each gets its turn in the same step, on its own. */
+static void run_awake(struct engine *e)
+{
+    struct client *c;
+    while ((c = clients_next_awake(&e->shared.clients)) != NULL)
+        run_owner(e, c->owner);
+}
+
+static void to_owner(struct engine *e, const struct event *event)
+{
+    void *ctx = NULL;
+    const struct owner_ops *ops = ops_of(e, event->owner, &ctx);
+    if (event->kind == EVENT_STORE)
+        asking_note_answer(&e->shared, event->u.answer);
+    if (event->owner != OWNER_NOBODY && ops)
+        ops->event(ctx, &e->shared.clients, event);
+    else if (event->kind == EVENT_DNS)
+        capability_probe_resolved(&e->shared.registry, event);
+}
+
+void engine_add_kind(struct engine *e, uint32_t kind, const struct owner_ops *ops, void *ctx)
+{
+    if (kind >= OWNER_KINDS_MAX || e->kinds[kind].ops)
+        PANIC("a kind of owner is added twice, or beyond the table");
+    e->kinds[kind] = (struct owner_table){ops, ctx};
+}
+
 static void tick(struct engine *e)
 {
     struct timer *t;
-    while ((t = timer_wheel_next(&e->shared.wheel, e->shared.now.mono)) != NULL) {
-        if (t == &e->shared.registry.probe_timer) {
+    while ((t = timer_wheel_next(&e->shared.clients.wheel, e->shared.now.mono)) != NULL) {
+        if (t == &e->shared.registry.probe_timer)
             capability_probes_check(&e->shared.registry);
-            continue;
-        }
-        struct session *s = session_of_timer(t);
-        owner_id id = session_name(s);
-        e->shared.effort.step_left = REGEX_STEP_EFFORT; /* each its own: no one's data judges another's */
-        session_timer(s);
-        reap(e, id);
+        else
+            run_owner(e, CONTAINER_OF(t, struct client, timer)->owner);
     }
 }
 
-static void stop(struct engine *e)
+/* Each kind ends its own. */
+static void to_all(struct engine *e, const struct event *event)
 {
-    e->shared.stopping = true;
-    capability_probes_stop(&e->shared.registry);
-    for (size_t i = 0; i < e->n_slots; i++) {
-        struct session *s = e->slots[i];
-        if (!s)
-            continue;
-        session_stop(s);
-        reap(e, session_name(s));
-    }
-}
-
-static void cut(struct engine *e)
-{
-    e->cutting = true;
-    for (size_t i = 0; i < e->n_slots; i++)
-        if (e->slots[i])
-            reap(e, session_name(e->slots[i]));
+    for (size_t i = 0; i < OWNER_KINDS_MAX; i++)
+        if (e->kinds[i].ops)
+            e->kinds[i].ops->event(e->kinds[i].ctx, &e->shared.clients, event);
 }
 
 static void take_plan(struct engine *e, struct plan *plan)
@@ -123,13 +150,38 @@ static void take_plan(struct engine *e, struct plan *plan)
     e->shared.requirements.plan = NULL; /* one of before may have been at the same address */
 }
 
-static void to_session(struct engine *e, const struct event *event)
+/* ---- sessions, as owners ---- */
+
+static void stop_sessions(struct engine *e)
 {
-    struct session *s = find(e, event->owner);
-    if (event->kind == EVENT_STORE)
-        asking_note_answer(&e->shared, event->u.answer);
-    if (event->kind == EVENT_DNS && event->owner == 0)
-        capability_probe_resolved(&e->shared.registry, event);
+    for (size_t i = 0; i < e->n_slots; i++) {
+        struct session *s = e->slots[i];
+        if (!s)
+            continue;
+        session_stop(s);
+        reap(e, session_name(s));
+    }
+}
+
+static void cut_sessions(struct engine *e)
+{
+    e->cutting = true;
+    for (size_t i = 0; i < e->n_slots; i++)
+        if (e->slots[i])
+            reap(e, session_name(e->slots[i]));
+}
+
+static void session_event(void *ctx, struct clients *all, const struct event *event)
+{
+    (void)all;
+    struct engine *e = ctx;
+    struct session *s = event->owner != OWNER_NOBODY ? find(e, event->owner) : NULL;
+    if (event->kind == EVENT_OPEN)
+        open_session(e, event->owner);
+    else if (event->kind == EVENT_STOP)
+        stop_sessions(e);
+    else if (event->kind == EVENT_CUT)
+        cut_sessions(e);
     if (!s)
         return;
     switch (event->kind) {
@@ -160,6 +212,19 @@ static void to_session(struct engine *e, const struct event *event)
     reap(e, event->owner);
 }
 
+static void session_turn(void *ctx, struct clients *all, owner_id id)
+{
+    (void)all;
+    struct engine *e = ctx;
+    struct session *s = find(e, id);
+    if (!s)
+        return;
+    session_run(s);
+    reap(e, id);
+}
+
+static const struct owner_ops session_ops = {.event = session_event, .run = session_turn};
+
 /* News of a connection that was given up are of no interest any more. */
 static void to_child(struct engine *e, const struct event *event)
 {
@@ -176,16 +241,22 @@ static void to_child(struct engine *e, const struct event *event)
     reap(e, id);
 }
 
+struct engine *engine_new(struct plan *plan, struct siphash_key key, struct instant now)
+{
+    struct engine *e = mem_zalloc(sizeof(*e));
+    shared_init(&e->shared, plan, key, now);
+    engine_add_kind(e, OWNER_SESSION, &session_ops, e);
+    return e;
+}
+
 void engine_step(struct engine *e, const struct event *event, struct effects *out)
 {
     struct shared *sh = &e->shared;
-    sh->now = sh->registry.now = event->now;
-    sh->out = sh->registry.out = out;
+    sh->now = sh->registry.now = sh->clients.now = event->now;
+    sh->out = sh->registry.out = sh->clients.out = out;
     sh->effort = (struct regex_effort){.step_left = REGEX_STEP_EFFORT};
     switch (event->kind) {
     case EVENT_OPEN:
-        open_session(e, event->owner);
-        break;
     case EVENT_BYTES:
     case EVENT_EOF:
     case EVENT_STORE:
@@ -193,7 +264,7 @@ void engine_step(struct engine *e, const struct event *event, struct effects *ou
     case EVENT_DNS:
     case EVENT_SPOOL:
     case EVENT_DRAINED:
-        to_session(e, event);
+        to_owner(e, event);
         break;
     case EVENT_CHILD:
         to_child(e, event);
@@ -217,24 +288,27 @@ void engine_step(struct engine *e, const struct event *event, struct effects *ou
         report_put(sh);
         break;
     case EVENT_CUT:
-        cut(e);
+        to_all(e, event);
         break;
     case EVENT_STOP:
-        stop(e);
+        sh->stopping = true;
+        capability_probes_stop(&sh->registry);
+        to_all(e, event);
         break;
     case EVENT_MAX_:
         break;
     }
+    run_awake(e);
     if (sh->stopping && sh->stats.open == 0 && !e->told_stopped) {
         e->told_stopped = true;
         effects_add(out, EFFECT_STOPPED, 0);
     }
-    sh->out = NULL;
+    sh->out = sh->clients.out = NULL;
 }
 
 bool engine_wants_ticks(const struct engine *e)
 {
-    return e->shared.wheel.count > 0;
+    return e->shared.clients.wheel.count > 0;
 }
 
 uint64_t engine_memory_bytes(const struct engine *e)
@@ -246,5 +320,7 @@ uint64_t engine_memory_bytes(const struct engine *e)
 
 struct engine_stats engine_stats(const struct engine *e)
 {
-    return e->shared.stats;
+    struct engine_stats stats = e->shared.stats;
+    stats.held = hold_count(e->shared.clients.holds);
+    return stats;
 }

@@ -11,6 +11,7 @@
 #include "session/stats.h"
 
 struct engine;
+struct clients; /* client/client.h */
 
 /* key: a secret of this process for its hash tables. Owner: takes over the caller's reference on plan. Free with engine_free. */
 struct engine *engine_new(struct plan *plan, struct siphash_key key, struct instant now);
@@ -21,6 +22,21 @@ void engine_free(struct engine *e);
  * EVENT_OPEN's session name must not be in use.
  */
 void engine_step(struct engine *e, const struct event *event, struct effects *out);
+
+/*
+ * What the engine does with the owners of one kind. `ctx` is the table that they are in, `all` what they share: holds, timers, the
+ * present time, and where effects go. Both calls may end the owner; both are harmless where there is none of that name any more.
+ * EVENT_OPEN says that there is a new one. EVENT_CUT and EVENT_STOP come without a name: they are for all owners of the kind.
+ */
+struct owner_ops {
+    void (*event)(void *ctx, struct clients *all, const struct event *event); /* one with the owner's name */
+    void (*run)(void *ctx, struct clients *all, owner_id id); /* its timer has fired, or its client has been woken */
+};
+
+enum { OWNER_KINDS_MAX = 8 };
+
+/* Let there be owners of a kind beside sessions. Owner: ops and ctx outlive the engine; EVENT_STOP ends all who are held. */
+void engine_add_kind(struct engine *e, uint32_t kind, const struct owner_ops *ops, void *ctx);
 
 /* Whether EVENT_TICK is needed for now (some timer runs). May be asked after each step. */
 bool engine_wants_ticks(const struct engine *e);

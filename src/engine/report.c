@@ -15,9 +15,10 @@ static void put_counters(struct shared *sh)
                 " rejected; holds: %" PRIu64 ", %" PRIu64 " served, %" PRIu64 " released with another connection, %" PRIu64
                 " left, %" PRIu64 " cut; %" PRIu64 " clients gone before any hold, %" PRIu64
                 " failures of the store, %" PRIu64 " of children, %" PRIu64 " regexes that took too long",
-                sh->plan->generation, s->open, s->held, shared_is_stressed(sh) ? ", the MTA is under stress" : "",
-                s->sessions, s->passed, s->accepted, s->deferred, s->rejected, s->held_all, s->served, s->siblings, s->left,
-                s->cut, s->gone, s->store_failures, s->child_failures, s->regex_limits);
+                sh->plan->generation, s->open, hold_count(sh->clients.holds),
+                shared_is_stressed(sh) ? ", the MTA is under stress" : "", s->sessions, s->passed, s->accepted, s->deferred,
+                s->rejected, s->held_all, s->served, s->siblings, s->left, s->cut, s->gone, s->store_failures,
+                s->child_failures, s->regex_limits);
 }
 
 static unsigned open_connections(const struct shared *sh, const struct registry_record *r)

@@ -113,7 +113,7 @@ unsigned hold_count_client(const struct hold_table *t, const struct ip *client)
     return g ? g->count : 0;
 }
 
-void hold_begin(struct hold_table *t, struct hold *h, const struct ip *client, struct instant now, int64_t duration_ms)
+void hold_begin(struct hold_table *t, struct hold *h, const struct ip *client, struct mono now, int64_t duration_ms)
 {
     if (h->group)
         PANIC("held twice");
@@ -121,7 +121,7 @@ void hold_begin(struct hold_table *t, struct hold *h, const struct ip *client, s
     list_push_back(&g->members, &h->node);
     h->group = g;
     h->started = now;
-    h->due.ms = now.mono.ms + duration_ms;
+    h->due.ms = now.ms + duration_ms;
     g->count++;
     t->n_holds++;
 }
@@ -156,7 +156,15 @@ struct hold *hold_first(const struct hold_table *t, const struct ip *client)
     return g ? CONTAINER_OF(g->members.next, struct hold, node) : NULL;
 }
 
+void hold_each(struct hold_table *t, void (*fn)(void *ctx, struct hold *h), void *ctx)
+{
+    for (size_t i = 0; i < t->n_buckets; i++)
+        for (struct hold_group *g = t->buckets[i]; g; g = g->next)
+            for (struct list *node = g->members.next; node != &g->members; node = node->next)
+                fn(ctx, CONTAINER_OF(node, struct hold, node));
+}
+
 int64_t hold_waited_ms(const struct hold *h, struct mono now)
 {
-    return now.ms - h->started.mono.ms;
+    return now.ms - h->started.ms;
 }

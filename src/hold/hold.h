@@ -19,8 +19,7 @@ struct hold_group;
 struct hold {
     struct list node;         /* in its group */
     struct hold_group *group; /* NULL: not held */
-    struct instant started;
-    struct mono due;
+    struct mono started, due;
 };
 
 struct hold_table;
@@ -34,7 +33,7 @@ unsigned hold_count(const struct hold_table *t);
 unsigned hold_count_client(const struct hold_table *t, const struct ip *client);
 
 /* h must not be held. duration_ms > 0. */
-void hold_begin(struct hold_table *t, struct hold *h, const struct ip *client, struct instant now, int64_t duration_ms);
+void hold_begin(struct hold_table *t, struct hold *h, const struct ip *client, struct mono now, int64_t duration_ms);
 /* Harmless when h is not held. */
 void hold_end(struct hold_table *t, struct hold *h);
 
@@ -43,6 +42,9 @@ bool hold_is_held(const struct hold *h);
 struct hold *hold_next(const struct hold *h);
 /* The oldest one of the client; NULL when none is held. */
 struct hold *hold_first(const struct hold_table *t, const struct ip *client);
+
+/* Everybody who is held, in no order; fn must neither begin nor end a hold. */
+void hold_each(struct hold_table *t, void (*fn)(void *ctx, struct hold *h), void *ctx);
 
 int64_t hold_waited_ms(const struct hold *h, struct mono now);
 

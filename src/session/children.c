@@ -53,7 +53,7 @@ struct children *children_new(struct session *s)
     for (unsigned i = 0; i < ch->count; i++)
         init_child(s, &ch->child[i], i);
     if (!s->transcript)
-        s->transcript = transcript_new(s->sh, s->id);
+        s->transcript = transcript_new(s->sh, s->client.owner);
     return ch;
 }
 
@@ -67,7 +67,7 @@ static void free_message_of(struct session *s, struct children *ch)
     ch->memo = NULL;
     for (unsigned i = 0; i < ch->count; i++)
         if (ch->child[i].new_body) {
-            spool_drop(s->sh, s->id, ch->child[i].new_body);
+            spool_drop(s->sh, s->client.owner, ch->child[i].new_body);
             free(ch->child[i].new_body);
             ch->child[i].new_body = NULL;
         }
@@ -303,8 +303,8 @@ bool children_facts_ready(struct session *s, enum stage stage, void (*then)(stru
         if (ch->list_requests[i])
             continue;
         struct buf name = {0};
-        policy_dnsbl_name(s->plan->policy, i, &s->ends.remote, &name);
-        struct effect *e = effects_add(s->sh->out, EFFECT_DNS, s->id);
+        policy_dnsbl_name(s->plan->policy, i, &s->client.ends.remote, &name);
+        struct effect *e = effects_add(s->sh->out, EFFECT_DNS, s->client.owner);
         e->u.dns.type = DNS_A;
         e->u.dns.name = arena_slice(&s->sh->out->arena, buf_slice(&name));
         e->request = ch->list_requests[i] = session_next_request(s);
@@ -550,10 +550,10 @@ static void tell_breaker(struct session *s, const struct milter *c)
 {
     const struct breaker *b = &c->record->breaker;
     if (b->state == BREAKER_CLOSED)
-        effects_log(s->sh->out, s->id, LOG_LEVEL_NOTICE, "filter \"%s\": it answers again, and is asked again",
+        effects_log(s->sh->out, s->client.owner, LOG_LEVEL_NOTICE, "filter \"%s\": it answers again, and is asked again",
                     c->conf->name);
     else
-        effects_log(s->sh->out, s->id, LOG_LEVEL_WARNING,
+        effects_log(s->sh->out, s->client.owner, LOG_LEVEL_WARNING,
                     "filter \"%s\": it has failed %u times in a row and is not asked for %lld s", c->conf->name, b->failures,
                     (long long)(b->pause_ms / 1000));
 }

@@ -93,8 +93,8 @@ static void on_connect(struct session *s, const struct milter_command *c, struct
         return;
     }
     /* After XCLIENT or PROXY the packet has the client that counts; the macros name the same one. */
-    s->ends.remote = ip;
-    s->ends.remote_port = c->u.connect.port;
+    s->client.ends.remote = ip;
+    s->client.ends.remote_port = c->u.connect.port;
     s->phase = PHASE_CONNECTED;
     if (s->children)
         chain_connect(s, raw);
@@ -283,12 +283,8 @@ static void on_quit_nc(struct session *s, const struct milter_command *c, struct
     children_clear_connection(s);
     s->host = s->client_ptr = s->mta_name = s->if_addr = SLICE_NONE;
     s->conn_macros = NULL;
-    s->ends = (struct endpoints){0};
-    s->cookie = 0;
-    s->watch = WATCH_UNTRIED;
-    s->unknown_looks = 0;
+    client_forget(&s->client);
     s->resolve = RESOLVE_ABSENT;
-    s->waited_ms = s->longest_ms = 0;
     s->flags &= FLAG_SILENT_HEADERS;      /* as negotiated, once for all */
     s->connection = ++s->sh->connections; /* in the log it is another one */
     s->phase = PHASE_OPEN;

@@ -3,7 +3,7 @@
  *
  *   session.c    life, input, events                      commands.c   the table of commands
  *   negotiate.c  OPTNEG and macros                        children.h   the manager's side
- *   recipient.c  RCPT: policy, store, verdict             holding.c    looks, hold and its ends
+ *   recipient.c  RCPT: policy, store, verdict             holding.c    what a hold and its end mean here
  *   asking.c     waiting for the store
  *   message.c    DATA and end of message: headers         text.c       replies and log lines
  */
@@ -36,21 +36,12 @@ enum wait {
     WAIT_NOTHING,
     WAIT_FIRST_LOOK, /* CONNECT: is the client there, and can it be watched? */
     WAIT_LOOK_STORE, /* RCPT: what does the store know? The cursor is kept */
-    WAIT_HELD,       /* RCPT: the hold */
-    WAIT_LAST_LOOK,  /* RCPT: the hold is served (here or by a sibling); is the client still there? */
+    WAIT_HELD,       /* RCPT: the hold, with the last look at its end */
     WAIT_STORE,      /* RCPT: decided; the record is being committed */
     WAIT_CHILDREN,   /* any: what do the child milters say? */
     WAIT_FACTS,      /* CONNECT to RCPT: DNS lists that conditions ask about */
     WAIT_CONFIRM,    /* DATA: that it has come after a served hold is being committed */
     WAIT_MAX_
-};
-
-/* Whether the client's own TCP connection can be watched. */
-enum watch {
-    WATCH_UNTRIED,
-    WATCH_POSSIBLE, /* seen ESTABLISHED; the cookie is known */
-    WATCH_UNCLEAR,  /* no answer so far */
-    WATCH_IMPOSSIBLE,
 };
 
 /* Bits of session.flags. */
@@ -64,12 +55,10 @@ enum {
     FLAG_OVER = 1u << 16,         /* the MTA has "accept" for the whole connection: everything is answered at once */
     FLAG_ASKED = 1u << 4,         /* the filter's condition said yes for this message */
     FLAG_TEMP_AGAIN = 1u << 5,    /* shared_note_lookup's answer for this client */
-    FLAG_CONFIRMING = 1u << 6,    /* a look said gone; the look alone is under way */
     FLAG_DEFER_AT_DATA = 1u << 7, /* delayedreject: a recipient of this null sender was deferred */
     FLAG_RCPT_MACROS = 1u << 8,   /* macros of the recipient that follows are in the arena already */
     FLAG_MAIL_MACROS = 1u << 9,
-    FLAG_SIBLING = 1u << 10, /* released by another connection of the same client */
-    FLAG_LOCAL = 1u << 11,   /* family L */
+    FLAG_LOCAL = 1u << 11, /* family L */
     FLAG_HELO_MACROS = 1u << 12,
     FLAG_RCPT_UNFILTERED = 1u << 14,  /* its condition said no of a recipient of this message */
     FLAG_UNCONFIRMED = 1u << 25,      /* a hold was served in this connection, and no DATA has come since */
@@ -129,29 +118,23 @@ enum suspicion {
 
 struct session {
     struct shared *sh;
-    owner_id id;
-    struct plan *plan; /* a counted reference */
-    struct timer timer;
-    struct hold hold;
+    struct plan *plan;    /* a counted reference */
+    struct client client; /* with the session's name and its timer */
     uint32_t flags;
-    uint8_t phase, wait, watch; /* enum phase, wait, watch */
-    uint8_t unknown_looks;      /* in a row */
-    uint8_t owed;               /* the command that waits for a reply, for logs; 0: none */
-    uint8_t resolve;            /* enum policy_resolve */
-    uint8_t suspicion;          /* enum suspicion */
-    uint32_t actions;           /* as negotiated */
-    uint32_t effort_spent;      /* by regexes, on this message (regex.h) */
-    uint32_t last_request;      /* numbers of requests */
-    uint32_t store_request;     /* the one under way; 0: none */
-    uint32_t look_request;      /* at the client; in WAIT_STORE, at the records */
+    uint8_t phase, wait;    /* enum phase, wait */
+    uint8_t owed;           /* the command that waits for a reply, for logs; 0: none */
+    uint8_t resolve;        /* enum policy_resolve */
+    uint8_t suspicion;      /* enum suspicion */
+    uint32_t actions;       /* as negotiated */
+    uint32_t effort_spent;  /* by regexes, on this message (regex.h) */
+    uint32_t last_request;  /* numbers of requests */
+    uint32_t store_request; /* the one under way; 0: none */
+    uint32_t look_request;  /* in WAIT_STORE: at the records */
 
     /* the connection */
-    struct endpoints ends;
-    uint64_t cookie;
     struct slice host, client_ptr, helo, mta_name, if_addr; /* mta_name: {j} */
     struct slice verify, cert_subject;                      /* with HELO: STARTTLS is followed by another one */
     struct macro *conn_macros, *helo_macros;
-    int64_t waited_ms, longest_ms; /* served holds */
 
     /* the message */
     struct slice sender, queue_id, auth_type, auth_authen;
@@ -176,9 +159,9 @@ struct session {
     struct grey_tuple tuple;
     struct policy_cursor *cursor; /* only during WAIT_LOOK_STORE */
     struct decision decision;
-    struct grey_answer *known; /* answer to the look at the store, in the recipient's arena; NULL: not asked */
-    struct wall first_seen;    /* start of the hold, or the present */
-    struct mono deadline, next_look, next_progress; /* of the timer's jobs; ms 0: not wanted */
+    struct grey_answer *known;           /* answer to the look at the store, in the recipient's arena; NULL: not asked */
+    struct wall first_seen;              /* start of the hold, or the present */
+    struct mono deadline, next_progress; /* of the timer's jobs, beside the client's; ms 0: not wanted */
 
     struct transcript *transcript; /* for filters that read it; NULL where there are no children */
     struct children *children;     /* the manager's side; NULL: there are none */
@@ -278,16 +261,13 @@ void asking_note_missed(struct session *s, bool of_writer);
 
 /* ---- holding.c ---- */
 
-enum hold_end { HOLD_END_SERVED, HOLD_END_LEFT, HOLD_END_CUT };
-
 void holding_first_look(struct session *s);
-/* Look at the client every second while the children are awaited. */
-void holding_watch(struct session *s);
 void holding_begin(struct session *s);
-void holding_timer(struct session *s);
-void holding_looked(struct session *s, enum look_result result, uint64_t cookie);
-/* Count, log and, for one who left, set the mark. What is answered, and what is remembered of one served, is the caller's. */
-void holding_end(struct session *s, enum hold_end end);
+/* Something may have become of the client: act on its state, as far as the present wait is concerned with it. */
+void holding_go(struct session *s);
+/* The hold ends, if there is one: the MTA says that the client has left; or the connection ends by our will. Counted and logged. */
+void holding_left(struct session *s);
+void holding_cut(struct session *s);
 enum policy_no_hold holding_why_not(const struct session *s);
 
 /* ---- message.c ---- */

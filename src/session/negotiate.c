@@ -187,10 +187,10 @@ static uint8_t resolve_of(struct slice value)
 static void take_value(struct session *s, struct slice name, struct slice value)
 {
     if (slice_eq_cstr(name, "{daemon_addr}")) {
-        if (ip_parse(value, &s->ends.local) != ERR_NONE)
-            s->ends.local = (struct ip){0};
+        if (ip_parse(value, &s->client.ends.local) != ERR_NONE)
+            s->client.ends.local = (struct ip){0};
     } else if (slice_eq_cstr(name, "{daemon_port}")) {
-        s->ends.local_port = port_of(value);
+        s->client.ends.local_port = port_of(value);
     } else if (slice_eq_cstr(name, "{client_resolve}")) {
         s->resolve = resolve_of(value);
     } else if (slice_eq_cstr(name, "v")) {

@@ -45,7 +45,7 @@ static void put(struct buf *out, const char *name, struct slice value)
 static struct ip local_address(const struct session *s)
 {
     struct ip ip;
-    return s->if_addr.len > 0 && ip_parse(s->if_addr, &ip) == ERR_NONE ? ip : s->ends.local;
+    return s->if_addr.len > 0 && ip_parse(s->if_addr, &ip) == ERR_NONE ? ip : s->client.ends.local;
 }
 
 /* As Sendmail would: where the mail came in, and a queue id at MAIL, which Postfix has only when a recipient is accepted. */
@@ -59,12 +59,12 @@ static void put_sendmail(struct milter *c, uint8_t cmd, struct buf *out)
         snprintf(text, sizeof(text), "%s%s", local.family == IP_V6 ? "IPv6:" : "", ip_format(&local, address));
         put(out, "{if_addr}", slice_cstr(text));
         put(out, "{if_name}", s->children->if_name);
-        snprintf(text, sizeof(text), "%u", s->ends.local_port);
-        if (s->ends.local_port)
+        snprintf(text, sizeof(text), "%u", s->client.ends.local_port);
+        if (s->client.ends.local_port)
             put(out, "{daemon_port}", slice_cstr(text));
     }
     if (cmd == SMFIC_MAIL) {
-        snprintf(text, sizeof(text), "T%08X%04X", owner_serial(s->id) ^ owner_slot(s->id) << 16,
+        snprintf(text, sizeof(text), "T%08X%04X", owner_serial(s->client.owner) ^ owner_slot(s->client.owner) << 16,
                  s->transcript->messages & 0xffff);
         put(out, "i", slice_cstr(text));
     }
@@ -77,7 +77,7 @@ bool child_macros_ready(struct milter *c)
     if (!(c->conf->provide & CONF_PROVIDE_SENDMAIL_MACROS) || ch->if_name_known || local_address(s).family == IP_NONE)
         return true;
     if (ch->if_name_request == 0) {
-        struct effect *e = effects_add(s->sh->out, EFFECT_DNS, s->id);
+        struct effect *e = effects_add(s->sh->out, EFFECT_DNS, s->client.owner);
         e->u.dns.type = DNS_PTR;
         e->u.dns.address = local_address(s);
         e->request = ch->if_name_request = session_next_request(s);

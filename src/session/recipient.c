@@ -30,7 +30,7 @@ uint32_t recipient_ask_store(struct session *s, enum grey_request_kind kind, enu
     r->tuple.client_domain = arena_slice(arena, s->tuple.client_domain);
     r->tuple.sender = arena_slice(arena, s->tuple.sender);
     r->tuple.recipient = arena_slice(arena, s->tuple.recipient);
-    struct effect *e = effects_add(s->sh->out, EFFECT_STORE, s->id);
+    struct effect *e = effects_add(s->sh->out, EFFECT_STORE, s->client.owner);
     e->u.store = r;
     if (wants_answer)
         e->request = session_next_request(s);
@@ -39,11 +39,11 @@ uint32_t recipient_ask_store(struct session *s, enum grey_request_kind kind, enu
 
 uint32_t recipient_ask_confirm(struct session *s, bool wants_answer)
 {
-    const struct grey_tuple client = {.addr = s->ends.remote, .sender = SLICE_LIT(""), .recipient = SLICE_LIT("")};
+    const struct grey_tuple client = {.addr = s->client.ends.remote, .sender = SLICE_LIT(""), .recipient = SLICE_LIT("")};
     struct grey_request *r = arena_alloc(&s->sh->out->arena, sizeof(*r));
     *r = plan_request(s->plan, GREY_CONFIRM, &client, s->sh->now.wall);
     r->autowhite_sec = s->served_autowhite_sec;
-    struct effect *e = effects_add(s->sh->out, EFFECT_STORE, s->id);
+    struct effect *e = effects_add(s->sh->out, EFFECT_STORE, s->client.owner);
     e->u.store = r;
     if (wants_answer)
         e->request = session_next_request(s);
@@ -219,7 +219,7 @@ static void await_data(struct session *s)
 /* A later recipient of a connection that has waited owes that to the wait, though the first one's pair is AUTO by then. */
 static unsigned auto_reason(const struct session *s)
 {
-    bool waited = s->waited_ms > 0 && s->known->via != GREY_VIA_TUPLE;
+    bool waited = s->client.waited_ms > 0 && s->known->via != GREY_VIA_TUPLE;
     return waited ? REASON_TARPIT : policy_auto_reason(s->known->via);
 }
 
@@ -264,8 +264,8 @@ static void act(struct session *s)
 
 void recipient_served(struct session *s)
 {
-    int64_t waited_sec = s->waited_ms / 1000;
-    bool sibling = s->flags & FLAG_SIBLING;
+    int64_t waited_sec = s->client.waited_ms / 1000;
+    bool sibling = s->client.with_sibling;
     if (s->decision.action != CONF_BLACKLIST)
         await_data(s);
     switch (s->decision.action) {
@@ -297,7 +297,7 @@ void recipient_committed(struct session *s, const struct grey_answer *a)
     if (a->failed)
         log_unstored(s);
     if (passes) {
-        bool before = d->tarpit == TARPIT_PATIENT && s->waited_ms == 0; /* in an earlier connection */
+        bool before = d->tarpit == TARPIT_PATIENT && s->client.waited_ms == 0; /* in an earlier connection */
         accept(s, before ? REASON_PATIENT : REASON_TARPIT, 0);
         return;
     }

@@ -17,11 +17,9 @@ struct session *session_new(struct shared *sh, owner_id id)
     struct session *s = mem_alloc(sizeof(*s));
     memset(s, 0, offsetof(struct session, inline_memory));
     s->sh = sh;
-    s->id = id;
+    client_init(&s->client, id);
     s->connection = ++sh->connections;
     s->plan = plan_ref(sh->plan);
-    timer_init(&s->timer);
-    list_init(&s->hold.node);
     s->children = children_new(s);
     char *memory = s->inline_memory;
     arena_init_inline(&s->conn.arena, memory, SESSION_CONN_BYTES);
@@ -36,8 +34,7 @@ void session_free(struct session *s)
 {
     if (!s)
         return;
-    hold_end(s->sh->holds, &s->hold);
-    timer_stop(&s->sh->wheel, &s->timer);
+    client_fini(&s->sh->clients, &s->client);
     children_free(s);
     free(s->cursor);
     struct scope *const scopes[] = {&s->conn, &s->helo_scope, &s->mail, &s->rcpt};
@@ -49,18 +46,17 @@ void session_free(struct session *s)
     free(s->report);
     plan_unref(s->plan);
     s->sh->stats.open--;
-    s->sh->stats.held = hold_count(s->sh->holds);
     free(s);
 }
 
 owner_id session_name(const struct session *s)
 {
-    return s->id;
+    return s->client.owner;
 }
 
-struct session *session_of_timer(struct timer *t)
+struct client *session_client(struct session *s)
 {
-    return CONTAINER_OF(t, struct session, timer);
+    return &s->client;
 }
 
 bool session_is_over(const struct session *s)
@@ -78,14 +74,14 @@ void session_close(struct session *s, const char *why)
         s->sh->stats.protocol_errors++;
         text_log_protocol(s, why);
     }
-    holding_end(s, HOLD_END_CUT);
+    holding_cut(s);
     if (s->flags & FLAG_UNCONFIRMED && !s->sh->stopping)
         text_log_unconfirmed(s);
     children_free(s);
     s->phase = PHASE_OVER;
     s->wait = WAIT_NOTHING;
-    timer_stop(&s->sh->wheel, &s->timer);
-    effects_add(s->sh->out, EFFECT_CLOSE, s->id);
+    timer_stop(&s->sh->clients.wheel, &s->client.timer);
+    effects_add(s->sh->out, EFFECT_CLOSE, s->client.owner);
 }
 
 void session_reply(struct session *s, struct slice packets)
@@ -94,7 +90,7 @@ void session_reply(struct session *s, struct slice packets)
         return;
     session_set_wait(s, WAIT_NOTHING);
     s->owed = 0;
-    effects_send(s->sh->out, s->id, packets);
+    effects_send(s->sh->out, s->client.owner, packets);
 }
 
 void session_continue(struct session *s)
@@ -142,6 +138,7 @@ bool session_is_refused(const struct session *s)
 void session_refuse(struct session *s)
 {
     struct buf packet = {0};
+    holding_cut(s);
     milter_put_replycode(&packet, SLICE_LIT("421"), SLICE_LIT("4.3.1"),
                          SLICE_LIT("Out of memory for this connection, try again later"));
     session_reply(s, buf_slice(&packet));
@@ -195,7 +192,7 @@ void session_clear_recipient(struct session *s)
     s->decision = (struct decision){0};
     s->tuple = (struct grey_tuple){0};
     s->known = NULL;
-    s->flags &= ~(uint32_t)(FLAG_RCPT_MACROS | FLAG_SIBLING | FLAG_CONFIRMING | FLAG_COUNTED);
+    s->flags &= ~(uint32_t)(FLAG_RCPT_MACROS | FLAG_COUNTED);
 }
 
 void session_clear_message(struct session *s)
@@ -225,15 +222,15 @@ void session_clear_message(struct session *s)
 
 void session_arm_timer(struct session *s)
 {
-    const int64_t jobs[] = {s->deadline.ms, s->next_look.ms, s->next_progress.ms, children_deadline_ms(s)};
+    const int64_t jobs[] = {s->deadline.ms, client_next_ms(&s->client), s->next_progress.ms, children_deadline_ms(s)};
     int64_t first = 0;
     for (size_t i = 0; i < COUNT_OF(jobs); i++)
         if (jobs[i] != 0 && (first == 0 || jobs[i] < first))
             first = jobs[i];
     if (first == 0)
-        timer_stop(&s->sh->wheel, &s->timer);
+        timer_stop(&s->sh->clients.wheel, &s->client.timer);
     else
-        timer_arm(&s->sh->wheel, &s->timer, (struct mono){first});
+        timer_arm(&s->sh->clients.wheel, &s->client.timer, (struct mono){first});
 }
 
 /*
@@ -251,8 +248,8 @@ void session_set_wait(struct session *s, enum wait wait)
 {
     s->wait = wait;
     s->store_request = s->look_request = 0;
-    s->deadline.ms = s->next_look.ms = 0;
-    s->flags &= ~(uint32_t)FLAG_CONFIRMING;
+    s->deadline.ms = 0;
+    client_rest(&s->client);
     if (wait == WAIT_LOOK_STORE || wait == WAIT_CONFIRM) /* WAIT_STORE's are asking.c's */
         s->deadline.ms = s->sh->now.mono.ms + asking_patience_ms(s->sh, wait == WAIT_CONFIRM);
     if (wait < WAIT_LOOK_STORE || !may_progress_now(s))
@@ -304,7 +301,7 @@ struct policy_facts session_facts(struct session *s, enum stage stage)
     }
     return (struct policy_facts){
         .stage = stage,
-        .client = s->ends.remote,
+        .client = s->client.ends.remote,
         .client_is_local = s->flags & FLAG_LOCAL,
         .host = s->host,
         .client_ptr = s->client_ptr,
@@ -321,8 +318,8 @@ struct policy_facts session_facts(struct session *s, enum stage stage)
         .now = s->sh->now.wall,
         .look = s->known,
         .no_hold = stage == STAGE_RCPT ? holding_why_not(s) : HOLD_POSSIBLE, /* no condition reads it */
-        .waited_ms = s->waited_ms,
-        .longest_ms = s->longest_ms,
+        .waited_ms = s->client.waited_ms,
+        .longest_ms = s->client.longest_ms,
         .effort = &s->sh->effort,
         .more = more,
     };
@@ -357,7 +354,7 @@ static void scan_pending(struct session *s)
     while ((r = wire_next(&rest, WIRE_PACKET_MAX_BYTES, &p)) == WIRE_OK) {
         bool ends = p.cmd == SMFIC_ABORT || p.cmd == SMFIC_QUIT || p.cmd == SMFIC_QUIT_NC;
         if (ends && s->wait != WAIT_NOTHING) {
-            holding_end(s, HOLD_END_LEFT);
+            holding_left(s);
             if (p.cmd == SMFIC_QUIT)
                 session_close(s, NULL);
             else
@@ -476,10 +473,11 @@ void session_store_answered(struct session *s, uint32_t request, const struct gr
 
 void session_looked(struct session *s, uint32_t request, enum look_result result, uint64_t cookie)
 {
-    if (request == 0 || request != s->look_request)
+    if (!client_looked(&s->sh->clients, &s->client, request, result, cookie))
         return;
-    s->look_request = 0;
-    holding_looked(s, result, cookie);
+    holding_go(s);
+    if (s->phase != PHASE_OVER)
+        session_arm_timer(s);
     session_end_event(s);
 }
 
@@ -493,7 +491,7 @@ static void send_progress(struct session *s)
         return;
     }
     const uint8_t packet[5] = {0, 0, 0, 1, SMFIR_PROGRESS};
-    effects_send(s->sh->out, s->id, slice_of(packet, sizeof(packet)));
+    effects_send(s->sh->out, s->client.owner, slice_of(packet, sizeof(packet)));
     s->next_progress.ms = now + s->plan->set->progress_sec * 1000;
 }
 
@@ -508,18 +506,17 @@ static void store_deadline(struct session *s)
     }
 }
 
-void session_timer(struct session *s)
+void session_run(struct session *s)
 {
     int64_t now = s->sh->now.mono.ms;
     send_progress(s);
     children_check_deadlines(s);
     if (s->phase == PHASE_OVER)
         return;
-    if (s->wait == WAIT_HELD || s->wait == WAIT_LAST_LOOK || s->wait == WAIT_FIRST_LOOK || s->wait == WAIT_CHILDREN) {
-        holding_timer(s);
-    } else if (s->deadline.ms != 0 && now >= s->deadline.ms) {
+    client_run(&s->sh->clients, &s->client);
+    holding_go(s);
+    if (s->phase != PHASE_OVER && s->deadline.ms != 0 && now >= s->deadline.ms)
         store_deadline(s);
-    }
     if (s->phase != PHASE_OVER)
         session_arm_timer(s);
     session_end_event(s);
@@ -529,7 +526,7 @@ void session_stop(struct session *s)
 {
     if (s->phase == PHASE_OVER)
         return;
-    holding_end(s, HOLD_END_CUT);
+    holding_cut(s);
     if (s->owed)
         session_reply_gone(s, "Service is being restarted, please come back");
     session_close(s, NULL);
@@ -537,7 +534,7 @@ void session_stop(struct session *s)
 
 void session_cut(struct session *s)
 {
-    if (s->wait == WAIT_HELD || s->wait == WAIT_LAST_LOOK)
+    if (client_is_held(&s->client))
         session_stop(s);
 }
 

@@ -14,15 +14,15 @@ struct session *session_new(struct shared *sh, owner_id id);
 void session_free(struct session *s);
 
 owner_id session_name(const struct session *s);
-/* The session to which a timer of shared.wheel belongs. */
-struct session *session_of_timer(struct timer *t);
+struct client *session_client(struct session *s);
 
 /* Events; each may end the session: session_is_over() then, and its EFFECT_CLOSE is queued. */
 void session_bytes(struct session *s, struct slice bytes);
 void session_eof(struct session *s);
 void session_store_answered(struct session *s, uint32_t request, const struct grey_answer *answer);
 void session_looked(struct session *s, uint32_t request, enum look_result result, uint64_t cookie);
-void session_timer(struct session *s);
+/* Its timer has fired, or its client has been woken. */
+void session_run(struct session *s);
 /* Of the manager; a child is one of registry_connection_find(). */
 void session_child_news(struct session *s, struct milter *c, const struct event *event);
 struct session *session_of_child(const struct milter *c);

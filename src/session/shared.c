@@ -31,8 +31,7 @@ void shared_init(struct shared *sh, struct plan *plan, struct siphash_key key, s
 {
     *sh = (struct shared){.plan = plan, .key = key, .now = now};
     name_boot(&key, sh->boot);
-    sh->holds = hold_table_new(key);
-    timer_wheel_init(&sh->wheel, now.mono);
+    clients_init(&sh->clients, key, now);
     sh->temp = mem_zalloc(sizeof(*sh->temp));
     sh->bodies.max_bytes = BODY_BUDGET_MAX_BYTES;
     sh->keeps = (struct keep_budget){
@@ -45,7 +44,7 @@ void shared_init(struct shared *sh, struct plan *plan, struct siphash_key key, s
         .free_bytes = HEADERS_FREE_BYTES,
         .max_bytes = HEADERS_BUDGET_MAX_BYTES,
     };
-    registry_init(&sh->registry, &sh->wheel);
+    registry_init(&sh->registry, &sh->clients.wheel);
 }
 
 void shared_fini(struct shared *sh)
@@ -53,7 +52,7 @@ void shared_fini(struct shared *sh)
     registry_fini(&sh->registry);
     macro_lists_unref(sh->lists);
     arena_fini(&sh->requirements.arena);
-    hold_table_free(sh->holds);
+    clients_fini(&sh->clients);
     free(sh->temp);
     plan_unref(sh->plan);
 }

@@ -6,10 +6,10 @@
 #define TARSIER_SESSION_SHARED_H
 
 #include "base/timer.h"
+#include "client/client.h"
 #include "filter/registry.h"
 #include "mail/body.h"
 #include "session/stats.h"
-#include "hold/hold.h"
 #include "plan/plan.h"
 #include "port/effect.h"
 
@@ -75,8 +75,7 @@ struct complaint {
 
 struct shared {
     struct plan *plan;
-    struct hold_table *holds;
-    struct timer_wheel wheel;
+    struct clients clients;
     struct siphash_key key;
     struct temp_memory *temp;
     uint32_t mta_sessions;       /* the MTA's limit of sessions; 0: not known */

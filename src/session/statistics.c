@@ -20,7 +20,7 @@ static void put_session(struct buf *line, const struct session *s)
 
 static void write_line(const struct session *s, struct buf *line)
 {
-    effects_log(s->sh->out, s->id, LOG_LEVEL_INFO, "%.*s", SLICE_ARG(buf_slice(line)));
+    effects_log(s->sh->out, s->client.owner, LOG_LEVEL_INFO, "%.*s", SLICE_ARG(buf_slice(line)));
     buf_fini(line);
 }
 
@@ -62,6 +62,6 @@ void children_log_session(const struct session *s)
     buf_printf(&line, " messages=%u stage=%s status=%s", t->messages, ch->last_place ? ch->last_place : "connect",
                words[ch->last_status]);
     put_seconds(&line, ch->since, s->sh->now.mono);
-    buf_printf(&line, " client=%s", s->flags & FLAG_LOCAL ? "local" : ip_format(&s->ends.remote, address));
+    buf_printf(&line, " client=%s", s->flags & FLAG_LOCAL ? "local" : ip_format(&s->client.ends.remote, address));
     write_line(s, &line);
 }

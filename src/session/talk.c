@@ -21,7 +21,7 @@ static struct mono now_of(const struct milter *c)
 static void open_connection(struct milter *c, const struct child_address *address)
 {
     struct session *s = c->session;
-    struct effect *e = effects_add(s->sh->out, EFFECT_CHILD_OPEN, s->id);
+    struct effect *e = effects_add(s->sh->out, EFFECT_CHILD_OPEN, s->client.owner);
     c->id = registry_connection_name(&s->sh->registry, c, NULL);
     c->record->connections++;
     c->link = mem_alloc(sizeof(*c->link));
@@ -37,7 +37,7 @@ static void open_connection(struct milter *c, const struct child_address *addres
 static void ask_for_host(struct milter *c, const struct child_address *address)
 {
     struct session *s = c->session;
-    struct effect *e = effects_add(s->sh->out, EFFECT_DNS, s->id);
+    struct effect *e = effects_add(s->sh->out, EFFECT_DNS, s->client.owner);
     e->u.dns.type = address->is_v6 ? DNS_AAAA : DNS_A;
     e->u.dns.name = arena_slice(&s->sh->out->arena, address->host);
     e->request = c->dns_request = session_next_request(s);
@@ -340,7 +340,8 @@ static bool tell_body(struct milter *c)
         return true;
     }
     if (c->body_told < gone + body->bytes) {
-        if (!spool_fetch(c->session->sh, c->session->id, body, c->body_told - gone, SPOOL_READ_CHILD + c->number, &piece)) {
+        if (!spool_fetch(c->session->sh, c->session->client.owner, body, c->body_told - gone, SPOOL_READ_CHILD + c->number,
+                         &piece)) {
             c->reading = true;
             return false;
         }
@@ -461,7 +462,7 @@ static bool may_change(struct milter *c)
 {
     uint32_t more = c->link->unnegotiated;
     if (more & ~c->record->unnegotiated) {
-        effects_log(c->session->sh->out, c->session->id, LOG_LEVEL_NOTICE,
+        effects_log(c->session->sh->out, c->session->client.owner, LOG_LEVEL_NOTICE,
                     "filter \"%s\": %s, which it has not negotiated; it is done, as the mail server would do it",
                     c->conf->name, merge_action_name(more & ~c->record->unnegotiated));
         registry_note_unnegotiated(c->record, more);
@@ -552,7 +553,7 @@ static void take_body(struct milter *c, struct slice piece)
         c->new_body = mem_alloc(sizeof(*c->new_body));
         body_init(c->new_body, &s->sh->bodies);
     }
-    if (spool_store(s->sh, s->id, c->new_body, piece, SPOOL_WRITE_CHILD + c->number))
+    if (spool_store(s->sh, s->client.owner, c->new_body, piece, SPOOL_WRITE_CHILD + c->number))
         c->spool_writes++;
     if (c->spool_writes > NEW_BODY_WRITES_MAX && !c->paused) {
         c->paused = true;

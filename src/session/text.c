@@ -47,9 +47,9 @@ struct slice session_macro(const void *ctx, struct slice name)
 /* Where the mail came in, for %V: Postfix sets {daemon_addr}, never {if_addr}. */
 static struct slice our_address(const struct session *s, char room[IP_TEXT_MAX])
 {
-    if (s->if_addr.len || s->ends.local.family == IP_NONE)
+    if (s->if_addr.len || s->client.ends.local.family == IP_NONE)
         return s->if_addr;
-    return slice_cstr(ip_format(&s->ends.local, room));
+    return slice_cstr(ip_format(&s->client.ends.local, room));
 }
 
 static struct slice hostname(const struct session *s)
@@ -78,7 +78,7 @@ static struct format_facts facts_of(const struct session *s, struct room *room)
     return (struct format_facts){
         .sender = s->sender,
         .recipient = s->recipient,
-        .client = s->ends.remote,
+        .client = s->client.ends.remote,
         .host = s->host,
         .helo = s->helo,
         .now = s->sh->now.wall,
@@ -185,7 +185,7 @@ static void note(struct session *s, enum journal_what what, int64_t sec, struct 
         .sec = sec,
         .connection = buf_slice(&connection),
         .queue_id = s->queue_id,
-        .address = s->flags & FLAG_LOCAL ? SLICE_LIT("local") : slice_cstr(ip_format(&s->ends.remote, address)),
+        .address = s->flags & FLAG_LOCAL ? SLICE_LIT("local") : slice_cstr(ip_format(&s->client.ends.remote, address)),
         .name = s->host,
         .helo = s->helo,
         .sender = s->sender,
@@ -193,7 +193,7 @@ static void note(struct session *s, enum journal_what what, int64_t sec, struct 
         .line = acl_name(s, room.acl),
         .why = why,
     };
-    effects_journal(s->sh->out, s->id, &entry);
+    effects_journal(s->sh->out, s->client.owner, &entry);
     buf_fini(&connection);
 }
 
@@ -221,7 +221,7 @@ static void put_host(const struct session *s, struct buf *out)
 {
     char address[IP_TEXT_MAX];
     buf_put_visible(out, s->host);
-    buf_printf(out, "[%s]", s->flags & FLAG_LOCAL ? "local" : ip_format(&s->ends.remote, address));
+    buf_printf(out, "[%s]", s->flags & FLAG_LOCAL ? "local" : ip_format(&s->client.ends.remote, address));
 }
 
 /* "4BxyZ: addr host[192.0.2.1]" */
@@ -250,7 +250,7 @@ static void put_acl(const struct session *s, struct buf *out)
 
 static void write_line(const struct session *s, enum log_level level, struct buf *line)
 {
-    effects_log(s->sh->out, s->id, level, "%.*s", SLICE_ARG(buf_slice(line)));
+    effects_log(s->sh->out, s->client.owner, level, "%.*s", SLICE_ARG(buf_slice(line)));
     buf_fini(line);
 }
 
@@ -401,7 +401,7 @@ static void log_autowhite(struct session *s)
     struct buf line = {0};
     char address[IP_TEXT_MAX];
     put_key(s, &line);
-    buf_printf(&line, ": addr %s from ", ip_format(&s->ends.remote, address));
+    buf_printf(&line, ": addr %s from ", ip_format(&s->client.ends.remote, address));
     buf_put_visible(&line, s->sender);
     buf_put_cstr(&line, " rcpt ");
     buf_put_visible(&line, s->recipient);

@@ -272,9 +272,8 @@ static void wait_for_children(struct session *s)
 {
     if (s->wait != WAIT_CHILDREN) {
         session_set_wait(s, WAIT_CHILDREN);
-        if (s->watch != WATCH_IMPOSSIBLE && s->watch != WATCH_UNTRIED &&
-            s->plan->set->client_left != CONF_CLIENT_LEFT_IGNORE)
-            holding_watch(s);
+        if (s->plan->set->client_left != CONF_CLIENT_LEFT_IGNORE)
+            client_watch(&s->sh->clients, &s->client);
     }
     session_arm_timer(s);
 }
@@ -293,7 +292,7 @@ enum { SEND_READ_MAX_MS = 60 * 1000 };
 /* session_drained follows when the MTA has read what was sent so far. */
 static void ask_for_drain(struct session *s)
 {
-    struct effect *e = effects_add(s->sh->out, EFFECT_DRAIN, s->id);
+    struct effect *e = effects_add(s->sh->out, EFFECT_DRAIN, s->client.owner);
     e->request = s->children->drain_request = session_next_request(s);
 }
 
@@ -310,7 +309,7 @@ static void send_piece(struct session *s, struct slice piece)
 {
     struct buf out = {0};
     milter_put_reply(&out, &(struct milter_reply){.code = SMFIR_REPLBODY, .u.body = piece});
-    effects_send(s->sh->out, s->id, buf_slice(&out));
+    effects_send(s->sh->out, s->client.owner, buf_slice(&out));
     buf_fini(&out);
     s->children->sent_body += piece.len;
 }
@@ -328,7 +327,7 @@ static void send_body(struct session *s)
     const struct body *body = mail_body(t->mail, MAIL_FINAL);
     struct slice piece;
     while (body && ch->sent_body < body->bytes) {
-        if (!spool_fetch(s->sh, s->id, body, ch->sent_body, SPOOL_READ_SEND, &piece)) {
+        if (!spool_fetch(s->sh, s->client.owner, body, ch->sent_body, SPOOL_READ_SEND, &piece)) {
             ch->send_deadline.ms = s->sh->now.mono.ms + SEND_READ_MAX_MS;
             wait_for_children(s);
             return;
@@ -358,7 +357,7 @@ static void send_changes(struct session *s)
     struct children *ch = s->children;
     struct slice rest = slice_from(buf_slice(&ch->changes), ch->sent_changes);
     if (rest.len > 0)
-        effects_send(s->sh->out, s->id, take_packets(&rest));
+        effects_send(s->sh->out, s->client.owner, take_packets(&rest));
     ch->sent_changes = ch->changes.len - rest.len;
     if (rest.len > 0) {
         wait_for_children(s);

@@ -14,9 +14,9 @@ static struct ip client(const char *text)
     return ip_client(&ip);
 }
 
-static struct instant at(int64_t ms)
+static struct mono at(int64_t ms)
 {
-    return (struct instant){.mono = {ms}, .wall = {1000 + ms / 1000}};
+    return (struct mono){ms};
 }
 
 static void oldest_first(void)
