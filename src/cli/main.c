@@ -15,8 +15,9 @@ static const struct command commands[] = {
      "what was decided about a client, a sender or recipient, a connection or a queue id"},
     {"stats", cli_stats, "[-f FILE] [--day DAY | --since TIME] [--would] [--json]",
      "how many were held, deferred and let in; with --would, what a filter that is only evaluated would have done"},
-    {"replay", cli_replay, "[-f FILE] [--warm-up TIME] [--retry TIME] [--format trace] [--json] [--show-unread] LOG...",
-     "what would have happened to the mail of a trace"},
+    {"replay", cli_replay,
+     "[-f FILE] [--warm-up TIME] [--retry TIME] [--format postfix|trace] [--json] [--show-unread] LOG...",
+     "what would have happened to the mail of Postfix's logs, or of a trace"},
     {"import", cli_import, "[-f FILE] DUMP | milter-manager FILE|-",
      "read milter-greylist's dump into the store;\n"
      "      or print the tarsier.conf for what `milter-manager --show-config` has printed into FILE"},

@@ -68,15 +68,16 @@ static const char *read_options(int argc, char **argv, struct replay_command *r)
             return "an option that it does not know, or one without its argument";
         }
     }
-    if (!r->options.is_certain)
-        return "it takes --format trace";
     return optind < argc ? NULL : "it takes the names of log files, or - for standard input";
 }
 
-void replay_progress(struct replay_command *r, uint64_t read_bytes)
+bool replay_progress_is_due(struct replay_command *r)
 {
-    if (!r->shows_progress || ++r->progress_calls % PROGRESS_LINES != 0)
-        return;
+    return r->shows_progress && r->reading.lines % PROGRESS_LINES == 0;
+}
+
+void replay_progress(const struct replay_command *r, uint64_t read_bytes)
+{
     if (r->all_bytes)
         fprintf(stderr, "\r%3.0f %%  %llu lines", 100.0 * (double)read_bytes / (double)r->all_bytes,
                 (unsigned long long)r->reading.lines);
@@ -100,7 +101,8 @@ static int read_trace(struct replay_command *r, const char *path)
         return replay_failed(path, strerror(errno));
     while (gzip_line(file, TRACE_LINE_MAX_BYTES, &line)) {
         r->reading.lines++;
-        replay_progress(r, gzip_read_bytes(file));
+        if (replay_progress_is_due(r))
+            replay_progress(r, gzip_read_bytes(file));
         if (trace_read(line, &d) == ERR_NONE)
             replay_delivery(r->replay, &d);
         else if (!is_first) {
@@ -118,17 +120,16 @@ static int read_trace(struct replay_command *r, const char *path)
 static int read_traces(struct replay_command *r, int n, char **paths)
 {
     int status = CLI_OK;
-    for (int i = 0; i < n && status == CLI_OK; i++)
-        status = read_trace(r, paths[i]);
+    for (int i = 0; i < n; i++)
+        if (read_trace(r, paths[i]) != CLI_OK)
+            status = CLI_FAILED;
     return status;
 }
 
 static int run(struct replay_command *r, int n, char **paths)
 {
     struct buf text = {0};
-    int status = read_traces(r, n, paths);
-    if (status != CLI_OK)
-        return status;
+    int status = r->options.is_certain ? read_traces(r, n, paths) : replay_read_logs(r, n, paths);
     replay_finish(r->replay);
     if (r->shows_progress)
         fprintf(stderr, "\r\033[K");
@@ -138,7 +139,7 @@ static int run(struct replay_command *r, int n, char **paths)
         report_put_screen(r->replay, &r->reading, &text);
     bool written = fwrite(text.ptr, 1, text.len, stdout) == text.len && fflush(stdout) == 0;
     buf_fini(&text);
-    return written ? CLI_OK : CLI_FAILED;
+    return written ? status : CLI_FAILED;
 }
 
 int cli_replay(const struct command *c, int argc, char **argv)
@@ -151,8 +152,10 @@ int cli_replay(const struct command *c, int argc, char **argv)
     if (!plan)
         return CLI_FAILED;
     r.shows_progress = isatty(STDERR_FILENO);
-    r.reading = (struct replay_reading){
-        .warm_up_sec = r.options.warm_up_sec, .retry_sec = r.options.retry_sec, .is_trace = r.options.is_certain};
+    r.reading = (struct replay_reading){.warm_up_sec = r.options.warm_up_sec,
+                                        .retry_sec = r.options.retry_sec,
+                                        .is_trace = r.options.is_certain,
+                                        .shows_unread = r.show_unread};
     r.replay = replay_new(plan, &r.options);
     int status = run(&r, argc - optind, argv + optind);
     replay_free(r.replay);

@@ -14,12 +14,15 @@ struct replay_command {
     struct replay *replay;
     bool json, show_unread, shows_progress;
     uint64_t all_bytes; /* of all files; 0: not known */
-    uint64_t progress_calls;
 };
 
-/* Call for each line. */
-void replay_progress(struct replay_command *r, uint64_t read_bytes);
+/* Whether a line's progress is to be shown: not each one's is, and only on a terminal. */
+bool replay_progress_is_due(struct replay_command *r);
+void replay_progress(const struct replay_command *r, uint64_t read_bytes);
 /* Say that a file cannot be read; returns CLI_FAILED. */
 int replay_failed(const char *path, const char *why);
+
+/* All of these files into r->replay. Returns an exit status; what can be read is read in any case. */
+int replay_read_logs(struct replay_command *r, int n, char **paths);
 
 #endif

@@ -150,7 +150,7 @@ void replay_delivery(struct replay *r, const struct delivery *given)
     bool counts = d.time.sec - r->counts.first.sec >= r->options.warm_up_sec;
     if (d.refused) {
         r->counts.refused += counts ? d.times : 0;
-        r->counts.refused_suspects += counts && judge(r, &d, &rule, &points) ? d.times : 0;
+        r->counts.refused_suspects += counts && !d.is_unnamed && judge(r, &d, &rule, &points) ? d.times : 0;
         return;
     }
     for (int i = 0; i < REPLAY_WORLDS; i++)

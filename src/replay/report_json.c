@@ -32,6 +32,9 @@ void report_put_json(const struct replay *r, const struct replay_reading *readin
     buf_printf(out, "{\"lines\": %llu, \"unread\": %llu, \"first\": %lld, \"last\": %lld,\n",
                (unsigned long long)reading->lines, (unsigned long long)reading->unread, (long long)c->first.sec,
                (long long)c->last.sec);
+    buf_printf(out, " \"users\": %llu, \"local\": %llu, \"seen_before\": %llu, \"unfinished\": %llu,\n",
+               (unsigned long long)reading->join.users, (unsigned long long)reading->join.local,
+               (unsigned long long)reading->join.again, (unsigned long long)reading->join.unfinished);
     buf_printf(out, " \"warm_up_sec\": %lld, \"warm_up_deliveries\": %llu, \"retry_sec\": %lld,\n",
                (long long)reading->warm_up_sec, (unsigned long long)c->warm_up, (long long)reading->retry_sec);
     buf_printf(out, " \"deliveries\": %llu, ", (unsigned long long)c->deliveries);

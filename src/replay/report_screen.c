@@ -2,6 +2,7 @@
 #include "replay/report.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 enum { TOP = 10, NAME_COLUMNS = 40, WIDTH = 80 };
@@ -95,7 +96,7 @@ static void put_head(const struct replay_counts *c, const struct replay_reading 
     if (reading->unread) {
         buf_put_cstr(out, " (");
         put_count(out, reading->unread);
-        buf_put_cstr(out, " unread: --show-unread)");
+        buf_put_cstr(out, reading->shows_unread ? " unread)" : " unread: --show-unread)");
     }
     if (reading->warm_up_sec) {
         buf_put_cstr(out, "; ");
@@ -125,8 +126,8 @@ static void put_notes(const struct replay_counts *c, const struct replay_reading
     }
     buf_printf(out, "HELO known for %.0f %% of the suspects; %.0f %% have no name, for now or for good.\n",
                percent(c->helo_known, c->all.suspects), percent(c->perhaps_temp, c->all.suspects));
-    buf_put_cstr(out, "Low: HELO names prove themselves, names were missing for now, all who are held\n"
-                      "wait. High: none of this.\n");
+    buf_put_cstr(out, "Low: HELO names prove themselves, a name was missing for now, all who are\n"
+                      "held wait. High: none of this.\n");
 }
 
 static void put_sender(const struct sender *s, struct buf *out)
@@ -135,13 +136,16 @@ static void put_sender(const struct sender *s, struct buf *out)
     struct buf who = {0}, mails = {0};
     ip_format(&s->client, address);
     buf_put_visible(&who, s->name.len ? s->name : SLICE_LIT("unknown"));
+    if (who.len + strlen(address) + 3 > NAME_COLUMNS) { /* the name has lines of its own */
+        for (; who.len > WIDTH; buf_drop(&who, WIDTH))
+            buf_printf(out, "%.*s\n", SLICE_ARG(slice_upto(buf_slice(&who), WIDTH)));
+        buf_printf(out, "%.*s\n", SLICE_ARG(buf_slice(&who)));
+        buf_clear(&who);
+    }
     buf_printf(&who, " [%s]", address);
-    struct slice rest = buf_slice(&who);
-    for (; rest.len > NAME_COLUMNS; rest = slice_from(rest, NAME_COLUMNS))
-        buf_printf(out, "%.*s\n", SLICE_ARG(slice_upto(rest, NAME_COLUMNS)));
-    buf_put_slice(out, rest);
+    buf_put_slice(out, buf_slice(&who));
     put_count(&mails, s->mails);
-    for (size_t i = rest.len; i < NAME_COLUMNS; i++)
+    for (size_t i = who.len; i < NAME_COLUMNS; i++)
         buf_put_byte(out, ' ');
     put_right(out, buf_slice(&mails), 8);
     buf_printf(out, "  %s", s->rule);
@@ -160,7 +164,7 @@ static void put_senders(const struct replay *r, struct buf *out)
     size_t n = senders_top(replay_senders(r), TOP, &top);
     uint64_t all = senders_count(replay_senders(r));
     if (n)
-        buf_put_cstr(out, "\nGood senders held or deferred              mails  why, and the line to spare them\n");
+        buf_put_cstr(out, "\nGood senders held or deferred              mails  why, and what spares them\n");
     for (size_t i = 0; i < n; i++)
         put_sender(&top[i], out);
     if (all > n) {

@@ -257,6 +257,58 @@ def replays_a_trace():
     check(status == 1 and "cannot read" in err, (status, out, err))
 
 
+def logs(name):
+    """The files of replay/NAME, as a machine has them: the older one compressed; without years its own time tells."""
+    folder = os.path.join(DIR, "replay-" + name)
+    paths = []
+    for entry in sorted(os.listdir(os.path.join(HERE, "replay"))):
+        if not entry.startswith(name + ".log"):
+            continue
+        path = os.path.join(folder, entry)
+        with open(os.path.join(HERE, "replay", entry), "rb") as log:
+            content = log.read()
+        packed = entry.endswith(".2")
+        write(path + (".gz" if packed else ""), gzip.compress(content) if packed else content)
+        paths.append(path + (".gz" if packed else ""))
+        os.utime(paths[-1], (1799150400 if entry.endswith(".log") else 1798800000,) * 2)  # 2027-01-05, 2027-01-01
+    return paths
+
+
+def replay(conf, *arguments, stdin=""):
+    done = subprocess.run([TARSIER, "replay", "-f", conf, *arguments], input=stdin, capture_output=True, text=True, timeout=60,
+                          env=dict(os.environ, TZ="UTC"))
+    return done.returncode, done.stdout, done.stderr
+
+
+@case
+def replays_logs():
+    conf = DIR + "/shipped.conf"
+    write(conf, SHIPPED)
+    paths = logs("mx")
+    with open(os.path.join(HERE, "replay", "mx.want")) as want:
+        screen = want.read()
+    for order in paths, paths[::-1]:
+        status, out, err = replay(conf, *order)
+        check((status, err) == (0, ""), (status, err))
+        check(out == screen, "want\n%s\ngot\n%s" % (screen, out))
+    check(all(len(line) <= 80 for line in screen.splitlines()), screen)
+    said = json.loads(replay(conf, "--json", *paths)[1])
+    want = {"deliveries": 6, "suspects": 4, "held": 3, "held_low": 2, "deferred": 3, "deferred_bound": 4, "refused": 5,
+            "refused_suspects": 4, "users": 1, "local": 1, "seen_before": 1, "unfinished": 1, "unread": 2, "helo_known": 1,
+            "perhaps_temp": 1}
+    check(all(said[key] == want[key] for key in want), (said, {k: said[k] for k in want}))
+    # as one log of standard input; a year that is missing is this one or the last one, whatever that is
+    text = "".join(gzip.open(p, "rt").read() if p.endswith(".gz") else open(p).read() for p in paths[::-1])
+    said = json.loads(replay(conf, "--json", "-", stdin=text)[1])
+    check((said["deliveries"], said["suspects"]) == (6, 4), said)
+    status, out, err = replay(conf, "--show-unread", *paths)
+    check(err == "       2  postfix/smtpd[17]: something that nobody knows of 4711\n", err)
+    status, out, err = replay(conf, *paths, DIR + "/none.log")
+    check(status == 1 and "accepted" in out and "cannot read %s/none.log: No such file" % DIR in err, (status, out, err))
+    status, out, err = replay(conf, "-", stdin="")
+    check(status == 0 and out.startswith("nothing to replay: 0 lines"), (status, out, err))
+
+
 # ---- judge ----
 
 
