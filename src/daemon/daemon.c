@@ -236,7 +236,7 @@ static enum err start_loop(struct daemon *d, struct buf *why)
 {
     struct io_hooks hooks = {.ctx = d,
                              .step = hook_step,
-                             .overload = hook_overload,
+                             .kinds = {[IO_MTA] = {.owner = OWNER_SESSION, .overload = hook_overload}},
                              .wants_ticks = hook_wants_ticks,
                              .store = hook_store,
                              .look = hook_look,
@@ -451,7 +451,7 @@ static void tell_start(struct daemon *d)
     struct buf line = {0};
     store_get_stats(d->store, &stats);
     buf_printf(&line, "tarsierd %s: %s, generation %u, listening at ", TARSIER_VERSION, d->conf_file, d->plan->generation);
-    io_describe_listeners(d->io, &line);
+    io_describe_listeners(d->io, IO_MTA, &line);
     buf_put_cstr(&line, "; ");
     put_store(d, &stats, &line);
     buf_printf(&line, "; up to %u sessions", d->sessions_max);

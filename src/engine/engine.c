@@ -295,6 +295,7 @@ void engine_step(struct engine *e, const struct event *event, struct effects *ou
         capability_probes_stop(&sh->registry);
         to_all(e, event);
         break;
+    case EVENT_TURN:
     case EVENT_MAX_:
         break;
     }

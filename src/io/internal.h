@@ -59,14 +59,22 @@ struct pending_write {
     struct buf bytes;
 };
 
-/* One MTA. Held connections are many: keep it small. */
+/* One connection that was accepted, of an MTA mostly. Held ones are many: keep it small. */
 struct conn {
     struct stream out;
     uint32_t slot, serial;
     uint32_t drain_request;
+    uint8_t kind;  /* enum io_kind: its listener's */
     bool open;     /* has a name that effects may use */
-    bool overload; /* hooks.overload serves it */
+    bool overload; /* the kind's `overload` serves it */
     bool eof;      /* EVENT_EOF has been given or waits its turn */
+};
+
+/* The connections of one kind of listener. */
+struct conn_set {
+    uint32_t max, overload_max;
+    uint32_t open, overload;   /* now; a lingering one counts */
+    struct list overload_open; /* the one that was heard longest ago first */
 };
 
 /* One child milter's connection. */
@@ -90,6 +98,7 @@ struct inherited {
 struct listener {
     struct list node; /* in no list: it is being closed */
     struct io *io;
+    enum io_kind kind;
     union io_handle uv;
     bool waiting;   /* a connection is accepted by libuv, and we have no room for it */
     bool inherited; /* its file is not ours to remove */
@@ -98,7 +107,7 @@ struct listener {
     dev_t dev;
     ino_t ino;
     /* unix: how it is made, and made again */
-    mode_t mode;
+    mode_t mode, directory_mode;
     uid_t owner;
     gid_t group;
     uv_fs_t look;         /* whether the file is there */
@@ -127,10 +136,9 @@ struct io {
     struct conn **chunks;
     size_t n_chunks, cap_chunks;
     struct list free, lingering;
-    struct list overload_open;   /* the one that was heard longest ago first */
-    uint32_t listeners_waiting;  /* for room */
-    uint64_t queued_bytes;       /* of all streams: handed to libuv, and not written yet */
-    uint32_t sessions, overload; /* open now; a lingering one counts */
+    struct conn_set sets[IO_KINDS];
+    uint32_t listeners_waiting; /* for room */
+    uint64_t queued_bytes;      /* of all streams: handed to libuv, and not written yet */
 
     /* children by the slot of their name; the objects in chunks as above, for they outlive their names */
     struct child **child_slots;
@@ -138,7 +146,7 @@ struct io {
     struct child **child_chunks;
     size_t n_child_chunks, cap_child_chunks;
     struct list child_free, child_lingering, child_waiting; /* waiting: for room in the queue of the child's socket */
-    uint32_t children;                                      /* as sessions */
+    uint32_t children;                                      /* open now; a lingering one counts */
 
     struct list spools[SPOOL_BUCKETS]; /* by name */
     uint32_t files;                    /* of children and spools, open now */
@@ -184,6 +192,8 @@ struct conn *conn_find(struct io *io, owner_id session);
 void conn_free_all(struct io *io);
 /* Push an overload connection out, if one may go. */
 void conn_make_room(struct io *io);
+/* Give it an event of its own. */
+void conn_step(struct io *io, struct conn *c, const struct event *event);
 
 /* child.c */
 void child_open(struct io *io, const struct effect *e);

@@ -15,12 +15,25 @@
 
 struct io;
 
+/* What a listener is for. A new kind is a value here and a row of io_hooks.kinds. */
+enum io_kind { IO_MTA, IO_CONTROL, IO_KINDS };
+
+/* Who hears of the connections of one kind of listener, and how many there may be. */
+struct io_kind_hooks {
+    enum owner_kind owner; /* what its connections are named as */
+    /* OPEN, BYTES, EOF, DRAINED of a connection. NULL: io_hooks.step, as all other events. Never called while it runs. */
+    void (*step)(void *ctx, const struct event *event, struct effects *out);
+    /* A connection beyond `max`, instead of step: effects SEND, CLOSE, DRAIN, LOG. */
+    void (*overload)(void *ctx, const struct event *event, struct effects *out);
+    uint32_t max;          /* connections that step sees; of IO_MTA: io_limits.sessions_max */
+    uint32_t overload_max; /* up to so many more are given to `overload`; 0: IO_OVERLOAD_MAX */
+};
+
 struct io_hooks {
     void *ctx;
-    /* One event; EVENT_OPEN..EVENT_STOP. Never called while it runs. */
+    /* One event; EVENT_OPEN..EVENT_TURN. Never called while it runs. */
     void (*step)(void *ctx, const struct event *event, struct effects *out);
-    /* A connection beyond sessions_max, instead of step: only OPEN, BYTES, EOF, DRAINED; effects SEND, CLOSE, DRAIN, LOG. */
-    void (*overload)(void *ctx, const struct event *event, struct effects *out);
+    struct io_kind_hooks kinds[IO_KINDS];
     bool (*wants_ticks)(void *ctx);
     /* Effects that are not ours. Borrowed for the call. An answer that is there at once is given to io_feed. */
     void (*store)(void *ctx, const struct effect *e);
@@ -43,7 +56,7 @@ struct io_hooks {
  */
 struct io_limits {
     /*
-     * Connections that step sees; up to IO_OVERLOAD_MAX more are given to `overload`. Beyond them one more is taken as soon as one
+     * MTAs' connections that step sees; up to IO_OVERLOAD_MAX more are given to `overload`. Beyond them one more is taken as soon as one
      * of those has gone, or has said nothing for overload_quiet_ms: it is told EOF then.
      */
     uint32_t sessions_max;
@@ -57,7 +70,7 @@ struct io_limits {
 
 enum {
     IO_OVERLOAD_MAX = 32,
-    IO_FILES_RESERVED = 64,
+    IO_FILES_RESERVED = 96, /* with the connections of the other kinds of listeners */
     /*
      * Sent and not yet with the kernel, of one connection: what is beyond breaks it (EVENT_EOF; CHILD_LOST with ENOBUFS). A
      * sender that drains does not exceed it when it sends no more than this from one DRAINED to the next.
@@ -82,15 +95,17 @@ void io_free(struct io *io);
 uint32_t io_raise_files(uint32_t want);
 
 struct io_listen {
+    enum io_kind kind;
     const char *address; /* "unix:/path", "inet:port[@host]", "inet6:port[@host]" */
     int mode;            /* unix: permission bits; -1: 0660 */
+    int directory_mode;  /* unix: of a directory that is made; 0: 02750 */
     const char *group;   /* unix: name or number of the socket's and a new directory's group; NULL: as it comes */
     uid_t owner;         /* unix: owner of the socket and of a new directory; (uid_t)-1: as it comes */
 };
 
 /*
  * Make a listening socket, of a name one for each of its addresses; it accepts once the loop runs. A missing directory of a unix
- * socket is made (2750). A socket file that nobody answers at is replaced, one that somebody answers at and anything that is no
+ * socket is made. A socket file that nobody answers at is replaced, one that somebody answers at and anything that is no
  * socket is left alone. A file that is gone while the loop runs is made again; hooks.log tells. On an error some of a name's
  * addresses may be listened at all the same.
  * Errors: ERR_SYNTAX (address), ERR_BUSY, ERR_LIMIT (path longer than a socket address holds), ERR_NOT_FOUND (host, group),
@@ -108,8 +123,20 @@ MUST_CHECK enum err io_inherit(struct io *io, int fd, struct buf *why);
 /* Accept at those that no io_listen has asked for, too: nobody else would. Their addresses as io_describe_listeners has them. */
 MUST_CHECK enum err io_listen_inherited(struct io *io, struct buf *addresses, struct buf *why);
 
-/* "unix:/path", "inet:127.0.0.1:1234", one after another with ", " between. */
-void io_describe_listeners(const struct io *io, struct buf *out);
+/* "unix:/path", "inet:127.0.0.1:1234", one after another with ", " between: those of this kind. */
+void io_describe_listeners(const struct io *io, enum io_kind kind, struct buf *out);
+
+/* Who is at the other end of a unix connection, as the kernel knows it from the moment of connect(2). */
+struct io_peer {
+    uid_t uid;
+    gid_t gid;
+    pid_t pid;
+    gid_t *groups; /* its others. Owner: io_peer_fini */
+    size_t n_groups;
+};
+/* Errors: ERR_NOT_FOUND (no such connection), ERR_IO (it is none of a unix socket). */
+MUST_CHECK enum err io_peer(struct io *io, owner_id connection, struct io_peer *out);
+void io_peer_fini(struct io_peer *peer);
 
 /* Catch this signal: hooks.signalled is called on the loop. */
 MUST_CHECK enum err io_catch(struct io *io, int signo);

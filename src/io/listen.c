@@ -25,7 +25,6 @@
 enum {
     LISTEN_BACKLOG = 4096,  /* the kernel cuts it to net.core.somaxconn */
     DIRECTORY_MODE = 02750, /* its group is handed on to a socket that is made again without root's rights */
-    DIRECTORY_MODE_WITHOUT = 0750,
     COMPLAINT_MS = 60000,
     MODE_DEFAULT = 0660,
 };
@@ -62,7 +61,7 @@ static bool directory_give(int fd, const struct listener *l)
 {
     if (fd < 0 || ((l->owner != (uid_t)-1 || l->group != (gid_t)-1) && fchown(fd, l->owner, l->group) < 0))
         return false;
-    return fchmod(fd, DIRECTORY_MODE) == 0 || (errno == EPERM && fchmod(fd, DIRECTORY_MODE_WITHOUT) == 0);
+    return fchmod(fd, l->directory_mode) == 0 || (errno == EPERM && fchmod(fd, l->directory_mode & 0777) == 0);
 }
 
 /* The last directory of the path, when it is missing; with its owner before anything can stand in it. */
@@ -75,7 +74,7 @@ static enum err directory_make(const struct listener *l, struct buf *why)
     buf_put(&dir, l->path, (size_t)(slash - l->path));
     const char *name = buf_cstr(&dir);
     enum err e = ERR_NONE;
-    if (mkdir(name, DIRECTORY_MODE_WITHOUT) < 0) {
+    if (mkdir(name, l->directory_mode & 0777) < 0) {
         if (errno != EEXIST)
             e = fail(why, ERR_IO, "cannot make the directory", name);
     } else {
@@ -362,11 +361,12 @@ static enum err unix_start(struct listener *l, struct buf *why)
     return e;
 }
 
-static struct listener *unix_new(struct io *io, const char *path)
+static struct listener *unix_new(struct io *io, enum io_kind kind, const char *path)
 {
     struct listener *l = mem_zalloc(sizeof(*l));
     struct buf text = {0};
     l->io = io;
+    l->kind = kind;
     l->path = mem_strdup(path);
     buf_printf(&text, "unix:%s", path);
     l->text = mem_strdup(buf_cstr(&text));
@@ -390,8 +390,9 @@ static enum err unix_listen(struct io *io, const struct io_listen *spec, const c
     enum err e = group_find(spec->group, &group, why);
     if (e != ERR_NONE)
         return e;
-    struct listener *l = unix_new(io, path);
+    struct listener *l = unix_new(io, spec->kind, path);
     l->mode = spec->mode < 0 ? MODE_DEFAULT : (mode_t)spec->mode & 0777;
+    l->directory_mode = spec->directory_mode ? (mode_t)spec->directory_mode : DIRECTORY_MODE;
     l->owner = spec->owner;
     l->group = group;
     return unix_begin(l, why);
@@ -412,9 +413,10 @@ static void say(const struct listener *l, enum log_level level, const char *what
 static void unix_make_again(struct listener *old)
 {
     struct io *io = old->io;
-    struct listener *l = unix_new(io, old->path);
+    struct listener *l = unix_new(io, old->kind, old->path);
     struct buf why = {0};
     l->mode = old->mode;
+    l->directory_mode = old->directory_mode;
     l->owner = old->owner;
     l->group = old->group;
     if (unix_start(l, &why) == ERR_NONE) {
@@ -456,16 +458,17 @@ void listener_look_fired(uv_timer_t *timer)
 /* ---- all ---- */
 
 /* Owner: takes fd, also on error. */
-static enum err inet_start(struct io *io, int fd, struct buf *why)
+static enum err inet_start(struct io *io, enum io_kind kind, int fd, struct buf *why)
 {
     struct listener *l = mem_zalloc(sizeof(*l));
     l->io = io;
+    l->kind = kind;
     l->text = inet_text(fd);
     return listener_start(l, fd, why);
 }
 
 /* "port[@host]": every address that the name has. */
-static enum err inet_listen(struct io *io, const char *text, int family, struct buf *why)
+static enum err inet_listen(struct io *io, enum io_kind kind, const char *text, int family, struct buf *why)
 {
     struct addrinfo *found = NULL;
     enum err e = inet_find(text, family, &found, why);
@@ -478,7 +481,7 @@ static enum err inet_listen(struct io *io, const char *text, int family, struct 
         if (fd < 0)
             e = inet_bind(text, at, &fd, why);
         if (e == ERR_NONE)
-            e = inet_start(io, fd, why);
+            e = inet_start(io, kind, fd, why);
     }
     freeaddrinfo(found);
     return e;
@@ -490,9 +493,9 @@ enum err io_listen(struct io *io, const struct io_listen *spec, struct buf *why)
     if (strncmp(address, "unix:", 5) == 0)
         return unix_listen(io, spec, address + 5, why);
     if (strncmp(address, "inet:", 5) == 0)
-        return inet_listen(io, address + 5, AF_INET, why);
+        return inet_listen(io, spec->kind, address + 5, AF_INET, why);
     if (strncmp(address, "inet6:", 6) == 0)
-        return inet_listen(io, address + 6, AF_INET6, why);
+        return inet_listen(io, spec->kind, address + 6, AF_INET6, why);
     buf_printf(why, "%s: want unix:, inet: or inet6: in front", address);
     return ERR_SYNTAX;
 }
@@ -501,7 +504,8 @@ enum err io_listen(struct io *io, const struct io_listen *spec, struct buf *why)
 static enum err unix_listen_inherited(struct io *io, const char *path, struct buf *why)
 {
     struct stat st;
-    struct listener *l = unix_new(io, path);
+    struct listener *l = unix_new(io, IO_MTA, path);
+    l->directory_mode = DIRECTORY_MODE;
     bool is_there = lstat(path, &st) == 0;
     l->mode = is_there ? st.st_mode & 0777 : MODE_DEFAULT;
     l->owner = (uid_t)-1; /* we may be nobody who can give it away by then */
@@ -516,7 +520,7 @@ enum err io_listen_inherited(struct io *io, struct buf *addresses, struct buf *w
         if (at->ss_family == AF_UNIX)
             e = unix_listen_inherited(io, ((const struct sockaddr_un *)at)->sun_path, why);
         else
-            e = inet_start(io, inherited_take(io, (const struct sockaddr *)at), why);
+            e = inet_start(io, IO_MTA, inherited_take(io, (const struct sockaddr *)at), why);
         if (e == ERR_NONE) {
             buf_put_cstr(addresses, addresses->len > 0 ? ", " : "");
             buf_put_cstr(addresses, CONTAINER_OF(io->listeners.prev, struct listener, node)->text);
@@ -525,11 +529,16 @@ enum err io_listen_inherited(struct io *io, struct buf *addresses, struct buf *w
     return e;
 }
 
-void io_describe_listeners(const struct io *io, struct buf *out)
+void io_describe_listeners(const struct io *io, enum io_kind kind, struct buf *out)
 {
+    bool is_first = true;
     for (const struct list *at = io->listeners.next; at != &io->listeners; at = at->next) {
-        if (at != io->listeners.next)
+        const struct listener *l = CONTAINER_OF(at, struct listener, node);
+        if (l->kind != kind)
+            continue;
+        if (!is_first)
             buf_put_cstr(out, ", ");
-        buf_put_cstr(out, CONTAINER_OF(at, struct listener, node)->text);
+        is_first = false;
+        buf_put_cstr(out, l->text);
     }
 }

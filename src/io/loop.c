@@ -160,16 +160,18 @@ static bool is_of_connection(enum event_kind kind)
 
 static void step_run(struct io *io, const struct event *event)
 {
-    bool overload = false;
+    struct conn *c = NULL;
     if (is_of_connection(event->kind)) {
-        const struct conn *c = conn_find(io, event->owner);
+        c = conn_find(io, event->owner);
         if (!c)
             return; /* closed while the event waited */
-        overload = c->overload;
     }
     if (event->kind == EVENT_CHILD && !child_find(io, event->u.child.id))
         return;
-    (overload ? io->hooks.overload : io->hooks.step)(io->hooks.ctx, event, &io->effects);
+    if (c)
+        conn_step(io, c, event);
+    else
+        io->hooks.step(io->hooks.ctx, event, &io->effects);
     effects_run(io);
 }
 
@@ -372,7 +374,13 @@ enum err io_new(struct io **out, const struct io_hooks *hooks, const struct io_l
     list_init(&io->listeners);
     list_init(&io->free);
     list_init(&io->lingering);
-    list_init(&io->overload_open);
+    for (size_t i = 0; i < IO_KINDS; i++) {
+        const struct io_kind_hooks *kind = &hooks->kinds[i];
+        io->sets[i] =
+            (struct conn_set){.max = kind->max, .overload_max = kind->overload_max ? kind->overload_max : IO_OVERLOAD_MAX};
+        list_init(&io->sets[i].overload_open);
+    }
+    io->sets[IO_MTA].max = limits->sessions_max;
     list_init(&io->child_free);
     list_init(&io->child_lingering);
     list_init(&io->child_waiting);
@@ -400,12 +408,12 @@ enum err io_new(struct io **out, const struct io_hooks *hooks, const struct io_l
 
 bool loop_has_file(const struct io *io)
 {
-    return io->files < io->limits.files_max && io->files + io->sessions < io->descriptors;
+    return io->files < io->limits.files_max && io->files + io->sets[IO_MTA].open < io->descriptors;
 }
 
 void io_share(struct io *io, uint32_t sessions_max, uint32_t files_max)
 {
-    io->limits.sessions_max = sessions_max;
+    io->sets[IO_MTA].max = sessions_max;
     io->limits.files_max = files_max;
 }
 
@@ -447,9 +455,10 @@ static void drain_fired(uv_timer_t *timer)
 
 void loop_check_stopped(struct io *io)
 {
-    if (io->draining && io->sessions + io->overload == 0)
+    const struct conn_set *mtas = &io->sets[IO_MTA]; /* who asks over the control socket keeps nobody from stopping */
+    if (io->draining && mtas->open + mtas->overload == 0)
         drain_over(io);
-    if (io->stopping && io->stopped && io->sessions + io->overload + io->children == 0)
+    if (io->stopping && io->stopped && mtas->open + mtas->overload + io->children == 0)
         uv_stop(&io->loop);
 }
 

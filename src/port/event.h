@@ -33,6 +33,7 @@ enum event_kind {
     EVENT_DNS,     /* answer to EFFECT_DNS */
     EVENT_SPOOL,   /* answer to EFFECT_SPOOL_WRITE or _READ */
     EVENT_DRAINED, /* answer to EFFECT_DRAIN: everything that was sent to the MTA is out */
+    EVENT_TURN,    /* for the control server (ctl/server.h): one of its requests may go on. The engine does nothing */
     EVENT_MAX_
 };
 

@@ -15,6 +15,7 @@ typedef uint64_t owner_id;
 enum owner_kind {
     OWNER_SESSION, /* a milter session of an MTA */
     OWNER_CHILD,   /* a connection to a child milter (child_id): it gets EVENT_CHILD and asks for nothing */
+    OWNER_CONTROL, /* a connection to the control socket (ctl/server.h): the engine does not hear of it */
     OWNER_KINDS
 };
 

@@ -30,6 +30,7 @@ struct stub {
     uint32_t look_request;
     owner_id look_session;
     owner_id last;
+    enum err control_listening;
     unsigned work_ran, work_done;
     unsigned warnings_logged;
     _Atomic unsigned errors_logged; /* the client looks */
@@ -230,13 +231,20 @@ static struct io_listen spec_unix(void)
 }
 
 enum { NEVER_MS = 3600 * 1000 };
+static void control_step(void *ctx, const struct event *e, struct effects *out);
+static void control_overload(void *ctx, const struct event *e, struct effects *out);
 
 static int inherit_fd = -1; /* what the next loop is handed */
 
 static void stub_start_with(struct stub *s, struct io_limits limits)
 {
     static const struct io_hooks hooks = {.step = step,
-                                          .overload = overload,
+                                          .kinds = {[IO_MTA] = {.overload = overload},
+                                                    [IO_CONTROL] = {.owner = OWNER_CONTROL,
+                                                                    .step = control_step,
+                                                                    .overload = control_overload,
+                                                                    .max = 1,
+                                                                    .overload_max = 1}},
                                           .wants_ticks = wants_ticks,
                                           .store = store,
                                           .look = look,
@@ -254,6 +262,11 @@ static void stub_start_with(struct stub *s, struct io_limits limits)
         CHECK_INT(io_inherit(s->io, inherit_fd, &why), ERR_NONE);
     if (!CHECK_INT(io_listen(s->io, &spec, &why), ERR_NONE))
         printf("# %s\n", buf_cstr(&why));
+    char control[200];
+    snprintf(control, sizeof(control), "%s-control", spec.address);
+    spec.address = control;
+    spec.kind = IO_CONTROL;
+    s->control_listening = io_listen(s->io, &spec, &why);
     buf_fini(&why);
 }
 
@@ -483,6 +496,65 @@ static void gives_the_overload_to_its_hook_and_never_runs_dry(void)
     stub_start(&s, 2);
     run_with(&s, overload_client);
     CHECK_INT(s.opened, 3);
+}
+
+/* ---- kinds of listeners ---- */
+
+/* Of the other kind: who it is that has connected, by its user and process. */
+static void control_step(void *ctx, const struct event *e, struct effects *out)
+{
+    struct stub *s = ctx;
+    CHECK_INT(owner_kind(e->owner), OWNER_CONTROL);
+    if (e->kind == EVENT_EOF)
+        effects_add(out, EFFECT_CLOSE, e->owner);
+    if (e->kind != EVENT_BYTES)
+        return;
+    struct io_peer peer;
+    bool is_us = io_peer(s->io, e->owner, &peer) == ERR_NONE && peer.uid == getuid() && peer.gid == getgid() &&
+                 peer.pid == getpid() && (int)peer.n_groups == getgroups(0, NULL);
+    io_peer_fini(&peer);
+    effects_send(out, e->owner, is_us ? SLICE_LIT("me") : SLICE_LIT("??"));
+}
+
+static void control_overload(void *ctx, const struct event *e, struct effects *out)
+{
+    (void)ctx;
+    if (e->kind == EVENT_OPEN) {
+        effects_send(out, e->owner, SLICE_LIT("many"));
+        effects_add(out, EFFECT_CLOSE, e->owner);
+    }
+}
+
+static int dial_control(void)
+{
+    char mta_path[sizeof(path)];
+    memcpy(mta_path, path, sizeof(path));
+    strcat(path, "-control");
+    int fd = dial();
+    memcpy(path, mta_path, sizeof(path));
+    return fd;
+}
+
+static void kinds_client(struct client *c)
+{
+    int control = dial_control();
+    EXPECT(c, say(control, "x") && hear(control, "me"));
+    int mta = dial(), second = dial_control();
+    EXPECT(c, say(mta, "e") && hear(mta, "e")); /* the other kind's do not count as MTAs' */
+    EXPECT(c, hear(second, "many") && read(second, &(char){0}, 1) == 0);
+    EXPECT(c, say(control, "x") && hear(control, "me"));
+    close(second);
+    close(control);
+    close(mta);
+}
+
+static void tells_each_kind_of_listener_its_own(void)
+{
+    struct stub s;
+    stub_start(&s, 1);
+    CHECK_INT(s.control_listening, ERR_NONE);
+    run_with(&s, kinds_client);
+    CHECK_INT(s.opened, 1);
 }
 
 /* All overload connections are taken, by MTAs that do not hang up: each further one is answered all the same. */
@@ -809,7 +881,7 @@ static void takes_over_what_no_line_names(void)
     CHECK(strncmp(buf_cstr(&text), "unix:", 5) == 0 && strcmp(buf_cstr(&text) + 5, path) == 0);
     CHECK_INT(io_listen_inherited(io, &text, &why), ERR_NONE); /* nothing is left */
     buf_fini(&text);
-    io_describe_listeners(io, &text);
+    io_describe_listeners(io, IO_MTA, &text);
     CHECK(strstr(buf_cstr(&text), path) != NULL);
     io_free(io);
     CHECK_INT(access(path, F_OK), 0);
@@ -869,7 +941,7 @@ static void takes_over_nothing_that_is_of_no_use(void)
 static void tcp_client(struct client *c)
 {
     struct buf text = {0};
-    io_describe_listeners(c->s->io, &text); /* nothing is added while the loop runs */
+    io_describe_listeners(c->s->io, IO_MTA, &text); /* nothing is added while the loop runs */
     const char *at = strstr(buf_cstr(&text), "inet:");
     EXPECT(c, at != NULL);
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -889,7 +961,7 @@ static void listens_on_inet(void)
     struct io_listen spec = {.address = "inet:0@127.0.0.1", .mode = -1, .owner = (uid_t)-1};
     CHECK_INT(try_listen(s.io, spec, NULL), ERR_NONE);
     struct buf text = {0};
-    io_describe_listeners(s.io, &text);
+    io_describe_listeners(s.io, IO_MTA, &text);
     const char *at = strstr(buf_cstr(&text), "inet:");
     char same[64] = "";
     snprintf(same, sizeof(same), "%s", at ? at : "");
@@ -902,7 +974,7 @@ static void listens_on_inet(void)
     enum err e = io_listen(s.io, &spec, &why); /* not everywhere */
     if (e == ERR_NONE) {
         buf_clear(&text);
-        io_describe_listeners(s.io, &text);
+        io_describe_listeners(s.io, IO_MTA, &text);
         CHECK(strstr(buf_cstr(&text), "@[::1]") != NULL);
     }
     buf_fini(&why);
@@ -923,6 +995,7 @@ int main(void)
     TEST(survives_an_mta_that_is_gone);
     TEST(gives_every_connection_a_new_name);
     TEST(gives_the_overload_to_its_hook_and_never_runs_dry);
+    TEST(tells_each_kind_of_listener_its_own);
     TEST(answers_each_of_a_crowd);
     TEST(makes_a_removed_socket_again);
     TEST(ticks_while_they_are_wanted);
