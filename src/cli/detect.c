@@ -1,5 +1,6 @@
 /*
- * detect.c - `tarsier detect`: the milters of this machine as filter blocks for tarsier.conf, on standard output. Looks only.
+ * detect.c - `tarsier detect`: the milters of this machine as filter blocks for tarsier.conf, on standard output. Looks
+ * only.
  */
 #include "cli/detect.h"
 #include "cli/cli.h"
@@ -9,6 +10,12 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
+
+struct everything {
+    struct detect_found *found; /* by row of the table */
+    struct detect_user user;
+    struct detect_use use;
+};
 
 /* Each line of the text as a comment. Paths and values of other programs' files stand in it. */
 static void put_comment(struct buf *out, const char *text)
@@ -95,18 +102,39 @@ static void put_greylist(const struct detect_milter *milter, const struct detect
         buf_printf(out, "include \"%s\"\nsocket none\npidfile none\nuser \"tarsier\"\n", found->conf);
 }
 
+/* Who asks it now. True: tarsierd leads it already, so that there is nothing to add. */
+static bool put_use(const struct detect_use *use, const char *address, struct buf *out)
+{
+    const struct conf_filter *filter = detect_use_leads(use, address);
+    const char *asked = detect_use_asks(use, address);
+    if (filter)
+        put_comment(out, arena_printf(use->arena, "led by tarsierd already: filter \"%s\" in %s:%u%s", filter->name,
+                                      filter->where.file, filter->where.line,
+                                      filter->set.enabled ? "" : ", but `enabled no` stands there"));
+    if (filter && asked)
+        put_comment(out, arena_printf(use->arena, "ATTENTION: Postfix asks it too (%s): take it out there", asked));
+    else if (asked)
+        put_comment(
+            out, arena_printf(use->arena, "Postfix asks it now (%s): take it out there when the block is in force", asked));
+    else if (!filter && use->postfix_dir && address)
+        put_comment(out, "neither Postfix asks it now nor tarsierd");
+    return filter != NULL;
+}
+
 static void put_milter(const struct detect_milter *milter, const struct detect_found *found, const char *root,
-                       const struct detect_user *user, struct arena *arena, struct buf *out)
+                       const struct detect_user *user, const struct detect_use *use, struct buf *out)
 {
     buf_put_byte(out, '\n');
-    put_about(milter, found, arena, out);
+    put_about(milter, found, use->arena, out);
+    bool is_led = put_use(use, found->address, out);
     if (milter->is_greylist) {
         put_greylist(milter, found, out);
         return;
     }
     if (found->address)
-        put_socket(found, root, user, arena, out);
-    put_child(milter, found, out);
+        put_socket(found, root, user, use->arena, out);
+    if (!is_led)
+        put_child(milter, found, out);
 }
 
 /* Its files are there, and nothing to run: it was removed, or is only to be installed. */
@@ -134,55 +162,188 @@ static void put_head(bool greylist, const struct detect_user *user, struct buf *
     }
 }
 
-/* Everything that was found; the number of milters that are there. */
-static size_t put_all(const char *root, struct arena *arena, struct buf *out)
+/* ---- what Postfix asks ---- */
+
+static const char *name_of(const struct everything *e, const char *address)
+{
+    size_t n;
+    const struct detect_milter *table = detect_table(&n);
+    for (size_t i = 0; address && i < n; i++)
+        if (e->found[i].is_there && e->found[i].address && postfix_same_address(e->found[i].address, address))
+            return table[i].name;
+    return NULL;
+}
+
+static const char *who_is(const struct everything *e, const struct postfix_milter *m)
+{
+    const struct conf_filter *filter = detect_use_leads(&e->use, m->address);
+    const char *name = name_of(e, m->address);
+    if (m->raw.len == 0)
+        return "nobody: its own list is empty";
+    if (detect_use_is_self(&e->use, m->address))
+        return "tarsierd";
+    if (!m->address)
+        return "no address that is understood here";
+    if (filter && name)
+        return arena_printf(e->use.arena, "%s, which tarsierd leads already (filter \"%s\")", name, filter->name);
+    if (filter)
+        return arena_printf(e->use.arena, "led by tarsierd already (filter \"%s\")", filter->name);
+    return name ? name : "not known here";
+}
+
+/* Each milter that Postfix asks, service by service, and who it is. */
+static void put_postfix(const struct everything *e, struct buf *out)
+{
+    bool self = false;
+    if (e->use.trouble)
+        put_comment(out, e->use.trouble);
+    if (!e->use.postfix_dir)
+        return;
+    buf_printf(out, "# Postfix (%s) asks%s\n", e->use.postfix_dir, e->use.now.n ? ":" : " no milter.");
+    for (size_t i = 0; i < e->use.now.n; i++) {
+        const struct postfix_milter *m = &e->use.now.items[i];
+        self |= slice_eq_cstr(m->parameter, "smtpd_milters") && detect_use_is_self(&e->use, m->address);
+        put_comment(out,
+                    arena_printf(e->use.arena, "    %.*s%s%.*s: %.*s%s%s", SLICE_ARG(m->service), m->service.len ? " " : "",
+                                 SLICE_ARG(m->parameter), SLICE_ARG(m->raw), m->raw.len ? " is " : "", who_is(e, m)));
+    }
+    if (!self)
+        put_comment(out, "tarsierd is not among them.");
+}
+
+/* "x" of unix:/run/y/x.sock, "milter-99" of a port. */
+static const char *name_for(struct arena *arena, const char *address)
+{
+    struct slice rest = slice_cstr(address), scheme = slice_cut(&rest, ':');
+    if (!slice_eq_cstr(scheme, "unix"))
+        return arena_printf(arena, "milter-%.*s", SLICE_ARG(slice_upto(rest, slice_find(rest, '@'))));
+    struct slice base = slice_from(rest, slice_rfind(rest, '/') + 1);
+    base = slice_upto(base, slice_find(base, '.'));
+    return base.len > 0 ? arena_cstr(arena, base) : "milter";
+}
+
+static bool is_taken(const struct everything *e, size_t i, const char *name)
+{
+    size_t n;
+    const struct detect_milter *table = detect_table(&n);
+    for (size_t k = 0; k < n; k++)
+        if (strcmp(table[k].name, name) == 0)
+            return true;
+    for (size_t k = 0; e->use.plan && k < e->use.plan->conf->n_filters; k++)
+        if (strcmp(e->use.plan->conf->filters[k].name, name) == 0)
+            return true;
+    for (size_t k = 0; k < i; k++)
+        if (e->use.now.items[k].address && strcmp(name_for(e->use.arena, e->use.now.items[k].address), name) == 0)
+            return true;
+    return false;
+}
+
+/* A name for the filter of a milter that is not in the table; no other filter may have it. */
+static const char *own_name(const struct everything *e, size_t i)
+{
+    const char *name = name_for(e->use.arena, e->use.now.items[i].address);
+    return is_taken(e, i, name) ? arena_printf(e->use.arena, "%s-%zu", name, i + 1) : name;
+}
+
+static bool is_repeated(const struct postfix_milters *m, size_t i)
+{
+    for (size_t k = 0; k < i; k++)
+        if (m->items[k].address && postfix_same_address(m->items[k].address, m->items[i].address))
+            return true;
+    return false;
+}
+
+/*
+ * Postfix asks it, and the table does not know it: where it belongs, and what it must see, only the administrator can tell.
+ */
+static size_t put_unknown(const struct everything *e, const char *root, struct buf *out)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < e->use.now.n; i++) {
+        const struct postfix_milter *m = &e->use.now.items[i];
+        if (!m->address || detect_use_is_self(&e->use, m->address) || name_of(e, m->address) ||
+            is_repeated(&e->use.now, i) || !detect_use_asks(&e->use, m->address))
+            continue;
+        struct detect_milter milter = {.name = own_name(e, i)};
+        struct detect_found found = {.state = DETECT_ENABLED, .address = m->address};
+        buf_put_byte(out, '\n');
+        put_comment(out, arena_printf(e->use.arena, "%s: a milter that is not known here", milter.name));
+        bool is_led = put_use(&e->use, m->address, out);
+        put_socket(&found, root, &e->user, e->use.arena, out);
+        if (!is_led)
+            put_child(&milter, &found, out);
+        n++;
+    }
+    return n;
+}
+
+/* Everything that was found. */
+static void put_all(struct everything *e, const char *root, struct buf *out)
 {
     struct conf_settings set;
-    struct detect_user user;
     size_t n, n_found = 0;
     bool greylist = false;
     struct buf blocks = {0};
     const struct detect_milter *table = detect_table(&n);
     settings_defaults(settings_global(), &set);
-    detect_user_find(root, set.user, &user);
+    detect_user_find(root, e->use.plan ? e->use.plan->set->user : set.user, &e->user);
+    for (size_t i = 0; i < n; i++)
+        detect_find(e->use.arena, root, &table[i], &e->found[i]);
     for (size_t i = 0; i < n; i++) {
-        struct detect_found found;
-        detect_find(arena, root, &table[i], &found);
-        if (found.is_there) {
+        if (e->found[i].is_there) {
             n_found++;
             greylist |= table[i].is_greylist;
-            put_milter(&table[i], &found, root, &user, arena, &blocks);
-        } else if (found.conf || found.service) {
-            put_remains(&table[i], &found, arena, &blocks);
+            put_milter(&table[i], &e->found[i], root, &e->user, &e->use, &blocks);
+        } else if (e->found[i].conf || e->found[i].service) {
+            put_remains(&table[i], &e->found[i], e->use.arena, &blocks);
         }
     }
+    n_found += put_unknown(e, root, &blocks);
     if (n_found > 0)
-        put_head(greylist, &user, out);
+        put_head(greylist, &e->user, out);
     else
         buf_put_cstr(out, "# No milter was found on this machine.\n");
+    put_postfix(e, out);
     buf_put_slice(out, buf_slice(&blocks));
     buf_fini(&blocks);
-    return n_found;
+}
+
+static const char *read_options(int argc, char **argv, const char **root, const char **file, const char **postfix_dir)
+{
+    static const struct option options[] = {{"root", required_argument, NULL, 'r'},
+                                            {"file", required_argument, NULL, 'f'},
+                                            {"postfix", required_argument, NULL, 'c'},
+                                            {NULL, 0, NULL, 0}};
+    for (int option; (option = getopt_long(argc, argv, "f:c:", options, NULL)) != -1;) {
+        if (option == 'r')
+            *root = strcmp(optarg, "/") == 0 ? "" : optarg;
+        else if (option == 'f')
+            *file = optarg;
+        else if (option == 'c')
+            *postfix_dir = optarg;
+        else
+            return "an option that it does not know, or one without its argument";
+    }
+    return optind == argc ? NULL : "it takes no arguments but its options";
 }
 
 int cli_detect(const struct command *c, int argc, char **argv)
 {
-    static const struct option options[] = {{"root", required_argument, NULL, 'r'}, {NULL, 0, NULL, 0}};
-    const char *root = "";
-    int option;
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        if (option != 'r')
-            return cli_usage(c, "an option that it does not know, or one without its argument");
-        root = strcmp(optarg, "/") == 0 ? "" : optarg;
-    }
-    if (optind != argc)
-        return cli_usage(c, "it takes no arguments but --root DIR");
+    const char *root = "", *file = NULL, *postfix_dir = NULL;
+    const char *wrong = read_options(argc, argv, &root, &file, &postfix_dir);
+    if (wrong)
+        return cli_usage(c, wrong);
+    size_t n;
+    (void)detect_table(&n);
     struct arena arena = {0};
     struct buf out = {0};
-    (void)put_all(root, &arena, &out);
+    struct everything e = {.found = arena_zalloc(&arena, n * sizeof(*e.found))};
+    detect_use_read(root, file, postfix_dir, &arena, &e.use);
+    put_all(&e, root, &out);
     bool done = fwrite(out.ptr, 1, out.len, stdout) == out.len && fflush(stdout) == 0;
     if (!done)
         fprintf(stderr, "tarsier detect: cannot write: %s\n", strerror(errno));
+    detect_use_fini(&e.use);
     buf_fini(&out);
     arena_fini(&arena);
     return done ? CLI_OK : CLI_FAILED;

@@ -1,11 +1,13 @@
 /*
- * detect.h - what `tarsier detect` knows of milters (a table) and finds out about them on this machine or in a tree below --root.
- * It reads files and looks at sockets; it starts, connects and changes nothing.
+ * detect.h - what `tarsier detect` knows of milters (a table) and finds out about them on this machine or in a tree below
+ * --root. It reads files, looks at sockets and asks postconf(1); it starts and changes nothing, and connects to nobody.
  */
 #ifndef TARSIER_CLI_DETECT_H
 #define TARSIER_CLI_DETECT_H
 
 #include "formats/pairs.h"
+#include "plan/plan.h"
+#include "postfix/milters.h"
 
 #include <sys/types.h>
 
@@ -68,9 +70,39 @@ struct detect_user {
 void detect_user_find(const char *root, const char *name, struct detect_user *out);
 
 /*
- * Whether that user may connect to the socket at path, by stat alone. Returns NULL when it may, or when it cannot be told; else words
- * for the administrator, a line for each thing in its way. Owner: arena.
+ * Whether that user may connect to the socket at path, by stat alone. Returns NULL when it may, or when it cannot be told;
+ * else words for the administrator, a line for each thing in its way. Owner: arena.
  */
 const char *detect_socket(struct arena *arena, const char *root, const struct detect_user *user, const char *path);
+
+/* ---- who asks the milters now: Postfix, and tarsierd as its configuration stands ---- */
+
+struct detect_use {
+    struct arena *arena;
+    const char *postfix_dir;    /* NULL: there is no main.cf, or postconf does not tell */
+    struct postfix_milters now; /* whom Postfix asks */
+    struct plan *plan;          /* NULL: there is no tarsier.conf, or one with errors */
+    const char *trouble;        /* lines about what could not be looked at; NULL: nothing */
+};
+
+/*
+ * conf_file, postfix_dir: NULL for /etc/tarsier/tarsier.conf and /etc/postfix below root. What is not there is passed over;
+ * what cannot be read is trouble. Owner: detect_use_fini.
+ */
+void detect_use_read(const char *root, const char *conf_file, const char *postfix_dir, struct arena *arena,
+                     struct detect_use *out);
+void detect_use_fini(struct detect_use *use);
+
+/* The filter of tarsier.conf that connects to this address; NULL: none. */
+const struct conf_filter *detect_use_leads(const struct detect_use *use, const char *address);
+
+/*
+ * Whether Postfix's smtpd asks the milter at this address; where, as words ("smtpd_milters, submission/inet"). NULL: it
+ * does not. Owner: arena.
+ */
+const char *detect_use_asks(const struct detect_use *use, const char *address);
+
+/* Whether it is tarsierd itself. */
+bool detect_use_is_self(const struct detect_use *use, const char *address);
 
 #endif

@@ -21,7 +21,8 @@ static const struct command commands[] = {
     {"import", cli_import, "[-f FILE] DUMP | milter-manager FILE|-",
      "read milter-greylist's dump into the store;\n"
      "      or print the tarsier.conf for what `milter-manager --show-config` has printed into FILE"},
-    {"detect", cli_detect, "[--root DIR]", "look for milters on this machine and print their filter blocks"},
+    {"detect", cli_detect, "[--root DIR] [-f FILE] [-c POSTFIX_DIR]",
+     "look for milters on this machine, say which of them Postfix and tarsierd ask, and print filter blocks"},
 };
 
 enum { N_COMMANDS = sizeof(commands) / sizeof(commands[0]) };

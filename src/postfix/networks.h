@@ -1,6 +1,7 @@
 /*
- * networks.h - whom Postfix takes for its own (mynetworks, relayhost, relay_domains) against whom our configuration spares, and
- * the lines of tarsier.conf that make the two agree. Pure: the values come from postconf, files of networks through a function.
+ * networks.h - whom Postfix takes for its own (mynetworks, relayhost, relay_domains) against whom our configuration spares,
+ * and the lines of tarsier.conf that make the two agree. Pure: the values come from postconf, files of networks through a
+ * function.
  */
 #ifndef TARSIER_POSTFIX_NETWORKS_H
 #define TARSIER_POSTFIX_NETWORKS_H

@@ -1,6 +1,7 @@
 /*
- * values.h - what postconf(1) prints (Postfix 3.4 to 3.10), taken apart: `name = value` of main.cf, `service/type/name = value`
- * of master.cf's -o options (postconf -P), `service/type/field = value` of its columns (postconf -F). Knows text; runs nothing.
+ * values.h - what postconf(1) prints (Postfix 3.4 to 3.10), taken apart: `name = value` of main.cf, `service/type/name =
+ * value` of master.cf's -o options (postconf -P), `service/type/field = value` of its columns (postconf -F). Knows text;
+ * runs nothing.
  */
 #ifndef TARSIER_POSTFIX_VALUES_H
 #define TARSIER_POSTFIX_VALUES_H

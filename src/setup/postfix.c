@@ -43,3 +43,26 @@ enum err setup_postfix_networks(const char *config_dir, const struct plan *plan,
     arena_fini(&arena);
     return e;
 }
+
+enum err setup_postfix_services(const char *config_dir, const char *const *more, struct arena *arena,
+                                struct postfix_values *out, struct buf *why)
+{
+    static const char *const options[] = {"-xP", NULL}, *const columns[] = {"-F", NULL};
+    const char *arguments[PARAMETERS_MAX + 2] = {"-x"};
+    struct buf text = {0};
+    size_t n = 1;
+    for (const char *const *name = postfix_milters_wanted; *name; name++)
+        arguments[n++] = *name;
+    for (; more && *more && n <= PARAMETERS_MAX; more++)
+        arguments[n++] = *more;
+    enum err e = program_postconf(config_dir, arguments, &text, why);
+    if (e == ERR_NONE)
+        e = program_postconf(config_dir, options, &text, why);
+    if (e == ERR_NONE)
+        e = program_postconf(config_dir, columns, &text, why);
+    *out = (struct postfix_values){0};
+    if (e == ERR_NONE)
+        postfix_values_read(arena, arena_slice(arena, slice_of(text.ptr ? text.ptr : "", text.len)), out);
+    buf_fini(&text);
+    return e;
+}

@@ -5,7 +5,7 @@
 #define TARSIER_SETUP_POSTFIX_H
 
 #include "plan/plan.h"
-#include "postfix/values.h"
+#include "postfix/milters.h"
 
 /*
  * The values of these parameters (NULL-terminated), with every $name expanded. Errors, with words in why: as program_run.
@@ -20,5 +20,12 @@ MUST_CHECK enum err setup_postfix_values(const char *config_dir, const char *con
  */
 MUST_CHECK enum err setup_postfix_networks(const char *config_dir, const struct plan *plan, struct buf *out, size_t *n,
                                            struct buf *why);
+
+/*
+ * The values that postfix_milters_read wants (postfix/milters.h), and those of `more` (NULL-terminated; may be NULL).
+ * Errors, with words in why: as above. Owner: arena.
+ */
+MUST_CHECK enum err setup_postfix_services(const char *config_dir, const char *const *more, struct arena *arena,
+                                           struct postfix_values *out, struct buf *why);
 
 #endif

@@ -11,8 +11,8 @@ enum { PROGRAM_OUTPUT_MAX_BYTES = 8 << 20 };
 
 /*
  * argv[0] is looked for in PATH, then in the directories of administrators' programs. NULL-terminated. Standard output is
- * appended to out; standard input is empty. Errors, with words in why: ERR_NOT_FOUND no such program; ERR_IO it failed (why has
- * the last of what it said); ERR_LIMIT it said too much, or took longer than a minute: it was killed.
+ * appended to out; standard input is empty. Errors, with words in why: ERR_NOT_FOUND no such program; ERR_IO it failed (why
+ * has the last of what it said); ERR_LIMIT it said too much, or took longer than a minute: it was killed.
  */
 MUST_CHECK enum err program_run(const char *const *argv, struct buf *out, struct buf *why);
 

@@ -170,6 +170,24 @@ def own_networks(lab, check):
     check.reply(lab.greylisted(L.DSL), 250, "a line that Postfix takes for its own is not held", most_sec=20)
 
 
+@case("tarsier detect tells whom Postfix asks, service by service", weight_sec=4)
+def detect_postfix(lab, check):
+    lab.postfix(
+        main="dkim = inet:localhost:8891\nsmtpd_milters = %s, $dkim" % L.MILTERS,
+        services=["submission inet n - n - - smtpd", "  -o { smtpd_milters = $dkim, unix:x/own.sock }"],
+    )
+    L.write("/etc/tarsier/tarsier.conf", L.conf() + 'filter "signer" {\n    connect "inet:8891@127.0.0.1"\n}\n')
+    status, said = lab.tool("tarsier", "detect")
+    for wanted in (
+        "smtpd_milters: unix:tarsier/tarsier.sock is tarsierd",
+        'smtpd_milters: inet:localhost:8891 is led by tarsierd already (filter "signer")',
+        "submission/inet smtpd_milters: unix:x/own.sock is not known here",
+        "ATTENTION: Postfix asks it too (smtpd_milters, submission/inet): take it out there",
+        'connect "unix:/var/spool/postfix/x/own.sock"',
+    ):
+        check.that(status == 0 and wanted in said, wanted, said)
+
+
 @case("(m) the shipped configuration and socket path, smtpd in Debian's chroot", weight_sec=10)
 def shipped(lab, check):
     check.that("tarsier.conf" in lab.program, "dist/tarsier.conf is there")

@@ -37,8 +37,9 @@ def check(so, what):
         print("\n".join("# not so: %s" % line for line in str(what).splitlines()))
 
 
-def run(*arguments, stdin=""):
-    done = subprocess.run([TARSIER, *arguments], input=stdin, capture_output=True, text=True, errors="replace", timeout=60)
+def run(*arguments, stdin="", environment=None):
+    done = subprocess.run([TARSIER, *arguments], input=stdin, capture_output=True, text=True, errors="replace", timeout=60,
+                          env={**os.environ, **(environment or {})})
     return done.returncode, done.stdout, done.stderr
 
 
@@ -88,6 +89,74 @@ def takes_no_other_arguments():
     check(run("detect", "x")[0] == 2, "an argument")
     check(run("detect", "--rot", "x")[0] == 2, "a misspelled option")
     check(run("detect", "--root")[0] == 2, "no directory")
+
+
+def postfix_tree(root, main="", options="", columns=""):
+    """What a postconf of our own answers for the tree; the environment in which it is found before any other."""
+    write(DIR + "/bin/postconf", '#!/bin/sh\ntest "$1" = -c && cat "$2/answer$3"\n')
+    os.chmod(DIR + "/bin/postconf", 0o755)
+    write(root + "/etc/postfix/main.cf", "")
+    write(root + "/etc/postfix/answer-x", main)
+    write(root + "/etc/postfix/answer-xP", options)
+    write(root + "/etc/postfix/answer-F", columns)
+    return {"PATH": DIR + "/bin:" + os.environ["PATH"]}
+
+
+@case
+def says_who_asks_each_milter():
+    root = DIR + "/use"
+    for name in ("opendkim", "opendmarc", "clamav-milter"):
+        write("%s/usr/sbin/%s" % (root, name), "")
+    write(root + "/etc/opendkim.conf", "Socket inet:8891@localhost\n")
+    write(root + "/etc/opendmarc.conf", "Socket inet:8893@localhost\n")
+    write(root + "/etc/clamav/clamav-milter.conf", "MilterSocket inet:7357\n")
+    environment = postfix_tree(
+        root,
+        "smtpd_milters = unix:tarsier/tarsier.sock, { inet:127.0.0.1:8891, default_action=accept } unix:x/own.sock\n"
+        "non_smtpd_milters = inet:localhost:8891\nsmtpd_milter_maps =\nqueue_directory = /q\n",
+        "submission/inet/smtpd_milters = inet:localhost:8893 unix:y/own.sock\nsmtps/inet/smtpd_milters =\n",
+        "smtp/inet/chroot = y\nsubmission/inet/chroot = n\n",
+    )
+    write(
+        root + "/etc/tarsier/tarsier.conf",
+        'listen "unix:/q/tarsier/tarsier.sock"\nfilter "dkim" {\n    connect "inet:8891@localhost"\n}\ninclude "/etc/tarsier/conf.d/*.conf"\n',
+    )
+    write(root + "/etc/tarsier/conf.d/a.conf", 'filter "virus" {\n    connect "inet:7357@127.0.0.1"\n    enabled no\n}\n')
+    status, out, err = run("detect", "--root", root, environment=environment)
+    check(status == 0 and err == "", (status, err))
+    for wanted in (
+        "# Postfix (%s/etc/postfix) asks:\n" % root,
+        "\n#     smtpd_milters: unix:tarsier/tarsier.sock is tarsierd\n",
+        '\n#     smtpd_milters: inet:127.0.0.1:8891 is opendkim, which tarsierd leads already (filter "dkim")\n',
+        "\n#     smtpd_milters: unix:x/own.sock is not known here\n",
+        "\n#     non_smtpd_milters: inet:localhost:8891 is opendkim, which",
+        "\n#     submission/inet smtpd_milters: inet:localhost:8893 is opendmarc\n",
+        "\n#     smtps/inet smtpd_milters: nobody: its own list is empty\n",
+        '\n# led by tarsierd already: filter "dkim" in %s/etc/tarsier/tarsier.conf:2\n' % root,
+        "\n# ATTENTION: Postfix asks it too (smtpd_milters): take it out there\n",
+        "\n# Postfix asks it now (submission/inet): take it out there when the block is in force\n",
+        '\n# led by tarsierd already: filter "virus" in %s/etc/tarsier/conf.d/a.conf:1, but `enabled no` stands there\n' % root,
+        'filter "opendmarc" {\n', 'filter "own" {\n    connect "unix:/q/x/own.sock"\n', 'filter "own-6" {\n    connect "unix:/q/y/own.sock"\n',
+    ):
+        check(wanted in out, "%r in\n%s" % (wanted, out))
+    check("not among them" not in out and 'filter "opendkim"' not in out and 'filter "clamav' not in out, out)
+    check(*loads(out))
+    # What cannot be looked at is said, and the rest is told as before.
+    postfix_tree(root, "smtpd_milters =\nsmtpd_milter_maps = cidr:/etc/postfix/m\n")
+    write(root + "/etc/tarsier/tarsier.conf", "nonsense\n")
+    status, out, err = run("detect", "--root", root, environment=environment)
+    check(status == 0 and "asks no milter.\n# tarsierd is not among them.\n" in out and "tarsier.conf has errors" in out, out)
+    check("# smtpd_milter_maps is set in main.cf" in out and "# neither Postfix asks it now nor tarsierd\n" in out, out)
+    check('filter "opendkim" {\n' in out, out)
+    os.unlink(root + "/etc/postfix/answer-xP")
+    status, out, err = run("detect", "--root", root, environment=environment)
+    check(status == 0 and "# Whom Postfix asks is not known: postconf failed (exit status 1)" in out, out)
+    check("neither Postfix" not in out and 'filter "opendkim" {\n' in out, out)
+    # A directory and a file that are named.
+    postfix_tree(DIR + "/other", "smtpd_milters = inet:localhost:8893\n")
+    write(DIR + "/other/t.conf", 'filter "p" {\n    connect "inet6:8893@::1"\n}\n')
+    status, out, err = run("detect", "--root", root, "-c", DIR + "/other/etc/postfix", "-f", DIR + "/other/t.conf", environment=environment)
+    check(status == 0 and 'is opendmarc, which tarsierd leads already (filter "p")\n' in out, out)
 
 
 def socket_tree(name, uid, groups):
