@@ -16,6 +16,7 @@
 
 struct engine {
     struct shared shared;
+    struct registry registry;
     struct owner_table {
         const struct owner_ops *ops; /* NULL: no such kind */
         void *ctx;
@@ -32,12 +33,13 @@ void engine_free(struct engine *e)
         return;
     struct effects nobody; /* what sessions want done on their way out */
     effects_init(&nobody);
-    e->shared.out = e->shared.registry.out = e->shared.clients.out = &nobody;
-    capability_probes_stop(&e->shared.registry);
+    e->shared.out = e->registry.out = e->shared.clients.out = &nobody;
+    capability_probes_stop(&e->registry);
     for (size_t i = 0; i < e->n_slots; i++)
         session_free(e->slots[i]);
     free(e->slots);
     effects_fini(&nobody);
+    registry_fini(&e->registry);
     shared_fini(&e->shared);
     free(e);
 }
@@ -114,7 +116,7 @@ static void to_owner(struct engine *e, const struct event *event)
     if (event->owner != OWNER_NOBODY && ops)
         ops->event(ctx, &e->shared.clients, event);
     else if (event->kind == EVENT_DNS)
-        capability_probe_resolved(&e->shared.registry, event);
+        capability_probe_resolved(&e->registry, event);
 }
 
 void engine_add_kind(struct engine *e, uint32_t kind, const struct owner_ops *ops, void *ctx)
@@ -128,8 +130,8 @@ static void tick(struct engine *e)
 {
     struct timer *t;
     while ((t = timer_wheel_next(&e->shared.clients.wheel, e->shared.now.mono)) != NULL) {
-        if (t == &e->shared.registry.probe_timer)
-            capability_probes_check(&e->shared.registry);
+        if (t == &e->registry.probe_timer)
+            capability_probes_check(&e->registry);
         else
             run_owner(e, CONTAINER_OF(t, struct client, timer)->owner);
     }
@@ -228,11 +230,11 @@ static const struct owner_ops session_ops = {.event = session_event, .run = sess
 /* News of a connection that was given up are of no interest any more. */
 static void to_child(struct engine *e, const struct event *event)
 {
-    const struct registry_slot *c = registry_connection_find(&e->shared.registry, event->u.child.id);
+    const struct registry_slot *c = registry_connection_find(&e->registry, event->u.child.id);
     if (!c)
         return;
     if (c->probe) {
-        capability_probe_news(&e->shared.registry, c->probe, event);
+        capability_probe_news(&e->registry, c->probe, event);
         return;
     }
     struct session *s = session_of_child(c->milter);
@@ -245,6 +247,8 @@ struct engine *engine_new(struct plan *plan, struct siphash_key key, struct inst
 {
     struct engine *e = mem_zalloc(sizeof(*e));
     shared_init(&e->shared, plan, key, now);
+    registry_init(&e->registry, &e->shared.clients.wheel);
+    e->shared.registry = &e->registry;
     engine_add_kind(e, OWNER_SESSION, &session_ops, e);
     return e;
 }
@@ -252,8 +256,8 @@ struct engine *engine_new(struct plan *plan, struct siphash_key key, struct inst
 void engine_step(struct engine *e, const struct event *event, struct effects *out)
 {
     struct shared *sh = &e->shared;
-    sh->now = sh->registry.now = sh->clients.now = event->now;
-    sh->out = sh->registry.out = sh->clients.out = out;
+    sh->now = e->registry.now = sh->clients.now = event->now;
+    sh->out = e->registry.out = sh->clients.out = out;
     sh->effort = (struct regex_effort){.step_left = REGEX_STEP_EFFORT};
     switch (event->kind) {
     case EVENT_OPEN:
@@ -282,7 +286,7 @@ void engine_step(struct engine *e, const struct event *event, struct effects *ou
         break;
     case EVENT_PROBE:
         if (!sh->stopping)
-            capability_probes_begin(&sh->registry, sh->plan);
+            capability_probes_begin(sh->registry, sh->plan);
         break;
     case EVENT_REPORT:
         report_put(sh);
@@ -292,7 +296,7 @@ void engine_step(struct engine *e, const struct event *event, struct effects *ou
         break;
     case EVENT_STOP:
         sh->stopping = true;
-        capability_probes_stop(&sh->registry);
+        capability_probes_stop(sh->registry);
         to_all(e, event);
         break;
     case EVENT_TURN:

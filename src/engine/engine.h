@@ -8,7 +8,7 @@
 #include "base/siphash.h"
 #include "plan/plan.h"
 #include "port/effect.h"
-#include "session/stats.h"
+#include "dialogue/stats.h"
 
 struct engine;
 struct clients; /* client/client.h */

@@ -24,8 +24,8 @@ static void put_counters(struct shared *sh)
 static unsigned open_connections(const struct shared *sh, const struct registry_record *r)
 {
     unsigned n = 0;
-    for (size_t i = 0; i < sh->registry.n_slots; i++)
-        n += sh->registry.slots[i].milter && session_record_of_child(sh->registry.slots[i].milter) == r;
+    for (size_t i = 0; i < sh->registry->n_slots; i++)
+        n += sh->registry->slots[i].milter && session_record_of_child(sh->registry->slots[i].milter) == r;
     return n;
 }
 
@@ -52,7 +52,7 @@ static void put_filter(struct shared *sh, const struct conf_filter *f)
     if (!f->set.enabled) {
         buf_put_cstr(&line, "not enabled");
     } else {
-        const struct registry_record *r = registry_record(&sh->registry, f->name, f->connect);
+        const struct registry_record *r = registry_record(sh->registry, f->name, f->connect);
         put_breaker(sh, &r->breaker, &line);
         buf_printf(&line, "; %u connections open, %" PRIu64 " made, %" PRIu64 " failures%s%s", open_connections(sh, r),
                    r->connections, r->failures, r->required.known ? "" : "; it has never told yet what it wants",

@@ -32,7 +32,7 @@ void asking_note_answer(struct shared *sh, const struct grey_answer *answer)
 
 void asking_note_missed(struct session *s, bool of_writer)
 {
-    struct shared *sh = s->sh;
+    struct shared *sh = s->d.sh;
     bool *late = of_writer ? &sh->writes_late : &sh->reads_late;
     if (!*late)
         text_log(s, LOG_LEVEL_ERROR, "store: no answer within %d s; until there is one nobody waits longer than %d ms",
@@ -59,7 +59,7 @@ static void ask_reader(struct session *s)
 
 void asking_begin(struct session *s, enum grey_request_kind kind, enum grey_pass pass, int64_t waited_sec)
 {
-    struct shared *sh = s->sh;
+    struct shared *sh = s->d.sh;
     session_set_wait(s, WAIT_STORE);
     s->flags &= ~(uint32_t)FLAG_READER_ASKED;
     s->store_request = recipient_ask_store(s, kind, pass, waited_sec, true);
@@ -75,7 +75,7 @@ void asking_begin(struct session *s, enum grey_request_kind kind, enum grey_pass
 
 void asking_timer(struct session *s)
 {
-    struct shared *sh = s->sh;
+    struct shared *sh = s->d.sh;
     if (!(s->flags & FLAG_READER_ASKED)) {
         sh->writes_slow = true;
         s->deadline.ms = sh->now.mono.ms + asking_patience_ms(sh, true) - GREY_SLOW_MS;
@@ -93,7 +93,7 @@ void asking_answered(struct session *s, uint32_t request, const struct grey_answ
 {
     if (request == s->store_request) {
         s->store_request = 0;
-        s->sh->stats.store_failures += answer->failed;
+        s->d.sh->stats.store_failures += answer->failed;
         if (!answer->failed)
             recipient_committed(s, answer);
         else if (!(s->flags & FLAG_READER_ASKED))

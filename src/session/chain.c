@@ -8,20 +8,20 @@
 void chain_macros(struct session *s, uint8_t for_cmd, struct slice pairs)
 {
     if (s->children->any_child) /* nobody else reads them */
-        (void)session_was_kept(s, transcript_record_macros(s->transcript, for_cmd, pairs));
+        (void)session_was_kept(s, transcript_record_macros(s->d.transcript, for_cmd, pairs));
 }
 
 /* ---- the envelope ---- */
 
 void chain_connect(struct session *s, struct slice body)
 {
-    (void)session_was_kept(s, transcript_record_connect(s->transcript, body));
+    (void)session_was_kept(s, transcript_record_connect(s->d.transcript, body));
 }
 
 void chain_helo(struct session *s, struct slice body)
 {
     struct children *ch = s->children;
-    if (session_is_refused(s) || !session_was_kept(s, transcript_record_helo(s->transcript, body)))
+    if (session_is_refused(s) || !session_was_kept(s, transcript_record_helo(s->d.transcript, body)))
         return;
     for (unsigned i = 0; i < ch->count; i++)
         if (ch->child[i].next > STAGE_HELO)
@@ -31,7 +31,7 @@ void chain_helo(struct session *s, struct slice body)
 void chain_mail(struct session *s, struct slice body)
 {
     struct children *ch = s->children;
-    transcript_record_mail(s->transcript, body);
+    transcript_record_mail(s->d.transcript, body);
     /* the condition may say something else of this message than of the connection */
     for (unsigned i = 0; i < ch->count; i++)
         if (ch->child[i].record && !ch->child[i].connection_over) {
@@ -57,7 +57,7 @@ struct recipient_note *children_note_of(struct session *s, unsigned number)
 
 bool children_is_rejected_rcpt(const struct session *s)
 {
-    return s->transcript && transcript_rcpt_is_rejected(s->transcript);
+    return s->d.transcript && transcript_rcpt_is_rejected(s->d.transcript);
 }
 
 static void judge_recipient(struct session *s, struct milter *c, struct recipient_note *note)
@@ -65,13 +65,13 @@ static void judge_recipient(struct session *s, struct milter *c, struct recipien
     struct policy_facts facts = session_facts(s, STAGE_RCPT);
     struct policy_why why;
     uint32_t lists = 0, bit = 1u << c->number;
-    if (!c->record || !policy_filter_is_per_recipient(s->plan->policy, c->number))
+    if (!c->record || !policy_filter_is_per_recipient(s->d.plan->policy, c->number))
         return;
     facts.memo = children_memo(s);
     facts.recipient_memo = &note->memo;
     if (c->asked == POLICY_NO && !c->connection_over)
         c->asked = POLICY_LATER; /* none was its so far */
-    switch (policy_filter_when(s->plan->policy, c->number, &facts, &why, &lists)) {
+    switch (policy_filter_when(s->d.plan->policy, c->number, &facts, &why, &lists)) {
     case POLICY_YES:
         note->shown |= bit;
         break;
@@ -87,13 +87,13 @@ static void judge_recipient(struct session *s, struct milter *c, struct recipien
 
 void chain_keep_rcpt(struct session *s, struct slice body)
 {
-    (void)session_was_kept(s, transcript_keep_rcpt(s->transcript, body));
+    (void)session_was_kept(s, transcript_keep_rcpt(s->d.transcript, body));
 }
 
 bool chain_rcpt(struct session *s)
 {
     struct children *ch = s->children;
-    struct transcript *t = s->transcript;
+    struct transcript *t = s->d.transcript;
     for (unsigned i = 0; i < ch->count; i++) {
         ch->child[i].rcpt_verdict = VERDICT_CONTINUE;
         if (ch->child[i].next > STAGE_RCPT && ch->child[i].outcome == OUTCOME_PENDING)
@@ -133,7 +133,7 @@ static void headers_over(struct session *s, enum trouble trouble)
     const char *why = trouble == TROUBLE_HEADERS ? "take more than 4096 KiB" : "find no room";
     if (needed) {
         ch->trouble = (uint8_t)trouble;
-        text_log(s, LOG_LEVEL_NOTICE, "from %.*s: message refused with %s: its headers %s", SLICE_ARG(s->sender),
+        text_log(s, LOG_LEVEL_NOTICE, "from %.*s: message refused with %s: its headers %s", SLICE_ARG(s->d.sender),
                  trouble == TROUBLE_HEADERS ? "552" : "452", why);
     } else if (watched) {
         text_log(s, LOG_LEVEL_NOTICE, "headers %s: filters that are only evaluated do not see the message", why);
@@ -142,35 +142,35 @@ static void headers_over(struct session *s, enum trouble trouble)
 
 void chain_header(struct session *s, struct slice name, struct slice value)
 {
-    (void)transcript_begin_headers(s->transcript);
-    enum err e = transcript_record_header(s->transcript, name, value);
+    (void)transcript_begin_headers(s->d.transcript);
+    enum err e = transcript_record_header(s->d.transcript, name, value);
     if (e != ERR_NONE)
         headers_over(s, e == ERR_LIMIT ? TROUBLE_HEADERS : TROUBLE_BUDGET);
 }
 
 void chain_eoh(struct session *s)
 {
-    transcript_record_eoh(s->transcript);
+    transcript_record_eoh(s->d.transcript);
 }
 
 static bool peeks(const struct session *s)
 {
-    return policy_needs(s->plan->policy) & POLICY_NEEDS_BODY;
+    return policy_needs(s->d.plan->policy) & POLICY_NEEDS_BODY;
 }
 
 void chain_body(struct session *s, struct slice chunk)
 {
-    if (s->transcript->goal < STAGE_EOH)
+    if (s->d.transcript->goal < STAGE_EOH)
         chain_eoh(s);
-    if (transcript_record_body(s->transcript, chunk, peeks(s)) != ERR_NONE)
+    if (transcript_record_body(s->d.transcript, chunk, peeks(s)) != ERR_NONE)
         s->children->trouble = TROUBLE_ROOM;
 }
 
 void chain_eom(struct session *s, struct slice chunk)
 {
-    if (s->transcript->goal < STAGE_EOH)
+    if (s->d.transcript->goal < STAGE_EOH)
         chain_eoh(s); /* an MTA that was asked to leave it out */
-    if (transcript_record_eom(s->transcript, chunk, peeks(s)) != ERR_NONE)
+    if (transcript_record_eom(s->d.transcript, chunk, peeks(s)) != ERR_NONE)
         s->children->trouble = TROUBLE_ROOM;
 }
 

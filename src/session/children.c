@@ -17,13 +17,13 @@ static bool is_child(const struct milter *c)
 
 static void init_child(struct session *s, struct milter *c, unsigned number)
 {
-    const struct conf_filter *conf = &s->plan->conf->filters[number];
+    const struct conf_filter *conf = &s->d.plan->conf->filters[number];
     *c = (struct milter){.session = s, .number = (uint8_t)number, .conf = conf, .asked = POLICY_LATER};
     if (!is_child(c)) {
         c->asked = POLICY_NO;
         return;
     }
-    c->record = registry_record(&s->sh->registry, conf->name, conf->connect);
+    c->record = registry_record(s->d.sh->registry, conf->name, conf->connect);
     c->limits = (struct link_limits){
         .connect_ms = conf->set.timeout_connect_sec * 1000,
         .command_ms = conf->set.timeout_command_sec * 1000,
@@ -35,16 +35,16 @@ static void init_child(struct session *s, struct milter *c, unsigned number)
 
 struct children *children_new(struct session *s)
 {
-    const struct conf *conf = s->plan->conf;
+    const struct conf *conf = s->d.plan->conf;
     bool any = false;
-    for (size_t i = 0; i < conf->n_filters && !s->plan->without_children; i++)
+    for (size_t i = 0; i < conf->n_filters && !s->d.plan->without_children; i++)
         any |= !conf->filters[i].builtin && conf->filters[i].set.enabled;
-    if (!any && (conf->n_dnsbls == 0 || s->plan->without_children))
+    if (!any && (conf->n_dnsbls == 0 || s->d.plan->without_children))
         return NULL;
     struct children *ch = mem_zalloc(sizeof(*ch) + conf->n_filters * sizeof(ch->child[0]));
     ch->count = (unsigned)conf->n_filters;
     ch->any_child = any;
-    ch->since = s->sh->now.mono;
+    ch->since = s->d.sh->now.mono;
     ch->last_status = VERDICT_CONTINUE;
     if (conf->n_dnsbls > 0) {
         ch->listed = mem_zalloc(conf->n_dnsbls);
@@ -52,8 +52,8 @@ struct children *children_new(struct session *s)
     }
     for (unsigned i = 0; i < ch->count; i++)
         init_child(s, &ch->child[i], i);
-    if (!s->transcript)
-        s->transcript = transcript_new(s->sh, s->client.owner);
+    if (!s->d.transcript)
+        s->d.transcript = transcript_new(s->d.sh, s->d.client.owner);
     return ch;
 }
 
@@ -67,11 +67,11 @@ static void free_message_of(struct session *s, struct children *ch)
     ch->memo = NULL;
     for (unsigned i = 0; i < ch->count; i++)
         if (ch->child[i].new_body) {
-            spool_drop(s->sh, s->client.owner, ch->child[i].new_body);
+            spool_drop(s->d.sh, s->d.client.owner, ch->child[i].new_body);
             free(ch->child[i].new_body);
             ch->child[i].new_body = NULL;
         }
-    shared_keep_less(s->sh, ch->changes.len, 0);
+    shared_keep_less(s->d.sh, ch->changes.len, 0);
     buf_fini(&ch->changes);
     arena_clear(&ch->message_texts);
 }
@@ -98,7 +98,7 @@ static void free_filters(struct session *s)
         if (ch->child[i].counted) /* before any message */
             children_log_child(&ch->child[i]);
     }
-    if (ch->any_child && s->sh->out)
+    if (ch->any_child && s->d.sh->out)
         children_log_session(s);
     free_rest_of(ch);
     s->children = NULL;
@@ -107,8 +107,8 @@ static void free_filters(struct session *s)
 void children_free(struct session *s)
 {
     free_filters(s);
-    transcript_free(s->transcript);
-    s->transcript = NULL;
+    transcript_free(s->d.transcript);
+    s->d.transcript = NULL;
 }
 
 void children_take_plan(struct session *s)
@@ -123,8 +123,8 @@ void children_take_plan(struct session *s)
     free_rest_of(old);
     s->children = ch;
     if (!ch) {
-        transcript_free(s->transcript);
-        s->transcript = NULL;
+        transcript_free(s->d.transcript);
+        s->d.transcript = NULL;
     }
 }
 
@@ -147,7 +147,7 @@ static void reset_for_message(struct session *s, struct milter *c)
     }
     if (c->paused && c->id) {
         c->paused = false;
-        effects_add(s->sh->out, EFFECT_CHILD_RESUME, 0)->u.child.id = c->id;
+        effects_add(s->d.sh->out, EFFECT_CHILD_RESUME, 0)->u.child.id = c->id;
     }
     c->replayed = c->applied = c->stopped = c->without_recipient = false;
     mail_edits_fini(&c->edits);
@@ -160,10 +160,10 @@ void children_clear_message(struct session *s)
     struct children *ch = s->children;
     if (!ch)
         return;
-    if (s->transcript->mail)
+    if (s->d.transcript->mail)
         for (unsigned i = 0; i < ch->count; i++)
             reset_for_message(s, &ch->child[i]);
-    transcript_clear_message(s->transcript);
+    transcript_clear_message(s->d.transcript);
     free_message_of(s, ch);
     ch->sent_body = 0;
     ch->sent_changes = 0;
@@ -182,7 +182,7 @@ void children_clear_connection(struct session *s)
     if (!s->children)
         return;
     free_filters(s);
-    transcript_clear_connection(s->transcript);
+    transcript_clear_connection(s->d.transcript);
     s->children = children_new(s);
     if (!s->children)
         children_free(s);
@@ -193,7 +193,7 @@ void children_clear_connection(struct session *s)
 static bool next_header(const void *ctx, size_t n, struct slice *name, struct slice *value)
 {
     const struct session *s = ctx;
-    const struct transcript *t = s->transcript;
+    const struct transcript *t = s->d.transcript;
     struct children *ch = s->children;
     if (!ch || !t->mail)
         return false;
@@ -213,7 +213,7 @@ static bool next_header(const void *ctx, size_t n, struct slice *name, struct sl
 static bool next_recipient(const void *ctx, size_t n, struct slice *address)
 {
     const struct session *s = ctx;
-    const struct transcript *t = s->transcript;
+    const struct transcript *t = s->d.transcript;
     struct children *ch = s->children;
     struct slice esmtp;
     unsigned number;
@@ -232,11 +232,11 @@ static bool next_recipient(const void *ctx, size_t n, struct slice *address)
 
 struct policy_session_facts children_facts(const struct session *s)
 {
-    const struct transcript *t = s->transcript;
+    const struct transcript *t = s->d.transcript;
     const struct children *ch = s->children;
     struct policy_session_facts more = {
-        .stressed = (s->flags & FLAG_MTA_STRESS) || shared_is_stressed(s->sh),
-        .open_sessions = s->sh->stats.open,
+        .stressed = (s->d.flags & DIALOGUE_MTA_STRESS) || shared_is_stressed(s->d.sh),
+        .open_sessions = s->d.sh->stats.open,
         .macro = session_macro,
         .header = next_header,
         .recipient = next_recipient,
@@ -255,7 +255,7 @@ struct policy_session_facts children_facts(const struct session *s)
 
 enum stage children_stage(const struct session *s)
 {
-    enum stage goal = (enum stage)s->transcript->goal;
+    enum stage goal = (enum stage)s->d.transcript->goal;
     return goal == STAGE_END ? STAGE_EOM : goal; /* conditions know no stage behind it */
 }
 
@@ -263,9 +263,9 @@ enum stage children_stage(const struct session *s)
 
 struct policy_memo *children_memo(struct session *s)
 {
-    const struct transcript *t = s->transcript;
+    const struct transcript *t = s->d.transcript;
     struct children *ch = s->children;
-    size_t n = policy_memos(s->plan->policy);
+    size_t n = policy_memos(s->d.plan->policy);
     if (ch && t->mail && !ch->memo && n > 0)
         ch->memo = mem_zalloc(n * sizeof(*ch->memo));
     return ch ? ch->memo : NULL;
@@ -281,7 +281,7 @@ static enum policy_truth judge(struct session *s, unsigned number, struct slice 
     facts.recipient = recipient;
     facts.memo = children_memo(s);
     facts.recipient_memo = note ? &note->memo : NULL;
-    enum policy_truth truth = policy_filter_when(s->plan->policy, number, &facts, &why, &wanted);
+    enum policy_truth truth = policy_filter_when(s->d.plan->policy, number, &facts, &why, &wanted);
     session_note_effort(s);
     *lists |= wanted;
     return truth;
@@ -291,22 +291,22 @@ bool children_facts_ready(struct session *s, enum stage stage, void (*then)(stru
 {
     struct children *ch = s->children;
     uint32_t lists = 0;
-    if (!ch || s->plan->conf->n_dnsbls == 0)
+    if (!ch || s->d.plan->conf->n_dnsbls == 0)
         return true;
-    for (unsigned i = 0; i < policy_filter_count(s->plan->policy); i++)
-        (void)judge(s, i, stage == STAGE_RCPT ? s->recipient : SLICE_NONE, NULL, stage, &lists);
+    for (unsigned i = 0; i < policy_filter_count(s->d.plan->policy); i++)
+        (void)judge(s, i, stage == STAGE_RCPT ? s->d.recipient : SLICE_NONE, NULL, stage, &lists);
     bool ready = true;
-    for (size_t i = 0; i < s->plan->conf->n_dnsbls; i++) {
+    for (size_t i = 0; i < s->d.plan->conf->n_dnsbls; i++) {
         if (!(lists & (1u << i)) || ch->listed[i] != LISTED_NOT_ASKED)
             continue;
         ready = false;
         if (ch->list_requests[i])
             continue;
         struct buf name = {0};
-        policy_dnsbl_name(s->plan->policy, i, &s->client.ends.remote, &name);
-        struct effect *e = effects_add(s->sh->out, EFFECT_DNS, s->client.owner);
+        policy_dnsbl_name(s->d.plan->policy, i, &s->d.client.ends.remote, &name);
+        struct effect *e = effects_add(s->d.sh->out, EFFECT_DNS, s->d.client.owner);
         e->u.dns.type = DNS_A;
-        e->u.dns.name = arena_slice(&s->sh->out->arena, buf_slice(&name));
+        e->u.dns.name = arena_slice(&s->d.sh->out->arena, buf_slice(&name));
         e->request = ch->list_requests[i] = session_next_request(s);
         buf_fini(&name);
     }
@@ -320,14 +320,14 @@ bool children_facts_ready(struct session *s, enum stage stage, void (*then)(stru
 static bool note_listed(struct session *s, const struct event *event)
 {
     struct children *ch = s->children;
-    for (size_t i = 0; i < s->plan->conf->n_dnsbls; i++) {
+    for (size_t i = 0; i < s->d.plan->conf->n_dnsbls; i++) {
         if (ch->list_requests[i] != event->request)
             continue;
         ch->list_requests[i] = 0;
         if (event->u.dns.status == DNS_FAILED)
             ch->listed[i] = LISTED_ERROR;
         else if (event->u.dns.status == DNS_FOUND &&
-                 policy_dnsbl_matches(s->plan->policy, i, event->u.dns.addresses, event->u.dns.n_addresses))
+                 policy_dnsbl_matches(s->d.plan->policy, i, event->u.dns.addresses, event->u.dns.n_addresses))
             ch->listed[i] = LISTED_YES;
         else
             ch->listed[i] = LISTED_NO;
@@ -338,7 +338,7 @@ static bool note_listed(struct session *s, const struct event *event)
 
 static bool no_list_is_awaited(const struct session *s)
 {
-    for (size_t i = 0; i < s->plan->conf->n_dnsbls; i++)
+    for (size_t i = 0; i < s->d.plan->conf->n_dnsbls; i++)
         if (s->children->list_requests[i])
             return false;
     return true;
@@ -349,7 +349,7 @@ void session_dns_answered(struct session *s, const struct event *event)
     struct children *ch = s->children;
     if (!ch || event->request == 0)
         return;
-    if (s->plan->conf->n_dnsbls > 0 && note_listed(s, event)) {
+    if (s->d.plan->conf->n_dnsbls > 0 && note_listed(s, event)) {
         if (s->wait == WAIT_FACTS && no_list_is_awaited(s)) {
             session_set_wait(s, WAIT_NOTHING);
             ch->after_facts(s);
@@ -387,7 +387,7 @@ bool children_may_start(const struct session *s)
  */
 static void decide_recipients(struct session *s, struct milter *c, enum stage stage)
 {
-    const struct transcript *t = s->transcript;
+    const struct transcript *t = s->d.transcript;
     struct children *ch = s->children;
     uint32_t bit = 1u << c->number, lists = 0;
     if (c->asked == POLICY_NO)
@@ -420,7 +420,7 @@ static void decide_recipients(struct session *s, struct milter *c, enum stage st
 
 bool child_has_undecided(const struct milter *c)
 {
-    const struct transcript *t = c->session->transcript;
+    const struct transcript *t = c->session->d.transcript;
     const struct children *ch = c->session->children;
     for (size_t i = 0; i < t->n_recipients; i++)
         if (!t->recipients[i].refused && (ch->notes[i].later & (1u << c->number)))
@@ -433,7 +433,7 @@ static void decide(struct session *s, struct milter *c, enum stage stage)
     uint32_t lists = 0;
     if (!is_child(c) || c->connection_over)
         return;
-    if (s->transcript->mail && stage >= STAGE_RCPT && policy_filter_is_per_recipient(s->plan->policy, c->number)) {
+    if (s->d.transcript->mail && stage >= STAGE_RCPT && policy_filter_is_per_recipient(s->d.plan->policy, c->number)) {
         decide_recipients(s, c, stage);
         return;
     }
@@ -450,7 +450,7 @@ static enum policy_standing standing_of_other(const struct session *s, const str
 {
     if (!c->conf->builtin || (s->flags & FLAG_GREYLIST_NOT_APPLICABLE))
         return FILTER_NOT_ASKED;
-    if (s->transcript->goal < STAGE_RCPT)
+    if (s->d.transcript->goal < STAGE_RCPT)
         return FILTER_PENDING;
     return s->flags & FLAG_ASKED ? FILTER_CONTINUED : FILTER_NOT_ASKED;
 }
@@ -516,7 +516,7 @@ static void end_probe(struct milter *c)
         return;
     if (c->link && c->link->state == LINK_IDLE && c->link->late == 0 && c->has_answered)
         child_served(c);
-    breaker_unproven(&c->record->breaker, c->probe, c->session->sh->now.mono);
+    breaker_unproven(&c->record->breaker, c->probe, c->session->d.sh->now.mono);
     c->probe = 0;
 }
 
@@ -530,12 +530,12 @@ void child_hang_up(struct milter *c)
     if (l->state == LINK_IDLE || l->state == LINK_ASKED) {
         struct buf out = {0};
         child_abort(c);
-        link_ask(l, &(struct milter_command){.cmd = SMFIC_QUIT}, SLICE_NONE, s->sh->now.mono, &out);
-        effects_child_send(s->sh->out, c->id, buf_slice(&out));
+        link_ask(l, &(struct milter_command){.cmd = SMFIC_QUIT}, SLICE_NONE, s->d.sh->now.mono, &out);
+        effects_child_send(s->d.sh->out, c->id, buf_slice(&out));
         buf_fini(&out);
     }
-    effects_add(s->sh->out, EFFECT_CHILD_CLOSE, 0)->u.child.id = c->id;
-    registry_connection_forget(&s->sh->registry, c->id);
+    effects_add(s->d.sh->out, EFFECT_CHILD_CLOSE, 0)->u.child.id = c->id;
+    registry_connection_forget(s->d.sh->registry, c->id);
     link_fini(l);
     free(l);
     c->link = NULL;
@@ -550,10 +550,10 @@ static void tell_breaker(struct session *s, const struct milter *c)
 {
     const struct breaker *b = &c->record->breaker;
     if (b->state == BREAKER_CLOSED)
-        effects_log(s->sh->out, s->client.owner, LOG_LEVEL_NOTICE, "filter \"%s\": it answers again, and is asked again",
+        effects_log(s->d.sh->out, s->d.client.owner, LOG_LEVEL_NOTICE, "filter \"%s\": it answers again, and is asked again",
                     c->conf->name);
     else
-        effects_log(s->sh->out, s->client.owner, LOG_LEVEL_WARNING,
+        effects_log(s->d.sh->out, s->d.client.owner, LOG_LEVEL_WARNING,
                     "filter \"%s\": it has failed %u times in a row and is not asked for %lld s", c->conf->name, b->failures,
                     (long long)(b->pause_ms / 1000));
 }
@@ -574,12 +574,12 @@ void child_fail(struct milter *c, const char *why)
     c->outcome = OUTCOME_FALLBACK;
     c->counted = true;
     s->children->standing[c->number] = FILTER_FAILED;
-    s->sh->stats.child_failures++;
+    s->d.sh->stats.child_failures++;
     c->record->failures++;
     text_log(s, LOG_LEVEL_WARNING, "filter \"%s\": %s (at %s); its fallback counts: %s%s", c->conf->name, why,
              stage_name(c->last), fallbacks[c->conf->set.fallback],
              c->conf->set.evaluation ? " (evaluation only: not applied)" : "");
-    if (breaker_failed(&c->record->breaker, c->probe, &limits, s->sh->now.mono))
+    if (breaker_failed(&c->record->breaker, c->probe, &limits, s->d.sh->now.mono))
         tell_breaker(s, c);
     if (c->link && c->link->state != LINK_FAILED)
         link_lost(c->link, 0); /* nothing more is said to it */
@@ -590,7 +590,7 @@ void child_let_go(struct milter *c)
 {
     c->dns_request = 0;
     child_hang_up(c);
-    c->closed_between_messages = c->session->transcript->mail == NULL;
+    c->closed_between_messages = c->session->d.transcript->mail == NULL;
 }
 
 void child_break(struct milter *c, const char *why)
@@ -629,9 +629,9 @@ void children_check_deadlines(struct session *s)
     children_check_sending(s);
     for (unsigned i = 0; i < s->children->count; i++) {
         struct milter *c = &s->children->child[i];
-        if (c->link && link_check_deadline(c->link, s->sh->now.mono))
+        if (c->link && link_check_deadline(c->link, s->d.sh->now.mono))
             child_break(c, c->link->why);
-        else if (c->draining && s->sh->now.mono.ms >= c->drain_deadline.ms)
+        else if (c->draining && s->d.sh->now.mono.ms >= c->drain_deadline.ms)
             child_break(c, "it takes nothing of what is sent to it");
         else
             child_check_resolving(c);

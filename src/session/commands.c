@@ -14,7 +14,7 @@ static bool has_child(const struct session *s)
 /* Without a greylist filter each session would say that it passes. */
 static void log_passed(struct session *s, const struct policy_why *why)
 {
-    bool there_is_none = s->children && policy_greylist_number(s->plan->policy) >= policy_filter_count(s->plan->policy);
+    bool there_is_none = s->children && policy_greylist_number(s->d.plan->policy) >= policy_filter_count(s->d.plan->policy);
     if (!there_is_none)
         text_log_passed(s, why);
 }
@@ -37,10 +37,10 @@ static bool is_asked(struct session *s, enum stage stage)
 {
     struct policy_facts facts = session_facts(s, stage);
     struct policy_why why;
-    enum policy_truth truth = policy_when(s->plan->policy, &facts, &why);
+    enum policy_truth truth = policy_when(s->d.plan->policy, &facts, &why);
     session_note_effort(s);
     if (truth == POLICY_NO) {
-        s->sh->stats.passed++;
+        s->d.sh->stats.passed++;
         if (stage != STAGE_CONNECT || !has_child(s)) /* else log_passed_before(), when the sender is known */
             log_passed(s, &why);
         return false;
@@ -54,7 +54,7 @@ static void log_passed_before(struct session *s)
 {
     struct policy_facts facts = session_facts(s, STAGE_CONNECT);
     struct policy_why why;
-    bool still = policy_when(s->plan->policy, &facts, &why) == POLICY_NO; /* stress or the time may say otherwise by now */
+    bool still = policy_when(s->d.plan->policy, &facts, &why) == POLICY_NO; /* stress or the time may say otherwise by now */
     session_note_effort(s);
     log_passed(s, still ? &why : NULL);
 }
@@ -74,33 +74,33 @@ static void connect_go(struct session *s)
 static void on_connect(struct session *s, const struct milter_command *c, struct slice raw)
 {
     /* a verified name is the reverse name again: kept once */
-    bool same = s->client_ptr.ptr && slice_eq(s->client_ptr, c->u.connect.host);
-    s->host = same ? s->client_ptr : session_keep(s, &s->conn, c->u.connect.host);
+    bool same = s->d.client_ptr.ptr && slice_eq(s->d.client_ptr, c->u.connect.host);
+    s->d.host = same ? s->d.client_ptr : session_keep(s, &s->d.conn, c->u.connect.host);
     if (s->phase == PHASE_OVER)
         return;
     if (c->u.connect.family == MILTER_FAMILY_UNKNOWN) {
         /* The client was gone before the MTA looked; what it has sent blindly would be delivered (Postfix 3.7). */
-        s->sh->stats.gone++;
+        s->d.sh->stats.gone++;
         text_log_gone(s, "gone before the MTA knew its address");
         session_reply_gone(s, "Client is gone");
         return;
     }
     struct ip ip = {0};
     if (c->u.connect.family == MILTER_FAMILY_UNIX)
-        s->flags |= FLAG_LOCAL;
+        s->d.flags |= DIALOGUE_LOCAL;
     else if (ip_parse(c->u.connect.address, &ip) != ERR_NONE) {
         session_close(s, "CONNECT with an address that is none");
         return;
     }
     /* After XCLIENT or PROXY the packet has the client that counts; the macros name the same one. */
-    s->client.ends.remote = ip;
-    s->client.ends.remote_port = c->u.connect.port;
+    s->d.client.ends.remote = ip;
+    s->d.client.ends.remote_port = c->u.connect.port;
     s->phase = PHASE_CONNECTED;
     if (s->children)
         chain_connect(s, raw);
     struct ip client = ip_client(&ip);
-    if (shared_note_lookup(s->sh, &client, s->resolve == RESOLVE_TEMP))
-        s->flags |= FLAG_TEMP_AGAIN;
+    if (shared_note_lookup(s->d.sh, &client, s->d.resolve == RESOLVE_TEMP))
+        s->d.flags |= DIALOGUE_TEMP_AGAIN;
     if (s->phase != PHASE_OVER && children_facts_ready(s, STAGE_CONNECT, connect_go))
         connect_go(s);
 }
@@ -115,7 +115,7 @@ static void on_helo(struct session *s, const struct milter_command *c, struct sl
     if (!(s->flags & FLAG_HELO_MACROS))
         session_clear_helo(s);
     s->flags &= ~(uint32_t)FLAG_HELO_MACROS;
-    s->helo = session_keep(s, &s->helo_scope, c->u.helo);
+    s->d.helo = session_keep(s, &s->d.helo_scope, c->u.helo);
     if (s->children) {
         session_clear_message(s);
         chain_helo(s, raw);
@@ -140,16 +140,16 @@ static void mail_go(struct session *s)
 
 static void take_newest_plan(struct session *s)
 {
-    if (s->plan == s->sh->plan || !session_can_take_plan(s, s->sh->plan))
+    if (s->d.plan == s->d.sh->plan || !session_can_take_plan(s, s->d.sh->plan))
         return;
-    struct plan *old = s->plan;
-    s->plan = plan_ref(s->sh->plan);
+    struct plan *old = s->d.plan;
+    s->d.plan = plan_ref(s->d.sh->plan);
     if (s->children)
         children_take_plan(s);
     plan_unref(old);
     struct policy_facts facts = session_facts(s, STAGE_CONNECT);
     struct policy_why why;
-    if ((s->flags & FLAG_GREYLIST_NOT_APPLICABLE) && policy_when(s->plan->policy, &facts, &why) != POLICY_NO)
+    if ((s->flags & FLAG_GREYLIST_NOT_APPLICABLE) && policy_when(s->d.plan->policy, &facts, &why) != POLICY_NO)
         s->flags &= ~(
             uint32_t)FLAG_GREYLIST_NOT_APPLICABLE; /* the filter of before was not asked about this client; the new one is */
 }
@@ -160,7 +160,7 @@ static void on_mail(struct session *s, const struct milter_command *c, struct sl
         session_clear_message(s);
     s->flags &= ~(uint32_t)FLAG_MAIL_MACROS;
     take_newest_plan(s);
-    s->sender = session_keep(s, &s->mail, c->u.envelope.address);
+    s->d.sender = session_keep(s, &s->d.mail, c->u.envelope.address);
     if (s->phase == PHASE_OVER)
         return;
     s->phase = PHASE_MAIL;
@@ -173,7 +173,7 @@ static void on_mail(struct session *s, const struct milter_command *c, struct sl
 /* The filter's condition may speak of the recipient. */
 static bool is_asked_about_recipient(struct session *s)
 {
-    const struct policy *p = s->plan->policy;
+    const struct policy *p = s->d.plan->policy;
     size_t number = policy_greylist_number(p);
     if (number >= policy_filter_count(p) || !policy_filter_is_per_recipient(p, number))
         return true;
@@ -197,7 +197,7 @@ static void on_rcpt(struct session *s, const struct milter_command *c, struct sl
     if (!(s->flags & FLAG_RCPT_MACROS))
         session_clear_recipient(s);
     s->flags &= ~(uint32_t)FLAG_RCPT_MACROS;
-    s->recipient = session_keep(s, &s->rcpt, c->u.envelope.address);
+    s->d.recipient = session_keep(s, &s->d.rcpt, c->u.envelope.address);
     if (s->phase == PHASE_OVER)
         return;
     s->phase = PHASE_RCPT;
@@ -278,15 +278,16 @@ static void on_quit_nc(struct session *s, const struct milter_command *c, struct
         text_log_unconfirmed(s);
     s->served_autowhite_sec = 0;
     session_clear_message(s);
-    scope_clear(&s->conn, s->sh);
+    scope_clear(&s->d.conn, s->d.sh);
     session_clear_helo(s);
     children_clear_connection(s);
-    s->host = s->client_ptr = s->mta_name = s->if_addr = SLICE_NONE;
-    s->conn_macros = NULL;
-    client_forget(&s->client);
-    s->resolve = RESOLVE_ABSENT;
-    s->flags &= FLAG_SILENT_HEADERS;      /* as negotiated, once for all */
-    s->connection = ++s->sh->connections; /* in the log it is another one */
+    s->d.host = s->d.client_ptr = s->d.mta_name = s->d.if_addr = SLICE_NONE;
+    s->d.conn_macros = NULL;
+    client_forget(&s->d.client);
+    s->d.resolve = RESOLVE_ABSENT;
+    s->d.flags = 0;
+    s->flags &= FLAG_SILENT_HEADERS;          /* as negotiated, once for all */
+    s->d.connection = ++s->d.sh->connections; /* in the log it is another one */
     s->phase = PHASE_OPEN;
 }
 
@@ -366,6 +367,6 @@ void command_handle(struct session *s, const struct wire_packet *p)
     rule->handle(s, &c, p->body);
     if (rule->is_answered)
         chain_run(s);
-    if (s->transcript)
-        transcript_chunk_over(s->transcript);
+    if (s->d.transcript)
+        transcript_chunk_over(s->d.transcript);
 }

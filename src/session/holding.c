@@ -11,20 +11,20 @@ enum { MTA_TIMEOUT_MS = 30 * 1000 /* Postfix's default milter_command_timeout */
 
 static bool skips_unwatched(const struct session *s)
 {
-    return s->plan->set->holds_unwatched == CONF_UNWATCHED_SKIP;
+    return s->d.plan->set->holds_unwatched == CONF_UNWATCHED_SKIP;
 }
 
 enum policy_no_hold holding_why_not(const struct session *s)
 {
-    const struct shared *sh = s->sh;
-    struct ip client = ip_client(&s->client.ends.remote);
-    if (s->client.watch == CLIENT_WATCH_IMPOSSIBLE && skips_unwatched(s))
+    const struct shared *sh = s->d.sh;
+    struct ip client = ip_client(&s->d.client.ends.remote);
+    if (s->d.client.watch == CLIENT_WATCH_IMPOSSIBLE && skips_unwatched(s))
         return HOLD_UNWATCHABLE;
     if (hold_count(sh->clients.holds) >= shared_holds_max(sh))
         return HOLD_BOUND_MAX;
-    if (hold_count_client(sh->clients.holds, &client) >= (uint64_t)s->plan->set->holds_per_client)
+    if (hold_count_client(sh->clients.holds, &client) >= (uint64_t)s->d.plan->set->holds_per_client)
         return HOLD_BOUND_CLIENT;
-    if ((s->flags & FLAG_MTA_STRESS) || shared_is_stressed(sh))
+    if ((s->d.flags & DIALOGUE_MTA_STRESS) || shared_is_stressed(sh))
         return HOLD_STRESS;
     return HOLD_POSSIBLE;
 }
@@ -33,11 +33,11 @@ enum policy_no_hold holding_why_not(const struct session *s)
 
 void holding_first_look(struct session *s)
 {
-    bool wanted = (policy_needs(s->plan->policy) & POLICY_NEEDS_HOLD) || (s->children && s->children->any_child);
+    bool wanted = (policy_needs(s->d.plan->policy) & POLICY_NEEDS_HOLD) || (s->children && s->children->any_child);
     session_set_wait(s, WAIT_FIRST_LOOK);
     if (!wanted)
-        client_mark_unwatchable(&s->client);
-    if (!wanted || !client_look(&s->sh->clients, &s->client))
+        client_mark_unwatchable(&s->d.client);
+    if (!wanted || !client_look(&s->d.sh->clients, &s->d.client))
         session_continue(s);
     else
         session_arm_timer(s);
@@ -46,16 +46,16 @@ void holding_first_look(struct session *s)
 /* Not watchable is: on another host, in another network namespace, XCLIENT. It is counted where a line would hold. */
 static void first_looked(struct session *s)
 {
-    bool is_gone = s->client.state == CLIENT_GONE;
+    bool is_gone = s->d.client.state == CLIENT_GONE;
     if (is_gone && session_only_evaluates(s) && !s->children) {
-        client_mark_unwatchable(&s->client);
+        client_mark_unwatchable(&s->d.client);
         is_gone = false; /* nothing is done to anybody */
     }
     if (!is_gone) {
         session_continue(s);
         return;
     }
-    s->sh->stats.gone++;
+    s->d.sh->stats.gone++;
     text_log_gone(s, "gone at CONNECT");
     session_reply_gone(s, "Client is gone");
 }
@@ -64,11 +64,11 @@ static void first_looked(struct session *s)
 
 void holding_begin(struct session *s)
 {
-    struct shared *sh = s->sh;
+    struct shared *sh = s->d.sh;
     sh->stats.held_all++;
     s->first_seen = sh->now.wall;
     session_set_wait(s, WAIT_HELD);
-    client_hold(&sh->clients, &s->client, s->decision.hold_ms, !skips_unwatched(s));
+    client_hold(&sh->clients, &s->d.client, s->decision.hold_ms, !skips_unwatched(s));
     session_arm_timer(s);
     text_log_held(s);
     if (!session_may_progress(s) && s->decision.hold_ms >= MTA_TIMEOUT_MS && !sh->told_progress) {
@@ -83,46 +83,46 @@ void holding_begin(struct session *s)
 
 static int64_t waited_ms(const struct session *s)
 {
-    return client_waited_ms(&s->sh->clients, &s->client);
+    return client_waited_ms(&s->d.sh->clients, &s->d.client);
 }
 
 void holding_cut(struct session *s)
 {
-    if (!client_is_held(&s->client))
+    if (!client_is_held(&s->d.client))
         return;
-    client_end_hold(&s->sh->clients, &s->client, CLIENT_DROPPED);
-    s->sh->stats.cut++;
+    client_end_hold(&s->d.sh->clients, &s->d.client, CLIENT_DROPPED);
+    s->d.sh->stats.cut++;
     text_log_hold_end(s, JOURNAL_CUT, waited_ms(s));
 }
 
 static void note_left(struct session *s)
 {
-    s->sh->stats.left++;
-    recipient_ask_store(s, GREY_LEFT, GREY_PASS_SERVED, (s->client.waited_ms + waited_ms(s)) / 1000, false);
+    s->d.sh->stats.left++;
+    recipient_ask_store(s, GREY_LEFT, GREY_PASS_SERVED, (s->d.client.waited_ms + waited_ms(s)) / 1000, false);
     text_log_hold_end(s, JOURNAL_LEFT, waited_ms(s));
 }
 
 void holding_left(struct session *s)
 {
-    if (!client_is_held(&s->client))
+    if (!client_is_held(&s->d.client))
         return;
-    client_end_hold(&s->sh->clients, &s->client, CLIENT_GONE);
+    client_end_hold(&s->d.sh->clients, &s->d.client, CLIENT_GONE);
     note_left(s);
 }
 
 static void note_served(struct session *s)
 {
-    struct engine_stats *stats = &s->sh->stats;
-    if (s->client.with_sibling)
+    struct engine_stats *stats = &s->d.sh->stats;
+    if (s->d.client.with_sibling)
         stats->siblings++;
     else
         stats->served++;
-    text_log_hold_end(s, s->client.with_sibling ? JOURNAL_SIBLING : JOURNAL_STAYED, waited_ms(s));
+    text_log_hold_end(s, s->d.client.with_sibling ? JOURNAL_SIBLING : JOURNAL_STAYED, waited_ms(s));
 }
 
 static void hold_over(struct session *s)
 {
-    switch ((enum client_state)s->client.state) {
+    switch ((enum client_state)s->d.client.state) {
     case CLIENT_SERVED:
         note_served(s);
         recipient_served(s);
@@ -132,7 +132,7 @@ static void hold_over(struct session *s)
         session_reply_gone(s, "Client is gone");
         break;
     case CLIENT_UNWATCHABLE:
-        s->sh->stats.cut++;
+        s->d.sh->stats.cut++;
         text_log_hold_end(s, JOURNAL_CUT, waited_ms(s));
         recipient_unwatchable(s);
         break;
@@ -143,7 +143,7 @@ static void hold_over(struct session *s)
 
 void holding_go(struct session *s)
 {
-    const struct client *c = &s->client;
+    const struct client *c = &s->d.client;
     if (s->wait == WAIT_FIRST_LOOK && c->task != CLIENT_FIRST_LOOK)
         first_looked(s);
     else if (s->wait == WAIT_CHILDREN && c->state == CLIENT_GONE)

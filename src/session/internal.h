@@ -13,9 +13,8 @@
 #include "milter/command.h"
 #include "milter/reply.h"
 #include "port/journal.h"
-#include "session/scope.h"
+#include "dialogue/dialogue.h"
 #include "session/session.h"
-#include "session/transcript.h"
 
 struct children; /* children.h */
 
@@ -46,34 +45,21 @@ enum wait {
 
 /* Bits of session.flags. */
 enum {
-    FLAG_POSTFIX = 1u << 0,    /* {v} says so */
-    FLAG_IF_ADDR = 1u << 1,    /* {if_addr} came: a milter-manager is between us and the MTA */
-    FLAG_MTA_STRESS = 1u << 2, /* {stress}=yes */
     FLAG_GREYLIST_NOT_APPLICABLE =
         1u << 3,                  /* the filter's condition said no at CONNECT: it is not asked in this connection */
     FLAG_COUNTED = 1u << 17,      /* the present recipient is one of `accepted` */
     FLAG_OVER = 1u << 16,         /* the MTA has "accept" for the whole connection: everything is answered at once */
     FLAG_ASKED = 1u << 4,         /* the filter's condition said yes for this message */
-    FLAG_TEMP_AGAIN = 1u << 5,    /* shared_note_lookup's answer for this client */
     FLAG_DEFER_AT_DATA = 1u << 7, /* delayedreject: a recipient of this null sender was deferred */
     FLAG_RCPT_MACROS = 1u << 8,   /* macros of the recipient that follows are in the arena already */
     FLAG_MAIL_MACROS = 1u << 9,
-    FLAG_LOCAL = 1u << 11, /* family L */
     FLAG_HELO_MACROS = 1u << 12,
     FLAG_RCPT_UNFILTERED = 1u << 14,  /* its condition said no of a recipient of this message */
     FLAG_UNCONFIRMED = 1u << 25,      /* a hold was served in this connection, and no DATA has come since */
     FLAG_SILENT_HEADERS = 1u << 15,   /* SMFIP_NR_HDR: no header is answered by itself */
     FLAG_REFUSED = 1u << 19,          /* it asked for more memory than it may have: its next command is answered with 421 */
-    FLAG_UNKNOWN_TOLD = 1u << 24,     /* it was said of this message that a regex came to no end */
-    FLAG_NAMED = 1u << 18,            /* a line of the log has called the connection by its own name */
     FLAG_READER_ASKED = 1u << 26,     /* WAIT_STORE: the writer is slow, or has failed */
     FLAG_HEADERS_LEFT_OUT = 1u << 13, /* it was said that a message has more headers to add than it may */
-};
-
-/* A policy's macro beyond those that have a field of their own. */
-struct macro {
-    struct macro *next;
-    struct slice name, value;
 };
 
 /* What policy said about the present recipient, without the room it did not need. Text lies in the recipient's arena. */
@@ -117,28 +103,16 @@ enum suspicion {
 };
 
 struct session {
-    struct shared *sh;
-    struct plan *plan;    /* a counted reference */
-    struct client client; /* with the session's name and its timer */
+    struct dialogue d; /* what is known of it */
     uint32_t flags;
     uint8_t phase, wait;    /* enum phase, wait */
     uint8_t owed;           /* the command that waits for a reply, for logs; 0: none */
-    uint8_t resolve;        /* enum policy_resolve */
     uint8_t suspicion;      /* enum suspicion */
     uint32_t actions;       /* as negotiated */
-    uint32_t effort_spent;  /* by regexes, on this message (regex.h) */
-    uint32_t last_request;  /* numbers of requests */
     uint32_t store_request; /* the one under way; 0: none */
     uint32_t look_request;  /* in WAIT_STORE: at the records */
 
-    /* the connection */
-    struct slice host, client_ptr, helo, mta_name, if_addr; /* mta_name: {j} */
-    struct slice verify, cert_subject;                      /* with HELO: STARTTLS is followed by another one */
-    struct macro *conn_macros, *helo_macros;
-
     /* the message */
-    struct slice sender, queue_id, auth_type, auth_authen;
-    struct macro *mail_macros;
     unsigned accepted;             /* recipients let through */
     uint16_t reasons;              /* of all accepted recipients */
     uint16_t needs;                /* of the plan; what the actions were negotiated for; here, for here is room */
@@ -154,8 +128,6 @@ struct session {
     struct slice deferred_text; /* delayedreject: the whole reply packet for DATA */
 
     /* the recipient */
-    struct slice recipient;
-    struct macro *rcpt_macros;
     struct grey_tuple tuple;
     struct policy_cursor *cursor; /* only during WAIT_LOOK_STORE */
     struct decision decision;
@@ -167,7 +139,6 @@ struct session {
     struct children *children;     /* the manager's side; NULL: there are none */
 
     struct buf in; /* a packet's beginning, or what came while a reply was owed */
-    struct scope conn, helo_scope, mail, rcpt;
     _Alignas(max_align_t) char inline_memory[SESSION_INLINE_BYTES];
 };
 

@@ -17,7 +17,7 @@ static void split_header(struct slice text, struct slice *name, struct slice *va
 
 static void append_header(struct session *s, struct slice name, struct slice value, int64_t index)
 {
-    struct arena *arena = &s->mail.arena;
+    struct arena *arena = &s->d.mail.arena;
     struct added_header *h = arena_zalloc(arena, sizeof(*h));
     h->name = arena_slice(arena, name);
     h->value = arena_slice(arena, value);
@@ -32,7 +32,7 @@ static void append_header(struct session *s, struct slice name, struct slice val
 static bool has_room(struct session *s, size_t bytes)
 {
     uint64_t all = (uint64_t)s->headers_bytes + bytes + sizeof(struct added_header);
-    if (all > SESSION_HEADERS_MAX_BYTES || !shared_keep_more(s->sh, s->headers_bytes, all))
+    if (all > SESSION_HEADERS_MAX_BYTES || !shared_keep_more(s->d.sh, s->headers_bytes, all))
         return false;
     s->headers_bytes = (uint32_t)all;
     return true;
@@ -124,7 +124,7 @@ void message_confirmed(struct session *s, const struct grey_answer *answer)
 {
     if (!answer->failed)
         note_confirmed(s);
-    else if (shared_complain(s->sh, &s->sh->unstored) > 0) /* the end of the message tries again */
+    else if (shared_complain(s->d.sh, &s->d.sh->unstored) > 0) /* the end of the message tries again */
         text_log(s, LOG_LEVEL_ERROR, "store: that the client has waited could not be recorded; the mail goes on");
     data_go(s);
 }

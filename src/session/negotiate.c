@@ -1,5 +1,6 @@
 /* negotiate.c - what is asked of the MTA: no step and no macro beyond what the plan needs; and the macros that come. */
 #include "session/children.h"
+#include "base/mem.h"
 
 #include <string.h>
 
@@ -65,7 +66,7 @@ static struct milter_options requirements_make(struct session *s, const struct p
         put_symlists(p, &own, lists);
     for (size_t i = 0; i < conf->n_filters; i++)
         if (plan_asks_child(p, i))
-            required[n++] = registry_record(&s->sh->registry, conf->filters[i].name, conf->filters[i].connect)->required;
+            required[n++] = registry_record(s->d.sh->registry, conf->filters[i].name, conf->filters[i].connect)->required;
     for (int stage = 0; stage < SMFIM_STAGES; stage++)
         defaults[stage] = children_default_macros(p, (enum milter_stage)stage);
     struct milter_options all = own;
@@ -82,11 +83,11 @@ static struct milter_options requirements_make(struct session *s, const struct p
 /* What a session with this plan asks of an MTA that offers so much. Lists are valid until the next call. */
 static struct milter_options requirements_of(struct session *s, const struct plan *p, const struct milter_options *offer)
 {
-    struct requirements_memory *m = &s->sh->requirements;
+    struct requirements_memory *m = &s->d.sh->requirements;
     uint64_t learned = 0; /* counts that only grow: one more in their sum is a change of one */
     for (size_t i = 0; i < p->conf->n_filters; i++)
         if (plan_asks_child(p, i))
-            learned += registry_record(&s->sh->registry, p->conf->filters[i].name, p->conf->filters[i].connect)->learned;
+            learned += registry_record(s->d.sh->registry, p->conf->filters[i].name, p->conf->filters[i].connect)->learned;
     if (m->plan == p && m->learned == learned && m->version == offer->version && m->actions == offer->actions &&
         m->steps == offer->steps)
         return m->required;
@@ -109,12 +110,12 @@ enum err session_negotiate(struct session *s, struct slice body)
         return e;
     if (offer.version < MILTER_VERSION_MIN)
         return ERR_UNSUPPORTED;
-    s->needs = policy_needs(s->plan->policy);
-    struct milter_options answer = requirements_of(s, s->plan, &offer);
+    s->needs = policy_needs(s->d.plan->policy);
+    struct milter_options answer = requirements_of(s, s->d.plan, &offer);
     s->actions = answer.actions;
     milter_put_options(&packet, &answer);
-    if (s->transcript)
-        transcript_record_options(s->transcript, &offer, &answer);
+    if (s->d.transcript)
+        transcript_record_options(s->d.transcript, &offer, &answer);
     if (answer.steps & SMFIP_NR_HDR)
         s->flags |= FLAG_SILENT_HEADERS;
     s->phase = PHASE_OPEN;
@@ -126,7 +127,7 @@ enum err session_negotiate(struct session *s, struct slice body)
 /* Whether the plan asks for no step, action and macro beyond what was granted. */
 static bool is_granted(struct session *s, const struct plan *p)
 {
-    const struct transcript *t = s->transcript;
+    const struct transcript *t = s->d.transcript;
     const struct milter_options offer = {
         .version = t->granted.version, .actions = t->offered_actions, .steps = t->offered_steps};
     struct milter_options required = requirements_of(s, p, &offer);
@@ -157,7 +158,7 @@ bool session_can_take_plan(struct session *s, const struct plan *p)
     /* macros are negotiated by name: a new one would never come */
     for (const char *const *m = policy_macros(p->policy); m && *m; m++) {
         bool known = false;
-        for (const char *const *n = policy_macros(s->plan->policy); n && *n && !known; n++)
+        for (const char *const *n = policy_macros(s->d.plan->policy); n && *n && !known; n++)
             known = strcmp(*n, *m) == 0;
         if (!known)
             return false;
@@ -187,71 +188,70 @@ static uint8_t resolve_of(struct slice value)
 static void take_value(struct session *s, struct slice name, struct slice value)
 {
     if (slice_eq_cstr(name, "{daemon_addr}")) {
-        if (ip_parse(value, &s->client.ends.local) != ERR_NONE)
-            s->client.ends.local = (struct ip){0};
+        if (ip_parse(value, &s->d.client.ends.local) != ERR_NONE)
+            s->d.client.ends.local = (struct ip){0};
     } else if (slice_eq_cstr(name, "{daemon_port}")) {
-        s->client.ends.local_port = port_of(value);
+        s->d.client.ends.local_port = port_of(value);
     } else if (slice_eq_cstr(name, "{client_resolve}")) {
-        s->resolve = resolve_of(value);
+        s->d.resolve = resolve_of(value);
     } else if (slice_eq_cstr(name, "v")) {
         if (slice_has_prefix(value, "Postfix"))
-            s->flags |= FLAG_POSTFIX;
+            s->d.flags |= DIALOGUE_POSTFIX;
     } else if (slice_eq_cstr(name, "{stress}")) {
         if (slice_eq_cstr(value, "yes"))
-            s->flags |= FLAG_MTA_STRESS;
+            s->d.flags |= DIALOGUE_MTA_STRESS;
     }
 }
-
-static const struct text_macro {
-    const char *name;
-    size_t scope, offset; /* of the scope and of the field in struct session */
-} text_macros[] = {
-    {"j", offsetof(struct session, conn), offsetof(struct session, mta_name)},
-    {"{client_ptr}", offsetof(struct session, conn), offsetof(struct session, client_ptr)},
-    {"{if_addr}", offsetof(struct session, conn), offsetof(struct session, if_addr)},
-    {"{verify}", offsetof(struct session, helo_scope), offsetof(struct session, verify)},
-    {"{cert_subject}", offsetof(struct session, helo_scope), offsetof(struct session, cert_subject)},
-    {"i", offsetof(struct session, mail), offsetof(struct session, queue_id)},
-    {"{auth_type}", offsetof(struct session, mail), offsetof(struct session, auth_type)},
-    {"{auth_authen}", offsetof(struct session, mail), offsetof(struct session, auth_authen)},
-};
 
 /* Those whose text a session keeps whatever its plan; false: none of them. */
 static bool take_text(struct session *s, struct slice name, struct slice value)
 {
-    for (size_t i = 0; i < sizeof(text_macros) / sizeof(text_macros[0]); i++) {
-        const struct text_macro *m = &text_macros[i];
-        if (!slice_eq_cstr(name, m->name))
-            continue;
-        struct slice *field = (struct slice *)(void *)((char *)s + m->offset);
-        if (!field->ptr || !slice_eq(*field, value)) /* {i} comes with every header again */
-            *field = session_keep(s, (struct scope *)(void *)((char *)s + m->scope), value);
-        if (field == &s->if_addr)
-            s->flags |= FLAG_IF_ADDR;
-        return true;
-    }
-    return false;
+    struct dialogue *d = &s->d;
+    const struct {
+        const char *name;
+        struct scope *scope;
+        struct slice *field;
+    } texts[] = {
+        {"j", &d->conn, &d->mta_name},
+        {"{client_ptr}", &d->conn, &d->client_ptr},
+        {"{if_addr}", &d->conn, &d->if_addr},
+        {"{verify}", &d->helo_scope, &d->verify},
+        {"{cert_subject}", &d->helo_scope, &d->cert_subject},
+        {"i", &d->mail, &d->queue_id},
+        {"{auth_type}", &d->mail, &d->auth_type},
+        {"{auth_authen}", &d->mail, &d->auth_authen},
+    };
+    size_t i = 0;
+    while (i < COUNT_OF(texts) && !slice_eq_cstr(name, texts[i].name))
+        i++;
+    if (i == COUNT_OF(texts))
+        return false;
+    if (!texts[i].field->ptr || !slice_eq(*texts[i].field, value)) /* {i} comes with every header again */
+        *texts[i].field = session_keep(s, texts[i].scope, value);
+    if (texts[i].field == &d->if_addr)
+        d->flags |= DIALOGUE_IF_ADDR;
+    return true;
 }
 
 /* Those that only a format of this plan wants. */
 static void take_other(struct session *s, uint8_t for_cmd, struct slice name, struct slice value)
 {
-    const char *const *m = policy_macros(s->plan->policy);
+    const char *const *m = policy_macros(s->d.plan->policy);
     while (m && *m && !slice_eq_cstr(name, *m))
         m++;
     if (!m || !*m)
         return;
-    struct macro **list = &s->mail_macros;
-    struct scope *scope = &s->mail;
+    struct macro **list = &s->d.mail_macros;
+    struct scope *scope = &s->d.mail;
     if (for_cmd == SMFIC_CONNECT) {
-        list = &s->conn_macros;
-        scope = &s->conn;
+        list = &s->d.conn_macros;
+        scope = &s->d.conn;
     } else if (for_cmd == SMFIC_HELO) {
-        list = &s->helo_macros;
-        scope = &s->helo_scope;
+        list = &s->d.helo_macros;
+        scope = &s->d.helo_scope;
     } else if (for_cmd == SMFIC_RCPT) {
-        list = &s->rcpt_macros;
-        scope = &s->rcpt;
+        list = &s->d.rcpt_macros;
+        scope = &s->d.rcpt;
     }
     for (const struct macro *have = *list; have; have = have->next)
         if (slice_eq(have->name, name) && slice_eq(have->value, value))
@@ -288,13 +288,13 @@ void session_macros(struct session *s, uint8_t for_cmd, struct slice pairs)
     begin_scope(s, for_cmd);
     if (s->children)
         chain_macros(s, for_cmd, pairs);
-    struct slice name, value, id = s->queue_id;
+    struct slice name, value, id = s->d.queue_id;
     while (!session_is_refused(s) && milter_next_macro(&pairs, &name, &value)) {
         if (take_text(s, name, value))
             continue;
         take_value(s, name, value);
         take_other(s, for_cmd, name, value);
     }
-    if (!session_is_refused(s) && s->queue_id.len && s->queue_id.ptr != id.ptr)
+    if (!session_is_refused(s) && s->d.queue_id.len && s->d.queue_id.ptr != id.ptr)
         text_log_queue_id(s);
 }

@@ -45,7 +45,7 @@ static void put(struct buf *out, const char *name, struct slice value)
 static struct ip local_address(const struct session *s)
 {
     struct ip ip;
-    return s->if_addr.len > 0 && ip_parse(s->if_addr, &ip) == ERR_NONE ? ip : s->client.ends.local;
+    return s->d.if_addr.len > 0 && ip_parse(s->d.if_addr, &ip) == ERR_NONE ? ip : s->d.client.ends.local;
 }
 
 /* As Sendmail would: where the mail came in, and a queue id at MAIL, which Postfix has only when a recipient is accepted. */
@@ -59,13 +59,13 @@ static void put_sendmail(struct milter *c, uint8_t cmd, struct buf *out)
         snprintf(text, sizeof(text), "%s%s", local.family == IP_V6 ? "IPv6:" : "", ip_format(&local, address));
         put(out, "{if_addr}", slice_cstr(text));
         put(out, "{if_name}", s->children->if_name);
-        snprintf(text, sizeof(text), "%u", s->client.ends.local_port);
-        if (s->client.ends.local_port)
+        snprintf(text, sizeof(text), "%u", s->d.client.ends.local_port);
+        if (s->d.client.ends.local_port)
             put(out, "{daemon_port}", slice_cstr(text));
     }
     if (cmd == SMFIC_MAIL) {
-        snprintf(text, sizeof(text), "T%08X%04X", owner_serial(s->client.owner) ^ owner_slot(s->client.owner) << 16,
-                 s->transcript->messages & 0xffff);
+        snprintf(text, sizeof(text), "T%08X%04X", owner_serial(s->d.client.owner) ^ owner_slot(s->d.client.owner) << 16,
+                 s->d.transcript->messages & 0xffff);
         put(out, "i", slice_cstr(text));
     }
 }
@@ -77,7 +77,7 @@ bool child_macros_ready(struct milter *c)
     if (!(c->conf->provide & CONF_PROVIDE_SENDMAIL_MACROS) || ch->if_name_known || local_address(s).family == IP_NONE)
         return true;
     if (ch->if_name_request == 0) {
-        struct effect *e = effects_add(s->sh->out, EFFECT_DNS, s->client.owner);
+        struct effect *e = effects_add(s->d.sh->out, EFFECT_DNS, s->d.client.owner);
         e->u.dns.type = DNS_PTR;
         e->u.dns.address = local_address(s);
         e->request = ch->if_name_request = session_next_request(s);
@@ -94,12 +94,12 @@ void child_macros(struct milter *c, uint8_t cmd, struct slice pairs, struct buf 
         return;
     struct slice names = c->link->got.symlist[stage];
     if (!names.ptr)
-        names = slice_cstr(children_default_macros(s->plan, stage));
+        names = slice_cstr(children_default_macros(s->d.plan, stage));
     merge_filter_macros(pairs, names, out);
     if (provide & CONF_PROVIDE_SENDMAIL_MACROS)
         put_sendmail(c, cmd, out);
     if ((provide & CONF_PROVIDE_STRESS) && cmd == SMFIC_CONNECT && children_facts(s).stressed)
         put(out, "{stress}", SLICE_LIT("yes"));
-    if ((provide & CONF_PROVIDE_TRUSTED) && cmd == SMFIC_MAIL && policy_is_trusted(s->plan->policy, s->sender))
+    if ((provide & CONF_PROVIDE_TRUSTED) && cmd == SMFIC_MAIL && policy_is_trusted(s->d.plan->policy, s->d.sender))
         put(out, "{trusted_domain}", SLICE_LIT("yes"));
 }

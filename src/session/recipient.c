@@ -16,9 +16,9 @@ uint32_t recipient_ask_store(struct session *s, enum grey_request_kind kind, enu
                              bool wants_answer)
 {
     const struct decision *d = &s->decision;
-    struct arena *arena = &s->sh->out->arena;
+    struct arena *arena = &s->d.sh->out->arena;
     struct grey_request *r = arena_alloc(arena, sizeof(*r));
-    *r = plan_request(s->plan, kind, &s->tuple, s->sh->now.wall);
+    *r = plan_request(s->d.plan, kind, &s->tuple, s->d.sh->now.wall);
     r->first_seen = s->first_seen;
     r->waited_sec = waited_sec;
     r->pass = pass;
@@ -30,7 +30,7 @@ uint32_t recipient_ask_store(struct session *s, enum grey_request_kind kind, enu
     r->tuple.client_domain = arena_slice(arena, s->tuple.client_domain);
     r->tuple.sender = arena_slice(arena, s->tuple.sender);
     r->tuple.recipient = arena_slice(arena, s->tuple.recipient);
-    struct effect *e = effects_add(s->sh->out, EFFECT_STORE, s->client.owner);
+    struct effect *e = effects_add(s->d.sh->out, EFFECT_STORE, s->d.client.owner);
     e->u.store = r;
     if (wants_answer)
         e->request = session_next_request(s);
@@ -39,11 +39,11 @@ uint32_t recipient_ask_store(struct session *s, enum grey_request_kind kind, enu
 
 uint32_t recipient_ask_confirm(struct session *s, bool wants_answer)
 {
-    const struct grey_tuple client = {.addr = s->client.ends.remote, .sender = SLICE_LIT(""), .recipient = SLICE_LIT("")};
-    struct grey_request *r = arena_alloc(&s->sh->out->arena, sizeof(*r));
-    *r = plan_request(s->plan, GREY_CONFIRM, &client, s->sh->now.wall);
+    const struct grey_tuple client = {.addr = s->d.client.ends.remote, .sender = SLICE_LIT(""), .recipient = SLICE_LIT("")};
+    struct grey_request *r = arena_alloc(&s->d.sh->out->arena, sizeof(*r));
+    *r = plan_request(s->d.plan, GREY_CONFIRM, &client, s->d.sh->now.wall);
     r->autowhite_sec = s->served_autowhite_sec;
-    struct effect *e = effects_add(s->sh->out, EFFECT_STORE, s->client.owner);
+    struct effect *e = effects_add(s->d.sh->out, EFFECT_STORE, s->d.client.owner);
     e->u.store = r;
     if (wants_answer)
         e->request = session_next_request(s);
@@ -73,7 +73,7 @@ static void adopt(struct session *s, const struct policy_verdict *v)
         .id = v->id,
         .n_headers = v->n_headers,
     };
-    struct arena *arena = &s->rcpt.arena;
+    struct arena *arena = &s->d.rcpt.arena;
     if (v->n_headers > 0) {
         const struct format **headers = arena_alloc(arena, v->n_headers * sizeof(*headers));
         int64_t *index = arena_alloc(arena, v->n_headers * sizeof(*index));
@@ -87,14 +87,14 @@ static void adopt(struct session *s, const struct policy_verdict *v)
             d->groups = arena_alloc(arena, sizeof(v->groups));
             memcpy(d->groups, v->groups, sizeof(v->groups));
         }
-    struct engine_stats *stats = &s->sh->stats;
+    struct engine_stats *stats = &s->d.sh->stats;
     stats->unwatchable += v->skipped == HOLD_UNWATCHABLE;
     stats->bound_max += v->skipped == HOLD_BOUND_MAX;
     stats->bound_client += v->skipped == HOLD_BOUND_CLIENT;
     stats->stressed += v->skipped == HOLD_STRESS;
     if (v->skipped != HOLD_POSSIBLE)
         text_log_not_held(s, v->skipped);
-    if (v->left_sec >= 0 && s->plan->set->verbose)
+    if (v->left_sec >= 0 && s->d.plan->set->verbose)
         text_log_left_before(s, v->left_sec);
 }
 
@@ -102,7 +102,7 @@ static void evaluate(struct session *s, struct policy_cursor *cursor)
 {
     struct policy_facts facts = session_facts(s, STAGE_RCPT);
     struct policy_verdict verdict;
-    enum policy_result r = policy_step(s->plan->policy, cursor, &facts, &verdict);
+    enum policy_result r = policy_step(s->d.plan->policy, cursor, &facts, &verdict);
     session_note_effort(s);
     if (r == POLICY_NEED_LOOK) {
         if (!s->cursor) {
@@ -126,15 +126,15 @@ void recipient_begin(struct session *s)
     free(s->cursor);
     s->cursor = NULL;
     s->known = NULL;
-    s->first_seen = s->sh->now.wall;
-    s->tuple = plan_tuple(s->plan, &facts, &s->rcpt.arena);
-    policy_begin(s->plan->policy, &cursor);
+    s->first_seen = s->d.sh->now.wall;
+    s->tuple = plan_tuple(s->d.plan, &facts, &s->d.rcpt.arena);
+    policy_begin(s->d.plan->policy, &cursor);
     evaluate(s, &cursor);
 }
 
 void recipient_known(struct session *s, const struct grey_answer *answer)
 {
-    s->known = arena_alloc(&s->rcpt.arena, sizeof(*s->known));
+    s->known = arena_alloc(&s->d.rcpt.arena, sizeof(*s->known));
     *s->known = *answer;
     if (answer->failed) /* nothing is known then, and nothing is held against anybody */
         *s->known = (struct grey_answer){.state = GREY_NEW, .left_sec = -1};
@@ -144,7 +144,7 @@ void recipient_known(struct session *s, const struct grey_answer *answer)
 void recipient_unwatchable(struct session *s)
 {
     struct policy_cursor cursor;
-    policy_begin(s->plan->policy, &cursor);
+    policy_begin(s->d.plan->policy, &cursor);
     evaluate(s, &cursor); /* every way out of it ends the present wait */
 }
 
@@ -159,7 +159,7 @@ static void leave_unfiltered(struct session *s)
 
 static void accept(struct session *s, unsigned reasons, int64_t elapsed_sec)
 {
-    s->sh->stats.accepted++;
+    s->d.sh->stats.accepted++;
     if (reasons)
         text_log_accepted(s, reasons);
     if (session_only_evaluates(s)) {
@@ -173,7 +173,7 @@ static void accept(struct session *s, unsigned reasons, int64_t elapsed_sec)
 static void refuse(struct session *s)
 {
     struct buf packet = {0};
-    s->sh->stats.rejected++;
+    s->d.sh->stats.rejected++;
     text_log_rejected(s);
     if (session_only_evaluates(s)) {
         leave_unfiltered(s);
@@ -187,18 +187,18 @@ static void refuse(struct session *s)
 static void defer(struct session *s, const struct grey_answer *a)
 {
     struct buf packet = {0};
-    s->sh->stats.deferred++;
+    s->d.sh->stats.deferred++;
     text_log_deferred(s, a->remaining_sec);
     if (session_only_evaluates(s)) {
         leave_unfiltered(s);
         return;
     }
-    text_refusal(s, s->sh->now.wall.sec - a->first_seen.sec, a->remaining_sec, false, &packet);
-    if (s->plan->set->delayedreject && slice_eq_cstr(s->tuple.sender, "<>")) {
+    text_refusal(s, s->d.sh->now.wall.sec - a->first_seen.sec, a->remaining_sec, false, &packet);
+    if (s->d.plan->set->delayedreject && slice_eq_cstr(s->tuple.sender, "<>")) {
         /* a sender callout must not be refused here; the answer comes at DATA, if nobody else is written to */
         s->flags |= FLAG_DEFER_AT_DATA;
         if (!s->deferred_text.ptr)
-            s->deferred_text = arena_slice(&s->mail.arena, buf_slice(&packet));
+            s->deferred_text = arena_slice(&s->d.mail.arena, buf_slice(&packet));
         session_continue(s);
     } else {
         session_reply(s, buf_slice(&packet));
@@ -219,7 +219,7 @@ static void await_data(struct session *s)
 /* A later recipient of a connection that has waited owes that to the wait, though the first one's pair is AUTO by then. */
 static unsigned auto_reason(const struct session *s)
 {
-    bool waited = s->client.waited_ms > 0 && s->known->via != GREY_VIA_TUPLE;
+    bool waited = s->d.client.waited_ms > 0 && s->known->via != GREY_VIA_TUPLE;
     return waited ? REASON_TARPIT : policy_auto_reason(s->known->via);
 }
 
@@ -264,8 +264,8 @@ static void act(struct session *s)
 
 void recipient_served(struct session *s)
 {
-    int64_t waited_sec = s->client.waited_ms / 1000;
-    bool sibling = s->client.with_sibling;
+    int64_t waited_sec = s->d.client.waited_ms / 1000;
+    bool sibling = s->d.client.with_sibling;
     if (s->decision.action != CONF_BLACKLIST)
         await_data(s);
     switch (s->decision.action) {
@@ -283,7 +283,7 @@ void recipient_served(struct session *s)
 
 static void log_unstored(struct session *s)
 {
-    uint64_t count = shared_complain(s->sh, &s->sh->unstored);
+    uint64_t count = shared_complain(s->d.sh, &s->d.sh->unstored);
     if (count > 0)
         text_log(s, LOG_LEVEL_ERROR,
                  "store: the record of %.*s could not be made; the mail is let in (%llu since the last such line)",
@@ -297,7 +297,7 @@ void recipient_committed(struct session *s, const struct grey_answer *a)
     if (a->failed)
         log_unstored(s);
     if (passes) {
-        bool before = d->tarpit == TARPIT_PATIENT && s->client.waited_ms == 0; /* in an earlier connection */
+        bool before = d->tarpit == TARPIT_PATIENT && s->d.client.waited_ms == 0; /* in an earlier connection */
         accept(s, before ? REASON_PATIENT : REASON_TARPIT, 0);
         return;
     }

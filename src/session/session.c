@@ -16,15 +16,15 @@ struct session *session_new(struct shared *sh, owner_id id)
 {
     struct session *s = mem_alloc(sizeof(*s));
     memset(s, 0, offsetof(struct session, inline_memory));
-    s->sh = sh;
-    client_init(&s->client, id);
-    s->connection = ++sh->connections;
-    s->plan = plan_ref(sh->plan);
+    s->d.sh = sh;
+    client_init(&s->d.client, id);
+    s->d.connection = ++sh->connections;
+    s->d.plan = plan_ref(sh->plan);
     s->children = children_new(s);
     char *memory = s->inline_memory;
-    arena_init_inline(&s->conn.arena, memory, SESSION_CONN_BYTES);
-    arena_init_inline(&s->mail.arena, memory + SESSION_CONN_BYTES, SESSION_MAIL_BYTES);
-    arena_init_inline(&s->rcpt.arena, memory + SESSION_CONN_BYTES + SESSION_MAIL_BYTES, SESSION_RCPT_BYTES);
+    arena_init_inline(&s->d.conn.arena, memory, SESSION_CONN_BYTES);
+    arena_init_inline(&s->d.mail.arena, memory + SESSION_CONN_BYTES, SESSION_MAIL_BYTES);
+    arena_init_inline(&s->d.rcpt.arena, memory + SESSION_CONN_BYTES + SESSION_MAIL_BYTES, SESSION_RCPT_BYTES);
     sh->stats.open++;
     sh->stats.sessions++;
     return s;
@@ -34,29 +34,29 @@ void session_free(struct session *s)
 {
     if (!s)
         return;
-    client_fini(&s->sh->clients, &s->client);
+    client_fini(&s->d.sh->clients, &s->d.client);
     children_free(s);
     free(s->cursor);
-    struct scope *const scopes[] = {&s->conn, &s->helo_scope, &s->mail, &s->rcpt};
+    struct scope *const scopes[] = {&s->d.conn, &s->d.helo_scope, &s->d.mail, &s->d.rcpt};
     for (size_t i = 0; i < COUNT_OF(scopes); i++)
-        scope_clear(scopes[i], s->sh);
-    shared_keep_less(s->sh, s->headers_bytes, 0);
-    shared_keep_less(s->sh, s->in.len, 0);
+        scope_clear(scopes[i], s->d.sh);
+    shared_keep_less(s->d.sh, s->headers_bytes, 0);
+    shared_keep_less(s->d.sh, s->in.len, 0);
     buf_fini(&s->in);
     free(s->report);
-    plan_unref(s->plan);
-    s->sh->stats.open--;
+    plan_unref(s->d.plan);
+    s->d.sh->stats.open--;
     free(s);
 }
 
 owner_id session_name(const struct session *s)
 {
-    return s->client.owner;
+    return s->d.client.owner;
 }
 
 struct client *session_client(struct session *s)
 {
-    return &s->client;
+    return &s->d.client;
 }
 
 bool session_is_over(const struct session *s)
@@ -71,17 +71,17 @@ void session_close(struct session *s, const char *why)
     if (s->phase == PHASE_OVER)
         return;
     if (why) {
-        s->sh->stats.protocol_errors++;
+        s->d.sh->stats.protocol_errors++;
         text_log_protocol(s, why);
     }
     holding_cut(s);
-    if (s->flags & FLAG_UNCONFIRMED && !s->sh->stopping)
+    if (s->flags & FLAG_UNCONFIRMED && !s->d.sh->stopping)
         text_log_unconfirmed(s);
     children_free(s);
     s->phase = PHASE_OVER;
     s->wait = WAIT_NOTHING;
-    timer_stop(&s->sh->clients.wheel, &s->client.timer);
-    effects_add(s->sh->out, EFFECT_CLOSE, s->client.owner);
+    timer_stop(&s->d.sh->clients.wheel, &s->d.client.timer);
+    effects_add(s->d.sh->out, EFFECT_CLOSE, s->d.client.owner);
 }
 
 void session_reply(struct session *s, struct slice packets)
@@ -90,7 +90,7 @@ void session_reply(struct session *s, struct slice packets)
         return;
     session_set_wait(s, WAIT_NOTHING);
     s->owed = 0;
-    effects_send(s->sh->out, s->client.owner, packets);
+    effects_send(s->d.sh->out, s->d.client.owner, packets);
 }
 
 void session_continue(struct session *s)
@@ -102,7 +102,7 @@ void session_continue(struct session *s)
     if (s->owed == SMFIC_RCPT && !chain_rcpt(s))
         children_refuse_rcpt(s);
     else if (s->owed == SMFIC_DATA)
-        transcript_record_data(s->transcript);
+        transcript_record_data(s->d.transcript);
 }
 
 void session_reply_code(struct session *s, uint8_t code)
@@ -113,9 +113,9 @@ void session_reply_code(struct session *s, uint8_t code)
 
 uint32_t session_next_request(struct session *s)
 {
-    if (++s->last_request == 0)
-        s->last_request = 1; /* 0 stands for "nobody waits" */
-    return s->last_request;
+    if (++s->d.last_request == 0)
+        s->d.last_request = 1; /* 0 stands for "nobody waits" */
+    return s->d.last_request;
 }
 
 void session_reply_gone(struct session *s, const char *text)
@@ -151,7 +151,7 @@ bool session_was_kept(struct session *s, enum err e)
     if (e == ERR_NONE)
         return true;
     if (e == ERR_LIMIT) {
-        s->sh->stats.protocol_errors++;
+        s->d.sh->stats.protocol_errors++;
         text_log_protocol(s, "the MTA sends names, macros and recipients without end");
     }
     if (s->owed)
@@ -163,32 +163,32 @@ bool session_was_kept(struct session *s, enum err e)
 
 bool session_may_keep(struct session *s, struct scope *scope, size_t bytes)
 {
-    return session_was_kept(s, scope_reserve(scope, s->sh, bytes, SCOPE_KEEP_MAX_BYTES));
+    return session_was_kept(s, scope_reserve(scope, s->d.sh, bytes, SCOPE_KEEP_MAX_BYTES));
 }
 
 struct slice session_keep(struct session *s, struct scope *scope, struct slice text)
 {
     struct slice kept;
-    if (session_is_refused(s) || !session_was_kept(s, scope_keep(scope, s->sh, text, SCOPE_KEEP_MAX_BYTES, &kept)))
+    if (session_is_refused(s) || !session_was_kept(s, scope_keep(scope, s->d.sh, text, SCOPE_KEEP_MAX_BYTES, &kept)))
         return SLICE_NONE;
     return kept;
 }
 
 void session_clear_helo(struct session *s)
 {
-    scope_clear(&s->helo_scope, s->sh);
-    s->helo = s->verify = s->cert_subject = SLICE_NONE;
-    s->helo_macros = NULL;
-    if (s->transcript)
-        transcript_clear_helo(s->transcript);
+    scope_clear(&s->d.helo_scope, s->d.sh);
+    s->d.helo = s->d.verify = s->d.cert_subject = SLICE_NONE;
+    s->d.helo_macros = NULL;
+    if (s->d.transcript)
+        transcript_clear_helo(s->d.transcript);
     s->flags &= ~(uint32_t)FLAG_HELO_MACROS;
 }
 
 void session_clear_recipient(struct session *s)
 {
-    scope_clear(&s->rcpt, s->sh);
-    s->recipient = SLICE_NONE;
-    s->rcpt_macros = NULL;
+    scope_clear(&s->d.rcpt, s->d.sh);
+    s->d.recipient = SLICE_NONE;
+    s->d.rcpt_macros = NULL;
     s->decision = (struct decision){0};
     s->tuple = (struct grey_tuple){0};
     s->known = NULL;
@@ -199,9 +199,9 @@ void session_clear_message(struct session *s)
 {
     session_clear_recipient(s);
     children_clear_message(s);
-    scope_clear(&s->mail, s->sh);
-    s->sender = s->queue_id = s->auth_type = s->auth_authen = SLICE_NONE;
-    s->mail_macros = NULL;
+    scope_clear(&s->d.mail, s->d.sh);
+    s->d.sender = s->d.queue_id = s->d.auth_type = s->d.auth_authen = SLICE_NONE;
+    s->d.mail_macros = NULL;
     s->accepted = 0;
     s->elapsed_sec = s->tarpit_sec = 0;
     s->reasons = 0;
@@ -209,28 +209,29 @@ void session_clear_message(struct session *s)
     s->header_acl = NULL;
     s->header_acl_id = NULL;
     s->headers = NULL;
-    shared_keep_less(s->sh, s->headers_bytes, 0);
+    shared_keep_less(s->d.sh, s->headers_bytes, 0);
     s->headers_bytes = 0;
     free(s->report);
     s->report = NULL;
-    s->flags &= ~(uint32_t)(FLAG_DEFER_AT_DATA | FLAG_MAIL_MACROS | FLAG_ASKED | FLAG_RCPT_UNFILTERED |
-                            FLAG_HEADERS_LEFT_OUT | FLAG_UNKNOWN_TOLD);
-    s->effort_spent = 0;
+    s->flags &=
+        ~(uint32_t)(FLAG_DEFER_AT_DATA | FLAG_MAIL_MACROS | FLAG_ASKED | FLAG_RCPT_UNFILTERED | FLAG_HEADERS_LEFT_OUT);
+    s->d.flags &= ~(uint32_t)DIALOGUE_UNKNOWN_TOLD;
+    s->d.effort_spent = 0;
     if (s->phase > PHASE_CONNECTED && s->phase < PHASE_OVER)
         s->phase = PHASE_CONNECTED;
 }
 
 void session_arm_timer(struct session *s)
 {
-    const int64_t jobs[] = {s->deadline.ms, client_next_ms(&s->client), s->next_progress.ms, children_deadline_ms(s)};
+    const int64_t jobs[] = {s->deadline.ms, client_next_ms(&s->d.client), s->next_progress.ms, children_deadline_ms(s)};
     int64_t first = 0;
     for (size_t i = 0; i < COUNT_OF(jobs); i++)
         if (jobs[i] != 0 && (first == 0 || jobs[i] < first))
             first = jobs[i];
     if (first == 0)
-        timer_stop(&s->sh->clients.wheel, &s->client.timer);
+        timer_stop(&s->d.sh->clients.wheel, &s->d.client.timer);
     else
-        timer_arm(&s->sh->clients.wheel, &s->client.timer, (struct mono){first});
+        timer_arm(&s->d.sh->clients.wheel, &s->d.client.timer, (struct mono){first});
 }
 
 /*
@@ -241,7 +242,7 @@ static bool may_progress_now(const struct session *s)
 {
     if (s->owed != SMFIC_BODYEOB)
         return session_may_progress(s);
-    return s->plan->set->progress != CONF_PROGRESS_NEVER && !children_body_has_begun(s);
+    return s->d.plan->set->progress != CONF_PROGRESS_NEVER && !children_body_has_begun(s);
 }
 
 void session_set_wait(struct session *s, enum wait wait)
@@ -249,24 +250,24 @@ void session_set_wait(struct session *s, enum wait wait)
     s->wait = wait;
     s->store_request = s->look_request = 0;
     s->deadline.ms = 0;
-    client_rest(&s->client);
+    client_rest(&s->d.client);
     if (wait == WAIT_LOOK_STORE || wait == WAIT_CONFIRM) /* WAIT_STORE's are asking.c's */
-        s->deadline.ms = s->sh->now.mono.ms + asking_patience_ms(s->sh, wait == WAIT_CONFIRM);
+        s->deadline.ms = s->d.sh->now.mono.ms + asking_patience_ms(s->d.sh, wait == WAIT_CONFIRM);
     if (wait < WAIT_LOOK_STORE || !may_progress_now(s))
         s->next_progress.ms = 0;
     else if (s->next_progress.ms == 0) /* the MTA counts from the command, whatever its reply waits for next */
-        s->next_progress.ms = s->sh->now.mono.ms + s->plan->set->progress_sec * 1000;
+        s->next_progress.ms = s->d.sh->now.mono.ms + s->d.plan->set->progress_sec * 1000;
     session_arm_timer(s);
 }
 
 bool session_may_progress(const struct session *s)
 {
-    switch ((enum conf_progress)s->plan->set->progress) {
+    switch ((enum conf_progress)s->d.plan->set->progress) {
     case CONF_PROGRESS_ALWAYS:
         return true;
     case CONF_PROGRESS_AUTO:
         /* milter-manager takes PROGRESS at end of message only; it sets {if_addr}, which Postfix never does */
-        return (s->flags & FLAG_POSTFIX) && !(s->flags & FLAG_IF_ADDR);
+        return (s->d.flags & DIALOGUE_POSTFIX) && !(s->d.flags & DIALOGUE_IF_ADDR);
     case CONF_PROGRESS_EOM: /* may_progress_at_end() */
     case CONF_PROGRESS_NEVER:
         break;
@@ -276,16 +277,16 @@ bool session_may_progress(const struct session *s)
 
 void session_note_effort(struct session *s)
 {
-    struct regex_effort *effort = &s->sh->effort;
-    s->sh->stats.regex_runs += effort->runs;
+    struct regex_effort *effort = &s->d.sh->effort;
+    s->d.sh->stats.regex_runs += effort->runs;
     effort->runs = 0;
     if (effort->unknown == 0)
         return;
-    s->sh->stats.regex_limits += effort->unknown;
+    s->d.sh->stats.regex_limits += effort->unknown;
     effort->unknown = 0;
-    if (s->flags & FLAG_UNKNOWN_TOLD)
+    if (s->d.flags & DIALOGUE_UNKNOWN_TOLD)
         return;
-    s->flags |= FLAG_UNKNOWN_TOLD;
+    s->d.flags |= DIALOGUE_UNKNOWN_TOLD;
     text_log(s, LOG_LEVEL_WARNING,
              "a regex took too long on this message's data: whether it matches is unknown; "
              "a racl line does not match then, and a filter is asked");
@@ -293,42 +294,42 @@ void session_note_effort(struct session *s)
 
 struct policy_facts session_facts(struct session *s, enum stage stage)
 {
-    s->sh->effort.spent = &s->effort_spent;
+    s->d.sh->effort.spent = &s->d.effort_spent;
     const struct policy_session_facts *more = NULL;
-    if (policy_filter_count(s->plan->policy) > 0) { /* only their conditions read it */
-        s->sh->more = children_facts(s);
-        more = &s->sh->more;
+    if (policy_filter_count(s->d.plan->policy) > 0) { /* only their conditions read it */
+        s->d.sh->more = children_facts(s);
+        more = &s->d.sh->more;
     }
     return (struct policy_facts){
         .stage = stage,
-        .client = s->client.ends.remote,
-        .client_is_local = s->flags & FLAG_LOCAL,
-        .host = s->host,
-        .client_ptr = s->client_ptr,
-        .resolve = s->resolve,
-        .temp_again = s->flags & FLAG_TEMP_AGAIN,
-        .helo = s->helo,
-        .sender = s->sender,
+        .client = s->d.client.ends.remote,
+        .client_is_local = s->d.flags & DIALOGUE_LOCAL,
+        .host = s->d.host,
+        .client_ptr = s->d.client_ptr,
+        .resolve = s->d.resolve,
+        .temp_again = s->d.flags & DIALOGUE_TEMP_AGAIN,
+        .helo = s->d.helo,
+        .sender = s->d.sender,
         .sender_seen = s->tuple.sender, /* NONE before plan_tuple */
-        .recipient = s->recipient,
-        .auth_type = s->auth_type,
-        .auth_authen = s->auth_authen,
-        .verify = s->verify,
-        .cert_subject = s->cert_subject,
-        .now = s->sh->now.wall,
+        .recipient = s->d.recipient,
+        .auth_type = s->d.auth_type,
+        .auth_authen = s->d.auth_authen,
+        .verify = s->d.verify,
+        .cert_subject = s->d.cert_subject,
+        .now = s->d.sh->now.wall,
         .look = s->known,
         .no_hold = stage == STAGE_RCPT ? holding_why_not(s) : HOLD_POSSIBLE, /* no condition reads it */
-        .waited_ms = s->client.waited_ms,
-        .longest_ms = s->client.longest_ms,
-        .effort = &s->sh->effort,
+        .waited_ms = s->d.client.waited_ms,
+        .longest_ms = s->d.client.longest_ms,
+        .effort = &s->d.sh->effort,
         .more = more,
     };
 }
 
 bool session_only_evaluates(const struct session *s)
 {
-    size_t number = policy_greylist_number(s->plan->policy);
-    return number < s->plan->conf->n_filters && s->plan->conf->filters[number].set.evaluation;
+    size_t number = policy_greylist_number(s->d.plan->policy);
+    return number < s->d.plan->conf->n_filters && s->d.plan->conf->filters[number].set.evaluation;
 }
 
 void session_accept_connection(struct session *s)
@@ -395,7 +396,7 @@ static void consume_pending(struct session *s)
         consume(s, &rest);
         if (rest.len == before)
             break;
-        shared_keep_less(s->sh, before, rest.len);
+        shared_keep_less(s->d.sh, before, rest.len);
         buf_drop(&s->in, before - rest.len);
         if (s->wait == WAIT_NOTHING)
             continue;
@@ -424,7 +425,7 @@ void session_bytes(struct session *s, struct slice bytes)
         consume(s, &bytes);
     if (s->phase == PHASE_OVER || bytes.len == 0)
         return;
-    if (!shared_keep_input(s->sh, s->in.len, s->in.len + bytes.len)) {
+    if (!shared_keep_input(s->d.sh, s->in.len, s->in.len + bytes.len)) {
         refuse_input(s);
         return;
     }
@@ -456,11 +457,11 @@ static void take_store_answer(struct session *s, uint32_t request, const struct 
         asking_answered(s, request, answer);
     } else if (s->wait == WAIT_LOOK_STORE) {
         s->store_request = 0;
-        s->sh->stats.store_failures += answer->failed;
+        s->d.sh->stats.store_failures += answer->failed;
         recipient_known(s, answer);
     } else if (s->wait == WAIT_CONFIRM) {
         s->store_request = 0;
-        s->sh->stats.store_failures += answer->failed;
+        s->d.sh->stats.store_failures += answer->failed;
         message_confirmed(s, answer);
     }
 }
@@ -473,7 +474,7 @@ void session_store_answered(struct session *s, uint32_t request, const struct gr
 
 void session_looked(struct session *s, uint32_t request, enum look_result result, uint64_t cookie)
 {
-    if (!client_looked(&s->sh->clients, &s->client, request, result, cookie))
+    if (!client_looked(&s->d.sh->clients, &s->d.client, request, result, cookie))
         return;
     holding_go(s);
     if (s->phase != PHASE_OVER)
@@ -483,7 +484,7 @@ void session_looked(struct session *s, uint32_t request, enum look_result result
 
 static void send_progress(struct session *s)
 {
-    int64_t now = s->sh->now.mono.ms;
+    int64_t now = s->d.sh->now.mono.ms;
     if (s->next_progress.ms == 0 || now < s->next_progress.ms)
         return;
     if (!may_progress_now(s)) {
@@ -491,8 +492,8 @@ static void send_progress(struct session *s)
         return;
     }
     const uint8_t packet[5] = {0, 0, 0, 1, SMFIR_PROGRESS};
-    effects_send(s->sh->out, s->client.owner, slice_of(packet, sizeof(packet)));
-    s->next_progress.ms = now + s->plan->set->progress_sec * 1000;
+    effects_send(s->d.sh->out, s->d.client.owner, slice_of(packet, sizeof(packet)));
+    s->next_progress.ms = now + s->d.plan->set->progress_sec * 1000;
 }
 
 static void store_deadline(struct session *s)
@@ -508,12 +509,12 @@ static void store_deadline(struct session *s)
 
 void session_run(struct session *s)
 {
-    int64_t now = s->sh->now.mono.ms;
+    int64_t now = s->d.sh->now.mono.ms;
     send_progress(s);
     children_check_deadlines(s);
     if (s->phase == PHASE_OVER)
         return;
-    client_run(&s->sh->clients, &s->client);
+    client_run(&s->d.sh->clients, &s->d.client);
     holding_go(s);
     if (s->phase != PHASE_OVER && s->deadline.ms != 0 && now >= s->deadline.ms)
         store_deadline(s);
@@ -534,7 +535,7 @@ void session_stop(struct session *s)
 
 void session_cut(struct session *s)
 {
-    if (client_is_held(&s->client))
+    if (client_is_held(&s->d.client))
         session_stop(s);
 }
 

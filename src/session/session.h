@@ -5,7 +5,8 @@
 #ifndef TARSIER_SESSION_SESSION_H
 #define TARSIER_SESSION_SESSION_H
 
-#include "session/shared.h"
+#include "dialogue/shared.h"
+#include "filter/registry.h"
 
 struct session;
 
@@ -34,6 +35,9 @@ void session_drained(struct session *s, uint32_t request);
 void session_cut(struct session *s);
 /* The daemon ends: whoever waits gets 421, everybody is closed. */
 void session_stop(struct session *s);
+
+/* An answer of the store's, whoever has asked: how quick it is (asking.c). */
+void asking_note_answer(struct shared *sh, const struct grey_answer *answer);
 
 bool session_is_over(const struct session *s);
 

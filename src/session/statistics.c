@@ -20,7 +20,7 @@ static void put_session(struct buf *line, const struct session *s)
 
 static void write_line(const struct session *s, struct buf *line)
 {
-    effects_log(s->sh->out, s->client.owner, LOG_LEVEL_INFO, "%.*s", SLICE_ARG(buf_slice(line)));
+    effects_log(s->d.sh->out, s->d.client.owner, LOG_LEVEL_INFO, "%.*s", SLICE_ARG(buf_slice(line)));
     buf_fini(line);
 }
 
@@ -39,29 +39,29 @@ void children_log_child(const struct milter *c)
 {
     const struct session *s = c->session;
     struct buf line = {0};
-    if (!s->plan->set->statistics)
+    if (!s->d.plan->set->statistics)
         return;
     buf_put_cstr(&line, "statistics: filter");
     put_session(&line, s);
-    buf_printf(&line, " message=%u stage=%s status=%s", s->transcript->messages, stage_name(c->last), status_of(c));
-    put_seconds(&line, c->since, s->sh->now.mono);
+    buf_printf(&line, " message=%u stage=%s status=%s", s->d.transcript->messages, stage_name(c->last), status_of(c));
+    put_seconds(&line, c->since, s->d.sh->now.mono);
     buf_printf(&line, " evaluation=%s name=\"%s\"", c->conf->set.evaluation ? "yes" : "no", c->conf->name);
     write_line(s, &line);
 }
 
 void children_log_session(const struct session *s)
 {
-    const struct transcript *t = s->transcript;
+    const struct transcript *t = s->d.transcript;
     const struct children *ch = s->children;
     struct buf line = {0};
     char address[IP_TEXT_MAX];
-    if (!s->plan->set->statistics || !t->connect.body.ptr)
+    if (!s->d.plan->set->statistics || !t->connect.body.ptr)
         return;
     buf_put_cstr(&line, "statistics: session");
     put_session(&line, s);
     buf_printf(&line, " messages=%u stage=%s status=%s", t->messages, ch->last_place ? ch->last_place : "connect",
                words[ch->last_status]);
-    put_seconds(&line, ch->since, s->sh->now.mono);
-    buf_printf(&line, " client=%s", s->flags & FLAG_LOCAL ? "local" : ip_format(&s->client.ends.remote, address));
+    put_seconds(&line, ch->since, s->d.sh->now.mono);
+    buf_printf(&line, " client=%s", s->d.flags & DIALOGUE_LOCAL ? "local" : ip_format(&s->d.client.ends.remote, address));
     write_line(s, &line);
 }

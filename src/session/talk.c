@@ -13,7 +13,7 @@ enum { NEW_BODY_WRITES_MAX = 2, UNANSWERED_MAX_BYTES = 128 * 1024 };
 
 static struct mono now_of(const struct milter *c)
 {
-    return c->session->sh->now.mono;
+    return c->session->d.sh->now.mono;
 }
 
 /* ---- connecting ---- */
@@ -21,8 +21,8 @@ static struct mono now_of(const struct milter *c)
 static void open_connection(struct milter *c, const struct child_address *address)
 {
     struct session *s = c->session;
-    struct effect *e = effects_add(s->sh->out, EFFECT_CHILD_OPEN, s->client.owner);
-    c->id = registry_connection_name(&s->sh->registry, c, NULL);
+    struct effect *e = effects_add(s->d.sh->out, EFFECT_CHILD_OPEN, s->d.client.owner);
+    c->id = registry_connection_name(s->d.sh->registry, c, NULL);
     c->record->connections++;
     c->link = mem_alloc(sizeof(*c->link));
     link_init(c->link, &c->limits);
@@ -31,15 +31,15 @@ static void open_connection(struct milter *c, const struct child_address *addres
     e->u.child.address = address->ip;
     e->u.child.port = address->port;
     if (address->path)
-        e->u.child.path = arena_cstr(&s->sh->out->arena, slice_cstr(address->path));
+        e->u.child.path = arena_cstr(&s->d.sh->out->arena, slice_cstr(address->path));
 }
 
 static void ask_for_host(struct milter *c, const struct child_address *address)
 {
     struct session *s = c->session;
-    struct effect *e = effects_add(s->sh->out, EFFECT_DNS, s->client.owner);
+    struct effect *e = effects_add(s->d.sh->out, EFFECT_DNS, s->d.client.owner);
     e->u.dns.type = address->is_v6 ? DNS_AAAA : DNS_A;
-    e->u.dns.name = arena_slice(&s->sh->out->arena, address->host);
+    e->u.dns.name = arena_slice(&s->d.sh->out->arena, address->host);
     e->request = c->dns_request = session_next_request(s);
 }
 
@@ -82,17 +82,17 @@ static void child_start(struct milter *c)
 static void say_options(struct milter *c)
 {
     struct session *s = c->session;
-    const struct milter_options *granted = &s->transcript->granted;
+    const struct milter_options *granted = &s->d.transcript->granted;
     static const uint32_t of_the_mta =
         SMFIP_RCPT_REJ | SMFIP_HDR_LEADSPC; /* the rest we do for a child whatever the MTA does */
     struct milter_options offer = {
         .version = granted->version,
-        .actions = s->transcript->offered_actions,
-        .steps = (MILTER_STEPS_ALL & ~of_the_mta) | (s->transcript->offered_steps & of_the_mta),
+        .actions = s->d.transcript->offered_actions,
+        .steps = (MILTER_STEPS_ALL & ~of_the_mta) | (s->d.transcript->offered_steps & of_the_mta),
     };
     struct buf out = {0};
     link_connected(c->link, &offer, now_of(c), &out);
-    effects_child_send(s->sh->out, c->id, buf_slice(&out));
+    effects_child_send(s->d.sh->out, c->id, buf_slice(&out));
     buf_fini(&out);
 }
 
@@ -105,13 +105,13 @@ static void ask(struct milter *c, const struct milter_command *command, struct s
     child_macros(c, command->cmd, macros, &pairs);
     link_ask(c->link, command, buf_slice(&pairs), now_of(c), &out);
     if (out.len > 0)
-        effects_child_send(s->sh->out, c->id, buf_slice(&out));
+        effects_child_send(s->d.sh->out, c->id, buf_slice(&out));
     c->unanswered_bytes = c->link->state == LINK_ASKED ? 0 : c->unanswered_bytes + (uint32_t)out.len;
     if (c->unanswered_bytes > UNANSWERED_MAX_BYTES) {
         c->unanswered_bytes = 0;
         c->draining = true;
         c->drain_deadline.ms = now_of(c).ms + c->limits.message_ms;
-        effects_add(s->sh->out, EFFECT_CHILD_DRAIN, 0)->u.child.id = c->id;
+        effects_add(s->d.sh->out, EFFECT_CHILD_DRAIN, 0)->u.child.id = c->id;
     }
     buf_fini(&pairs);
     buf_fini(&out);
@@ -164,13 +164,13 @@ static bool tell_connect(struct milter *c)
         return false;
     c->last = c->next;
     c->next = STAGE_HELO;
-    ask_kept(c, SMFIC_CONNECT, &c->session->transcript->connect);
+    ask_kept(c, SMFIC_CONNECT, &c->session->d.transcript->connect);
     return true;
 }
 
 static bool tell_helo(struct milter *c)
 {
-    const struct transcript *t = c->session->transcript;
+    const struct transcript *t = c->session->d.transcript;
     if (c->helo_told == t->helos) {
         if (t->goal < STAGE_MAIL)
             return false;
@@ -186,7 +186,7 @@ static bool tell_helo(struct milter *c)
 
 static bool tell_mail(struct milter *c)
 {
-    const struct transcript *t = c->session->transcript;
+    const struct transcript *t = c->session->d.transcript;
     struct milter_command command = {.cmd = SMFIC_MAIL};
     if (t->goal < STAGE_MAIL)
         return false;
@@ -207,19 +207,19 @@ static bool is_rejected(const struct transcript *t, unsigned number)
 /* Is this recipient one of those it is asked about, and has not been told? */
 static bool is_due(struct milter *c, unsigned number, const struct recipient_note *note)
 {
-    const struct transcript *t = c->session->transcript;
+    const struct transcript *t = c->session->d.transcript;
     bool named = number < t->n_recipients; /* by the MTA; else an earlier filter has added it */
     uint32_t bit = 1u << c->number;
     if ((named && t->recipients[number].refused) || (note->told & bit))
         return false;
     if (named && t->recipients[number].rejected)
         return c->link->got.steps & SMFIP_RCPT_REJ;
-    return !policy_filter_is_per_recipient(c->session->plan->policy, c->number) || (note->shown & bit);
+    return !policy_filter_is_per_recipient(c->session->d.plan->policy, c->number) || (note->shown & bit);
 }
 
 static bool tell_rcpt(struct milter *c)
 {
-    const struct transcript *t = c->session->transcript;
+    const struct transcript *t = c->session->d.transcript;
     struct milter_command command = {.cmd = SMFIC_RCPT};
     unsigned number;
     while (mail_next_recipient(t->mail, view_of(c), &c->rcpt, &command.u.envelope.address, &command.u.envelope.esmtp,
@@ -256,7 +256,7 @@ static bool tell_rcpt(struct milter *c)
 
 static bool tell_data(struct milter *c)
 {
-    const struct transcript *t = c->session->transcript;
+    const struct transcript *t = c->session->d.transcript;
     if (t->goal < STAGE_DATA)
         return false;
     c->next = STAGE_HEADER;
@@ -270,7 +270,7 @@ static bool tell_data(struct milter *c)
 /* An earlier filter has changed the envelope: the child hears of this message from its beginning. */
 static bool replay_message(struct milter *c)
 {
-    const struct transcript *t = c->session->transcript;
+    const struct transcript *t = c->session->d.transcript;
     struct children *ch = c->session->children;
     if (!mail_envelope_differs(t->mail, MAIL_ORIGINAL, view_of(c)) || c->replayed)
         return false;
@@ -286,7 +286,7 @@ static bool replay_message(struct milter *c)
 
 static bool tell_header(struct milter *c)
 {
-    const struct transcript *t = c->session->transcript;
+    const struct transcript *t = c->session->d.transcript;
     struct milter_command command = {.cmd = SMFIC_HEADER};
     if (t->goal < STAGE_HEADER || child_is_blocked(c))
         return false;
@@ -306,7 +306,7 @@ static bool tell_header(struct milter *c)
 
 static bool tell_eoh(struct milter *c)
 {
-    const struct transcript *t = c->session->transcript;
+    const struct transcript *t = c->session->d.transcript;
     if (t->goal < STAGE_EOH)
         return false;
     c->next = STAGE_BODY;
@@ -319,12 +319,12 @@ static void tell_piece(struct milter *c, struct slice piece)
 {
     c->last = STAGE_BODY;
     c->body_told += piece.len;
-    ask(c, &(struct milter_command){.cmd = SMFIC_BODY, .u.body = piece}, c->session->transcript->body_macros);
+    ask(c, &(struct milter_command){.cmd = SMFIC_BODY, .u.body = piece}, c->session->d.transcript->body_macros);
 }
 
 static bool tell_body(struct milter *c)
 {
-    const struct transcript *t = c->session->transcript;
+    const struct transcript *t = c->session->d.transcript;
     const struct body *other = mail_body(t->mail, view_of(c));
     const struct body *body = other ? other : &t->body;
     uint64_t gone = other ? 0 : t->body_gone;
@@ -340,8 +340,8 @@ static bool tell_body(struct milter *c)
         return true;
     }
     if (c->body_told < gone + body->bytes) {
-        if (!spool_fetch(c->session->sh, c->session->client.owner, body, c->body_told - gone, SPOOL_READ_CHILD + c->number,
-                         &piece)) {
+        if (!spool_fetch(c->session->d.sh, c->session->d.client.owner, body, c->body_told - gone,
+                         SPOOL_READ_CHILD + c->number, &piece)) {
             c->reading = true;
             return false;
         }
@@ -356,11 +356,11 @@ static bool tell_body(struct milter *c)
 
 static bool tell_eom(struct milter *c)
 {
-    if (c->session->transcript->goal < STAGE_EOM)
+    if (c->session->d.transcript->goal < STAGE_EOM)
         return false;
     c->last = STAGE_EOM;
     c->next = STAGE_END;
-    ask(c, &(struct milter_command){.cmd = SMFIC_BODYEOB}, c->session->transcript->eom.macros);
+    ask(c, &(struct milter_command){.cmd = SMFIC_BODYEOB}, c->session->d.transcript->eom.macros);
     return true;
 }
 
@@ -383,7 +383,7 @@ void child_lead(struct milter *c)
     if (c->asked != POLICY_YES || c->outcome != OUTCOME_PENDING || c->connection_over || c->closed_between_messages ||
         !children_may_start(s) || c->dns_request)
         return;
-    if (s->transcript->goal >= STAGE_HEADER && c->next <= STAGE_HEADER && children_is_refused(s))
+    if (s->d.transcript->goal >= STAGE_HEADER && c->next <= STAGE_HEADER && children_is_refused(s))
         return; /* an earlier one has refused the message, and this one has seen nothing of it yet */
     if (!c->counted) {
         c->counted = true;
@@ -423,7 +423,7 @@ static void take_final(struct milter *c, enum verdict v, const struct link_answe
 
 static void rcpt_answered(struct milter *c, enum verdict v, const struct link_answer *a)
 {
-    const struct transcript *t = c->session->transcript;
+    const struct transcript *t = c->session->d.transcript;
     struct children *ch = c->session->children;
     bool is_present = t->goal == STAGE_RCPT && t->present && c->rcpt_asked + 1 == t->present;
     if (is_rejected(t, c->rcpt_asked))
@@ -462,7 +462,7 @@ static bool may_change(struct milter *c)
 {
     uint32_t more = c->link->unnegotiated;
     if (more & ~c->record->unnegotiated) {
-        effects_log(c->session->sh->out, c->session->client.owner, LOG_LEVEL_NOTICE,
+        effects_log(c->session->d.sh->out, c->session->d.client.owner, LOG_LEVEL_NOTICE,
                     "filter \"%s\": %s, which it has not negotiated; it is done, as the mail server would do it",
                     c->conf->name, merge_action_name(more & ~c->record->unnegotiated));
         registry_note_unnegotiated(c->record, more);
@@ -532,12 +532,12 @@ static bool comes_too_late(const struct milter *c)
 static void negotiated(struct milter *c)
 {
     struct session *s = c->session;
-    const char *more = merge_wants_more(&s->transcript->granted, &c->link->got);
+    const char *more = merge_wants_more(&s->d.transcript->granted, &c->link->got);
     if (!more && comes_too_late(c))
         more = "to change a message that filters behind it have begun with";
     registry_learn(c->record, &c->link->got);
     if (more) {
-        char *why = arena_printf(&s->sh->out->arena,
+        char *why = arena_printf(&s->d.sh->out->arena,
                                  "it wants more than the MTA was asked for when this connection began: %s", more);
         child_fail(c, why);
     }
@@ -551,13 +551,13 @@ static void take_body(struct milter *c, struct slice piece)
         return; /* nobody will ever read it */
     if (!c->new_body) {
         c->new_body = mem_alloc(sizeof(*c->new_body));
-        body_init(c->new_body, &s->sh->bodies);
+        body_init(c->new_body, &s->d.sh->bodies);
     }
-    if (spool_store(s->sh, s->client.owner, c->new_body, piece, SPOOL_WRITE_CHILD + c->number))
+    if (spool_store(s->d.sh, s->d.client.owner, c->new_body, piece, SPOOL_WRITE_CHILD + c->number))
         c->spool_writes++;
     if (c->spool_writes > NEW_BODY_WRITES_MAX && !c->paused) {
         c->paused = true;
-        effects_add(s->sh->out, EFFECT_CHILD_PAUSE, 0)->u.child.id = c->id;
+        effects_add(s->d.sh->out, EFFECT_CHILD_PAUSE, 0)->u.child.id = c->id;
     }
 }
 

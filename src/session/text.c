@@ -24,19 +24,19 @@ struct slice session_macro(const void *ctx, struct slice name)
         const char *name;
         struct slice value;
     } own[] = {
-        {"j", s->mta_name},
-        {"i", s->queue_id},
-        {"{client_ptr}", s->client_ptr},
-        {"{if_addr}", s->if_addr},
-        {"{verify}", s->verify},
-        {"{cert_subject}", s->cert_subject},
-        {"{auth_type}", s->auth_type},
-        {"{auth_authen}", s->auth_authen},
+        {"j", s->d.mta_name},
+        {"i", s->d.queue_id},
+        {"{client_ptr}", s->d.client_ptr},
+        {"{if_addr}", s->d.if_addr},
+        {"{verify}", s->d.verify},
+        {"{cert_subject}", s->d.cert_subject},
+        {"{auth_type}", s->d.auth_type},
+        {"{auth_authen}", s->d.auth_authen},
     };
     for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
         if (slice_eq_cstr(name, own[i].name))
             return own[i].value;
-    const struct macro *const lists[] = {s->rcpt_macros, s->mail_macros, s->helo_macros, s->conn_macros};
+    const struct macro *const lists[] = {s->d.rcpt_macros, s->d.mail_macros, s->d.helo_macros, s->d.conn_macros};
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
         for (const struct macro *m = lists[i]; m; m = m->next)
             if (slice_eq(m->name, name))
@@ -47,14 +47,14 @@ struct slice session_macro(const void *ctx, struct slice name)
 /* Where the mail came in, for %V: Postfix sets {daemon_addr}, never {if_addr}. */
 static struct slice our_address(const struct session *s, char room[IP_TEXT_MAX])
 {
-    if (s->if_addr.len || s->client.ends.local.family == IP_NONE)
-        return s->if_addr;
-    return slice_cstr(ip_format(&s->client.ends.local, room));
+    if (s->d.if_addr.len || s->d.client.ends.local.family == IP_NONE)
+        return s->d.if_addr;
+    return slice_cstr(ip_format(&s->d.client.ends.local, room));
 }
 
 static struct slice hostname(const struct session *s)
 {
-    return s->mta_name.len ? s->mta_name : slice_cstr(s->plan->hostname);
+    return s->d.mta_name.len ? s->d.mta_name : slice_cstr(s->d.plan->hostname);
 }
 
 /* id or line of an ACL line; the line's digits go to room. NONE for no line. */
@@ -76,12 +76,12 @@ static struct format_facts facts_of(const struct session *s, struct room *room)
 {
     const struct decision *d = &s->decision;
     return (struct format_facts){
-        .sender = s->sender,
-        .recipient = s->recipient,
-        .client = s->client.ends.remote,
-        .host = s->host,
-        .helo = s->helo,
-        .now = s->sh->now.wall,
+        .sender = s->d.sender,
+        .recipient = s->d.recipient,
+        .client = s->d.client.ends.remote,
+        .host = s->d.host,
+        .helo = s->d.helo,
+        .now = s->d.sh->now.wall,
         .hostname = hostname(s),
         .if_addr = our_address(s, room->address),
         .code = d->code,
@@ -125,7 +125,7 @@ void text_refusal(struct session *s, int64_t elapsed_sec, int64_t remaining_sec,
         format_expand(d->msg, &facts, &text);
     } else if (blacklisted) {
         buf_put_cstr(&text, "Go away!");
-    } else if (s->plan->set->quiet) {
+    } else if (s->d.plan->set->quiet) {
         buf_put_cstr(&text, "Greylisting in action, please come back later");
     } else {
         buf_put_cstr(&text, "Greylisting in action, please come back in ");
@@ -137,7 +137,7 @@ void text_refusal(struct session *s, int64_t elapsed_sec, int64_t remaining_sec,
 
 void text_x_greylist(const struct session *s, struct buf *out)
 {
-    enum conf_report report = (enum conf_report)s->plan->set->report;
+    enum conf_report report = (enum conf_report)s->d.plan->set->report;
     bool delayed = s->elapsed_sec > 0;
     if (report == CONF_REPORT_NONE || (report == CONF_REPORT_DELAYS && !delayed) ||
         (report == CONF_REPORT_NODELAYS && delayed))
@@ -155,7 +155,7 @@ void text_x_greylist(const struct session *s, struct buf *out)
         .with_acl = s->header_acl != NULL,
         .hostname = hostname(s),
         .address = our_address(s, address),
-        .now = s->sh->now.wall,
+        .now = s->d.sh->now.wall,
     };
     xgreylist_put_header(out, &x);
 }
@@ -178,22 +178,23 @@ static void note(struct session *s, enum journal_what what, int64_t sec, struct 
     char address[IP_TEXT_MAX];
     text_put_connection(s, &connection);
     const struct journal_entry entry = {
-        .at = s->sh->now.wall,
+        .at = s->d.sh->now.wall,
         .what = what,
         .suspicion = suspicion_of(s),
         .evaluation = session_only_evaluates(s),
         .sec = sec,
         .connection = buf_slice(&connection),
-        .queue_id = s->queue_id,
-        .address = s->flags & FLAG_LOCAL ? SLICE_LIT("local") : slice_cstr(ip_format(&s->client.ends.remote, address)),
-        .name = s->host,
-        .helo = s->helo,
-        .sender = s->sender,
-        .recipient = s->recipient,
+        .queue_id = s->d.queue_id,
+        .address =
+            s->d.flags & DIALOGUE_LOCAL ? SLICE_LIT("local") : slice_cstr(ip_format(&s->d.client.ends.remote, address)),
+        .name = s->d.host,
+        .helo = s->d.helo,
+        .sender = s->d.sender,
+        .recipient = s->d.recipient,
         .line = acl_name(s, room.acl),
         .why = why,
     };
-    effects_journal(s->sh->out, s->client.owner, &entry);
+    effects_journal(s->d.sh->out, s->d.client.owner, &entry);
     buf_fini(&connection);
 }
 
@@ -202,26 +203,26 @@ static void note(struct session *s, enum journal_what what, int64_t sec, struct 
 /* No queue id has a hyphen behind its first letter: Postfix's are hexadecimal, or letters and digits (enable_long_queue_ids). */
 void text_put_connection(const struct session *s, struct buf *out)
 {
-    buf_printf(out, "s-%s-%u", s->sh->boot, s->connection);
+    buf_printf(out, "s-%s-%u", s->d.sh->boot, s->d.connection);
 }
 
 /* What joins the lines of a connection: its own name, for Postfix has no queue id before the first accepted recipient. */
 static void put_key(struct session *s, struct buf *out)
 {
-    if (s->queue_id.len) {
-        buf_put_visible(out, s->queue_id);
+    if (s->d.queue_id.len) {
+        buf_put_visible(out, s->d.queue_id);
         return;
     }
     text_put_connection(s, out);
-    s->flags |= FLAG_NAMED;
+    s->d.flags |= DIALOGUE_NAMED;
 }
 
 /* "host[192.0.2.1]" */
 static void put_host(const struct session *s, struct buf *out)
 {
     char address[IP_TEXT_MAX];
-    buf_put_visible(out, s->host);
-    buf_printf(out, "[%s]", s->flags & FLAG_LOCAL ? "local" : ip_format(&s->client.ends.remote, address));
+    buf_put_visible(out, s->d.host);
+    buf_printf(out, "[%s]", s->d.flags & DIALOGUE_LOCAL ? "local" : ip_format(&s->d.client.ends.remote, address));
 }
 
 /* "4BxyZ: addr host[192.0.2.1]" */
@@ -235,9 +236,9 @@ static void put_client(struct session *s, struct buf *out)
 static void put_envelope(const struct session *s, struct buf *out)
 {
     buf_put_cstr(out, " from ");
-    buf_put_visible(out, s->sender);
+    buf_put_visible(out, s->d.sender);
     buf_put_cstr(out, " to ");
-    buf_put_visible(out, s->recipient);
+    buf_put_visible(out, s->d.recipient);
 }
 
 static void put_acl(const struct session *s, struct buf *out)
@@ -250,7 +251,7 @@ static void put_acl(const struct session *s, struct buf *out)
 
 static void write_line(const struct session *s, enum log_level level, struct buf *line)
 {
-    effects_log(s->sh->out, s->client.owner, level, "%.*s", SLICE_ARG(buf_slice(line)));
+    effects_log(s->d.sh->out, s->d.client.owner, level, "%.*s", SLICE_ARG(buf_slice(line)));
     buf_fini(line);
 }
 
@@ -271,19 +272,19 @@ void text_log(struct session *s, enum log_level level, const char *fmt, ...)
 void text_log_queue_id(struct session *s)
 {
     struct buf line = {0};
-    bool in_statistics = s->children && s->plan->set->statistics;
+    bool in_statistics = s->children && s->d.plan->set->statistics;
     note(s, JOURNAL_QUEUE_ID, -1, SLICE_NONE);
-    if (!(s->flags & FLAG_NAMED) && !in_statistics)
+    if (!(s->d.flags & DIALOGUE_NAMED) && !in_statistics)
         return;
     text_put_connection(s, &line);
     buf_put_cstr(&line, ": addr ");
     put_host(s, &line);
-    if (s->sender.ptr) {
+    if (s->d.sender.ptr) {
         buf_put_cstr(&line, " from ");
-        buf_put_visible(&line, s->sender);
+        buf_put_visible(&line, s->d.sender);
     }
     buf_put_cstr(&line, " has queue id ");
-    buf_put_visible(&line, s->queue_id);
+    buf_put_visible(&line, s->d.queue_id);
     write_line(s, LOG_LEVEL_INFO, &line);
 }
 
@@ -323,16 +324,16 @@ void text_log_passed(struct session *s, const struct policy_why *why)
     struct buf line = {0}, reason = {0};
     put_why(&reason, why);
     note(s, JOURNAL_PASSED, -1, buf_slice(&reason));
-    if (!s->plan->set->log_passes) {
+    if (!s->d.plan->set->log_passes) {
         buf_fini(&reason);
         return;
     }
     put_client(s, &line);
-    if (s->recipient.ptr) {
+    if (s->d.recipient.ptr) {
         put_envelope(s, &line);
-    } else if (s->sender.ptr) {
+    } else if (s->d.sender.ptr) {
         buf_put_cstr(&line, " from ");
-        buf_put_visible(&line, s->sender);
+        buf_put_visible(&line, s->d.sender);
     }
     buf_put_cstr(&line, " passes: ");
     buf_put_slice(&line, buf_slice(&reason));
@@ -357,9 +358,9 @@ void text_log_accepted(struct session *s, unsigned reasons)
     buf_put_slice(&line, buf_slice(&text));
     buf_fini(&text);
     buf_put_cstr(&line, ", (from=");
-    buf_put_visible(&line, s->sender);
+    buf_put_visible(&line, s->d.sender);
     buf_put_cstr(&line, ", rcpt=");
-    buf_put_visible(&line, s->recipient);
+    buf_put_visible(&line, s->d.recipient);
     buf_put_cstr(&line, ", addr=");
     put_host(s, &line);
     buf_put_byte(&line, ')');
@@ -401,10 +402,10 @@ static void log_autowhite(struct session *s)
     struct buf line = {0};
     char address[IP_TEXT_MAX];
     put_key(s, &line);
-    buf_printf(&line, ": addr %s from ", ip_format(&s->client.ends.remote, address));
-    buf_put_visible(&line, s->sender);
+    buf_printf(&line, ": addr %s from ", ip_format(&s->d.client.ends.remote, address));
+    buf_put_visible(&line, s->d.sender);
     buf_put_cstr(&line, " rcpt ");
-    buf_put_visible(&line, s->recipient);
+    buf_put_visible(&line, s->d.recipient);
     buf_put_cstr(&line, ": autowhitelisted for another ");
     xgreylist_put_duration(&line, s->decision.autowhite_sec);
     write_line(s, LOG_LEVEL_INFO, &line);
@@ -481,7 +482,7 @@ void text_log_left_before(struct session *s, int64_t left_sec)
 void text_log_confirmed(struct session *s)
 {
     note(s, JOURNAL_REMEMBERED, -1, SLICE_NONE);
-    if (s->plan->set->verbose)
+    if (s->d.plan->set->verbose)
         text_log(s, LOG_LEVEL_INFO, "DATA has come after the hold: the client is remembered");
 }
 

@@ -17,10 +17,10 @@
  */
 static bool concerns(const struct milter *c)
 {
-    const struct transcript *t = c->session->transcript;
+    const struct transcript *t = c->session->d.transcript;
     const struct children *ch = c->session->children;
     uint32_t bit = 1u << c->number;
-    if (t->goal < STAGE_RCPT || !policy_filter_is_per_recipient(c->session->plan->policy, c->number))
+    if (t->goal < STAGE_RCPT || !policy_filter_is_per_recipient(c->session->d.plan->policy, c->number))
         return true;
     if (t->goal == STAGE_RCPT)
         return t->present > 0 && (ch->notes[t->present - 1].shown & bit);
@@ -48,7 +48,7 @@ bool children_is_refused(const struct session *s)
 /* Before the end of the message nobody waits for one that waits itself, for an editor. */
 static bool is_awaited(const struct milter *c)
 {
-    const struct transcript *t = c->session->transcript;
+    const struct transcript *t = c->session->d.transcript;
     if (c->session->owed == SMFIC_UNKNOWN)
         return c->link && c->link->state == LINK_ASKED && c->link->asked == SMFIC_UNKNOWN;
     if (child_is_settled(c) || c->asked != POLICY_YES || c->closed_between_messages || !children_may_start(c->session))
@@ -66,7 +66,7 @@ static bool is_awaited(const struct milter *c)
 
 static bool anybody_awaited(const struct session *s)
 {
-    const struct transcript *t = s->transcript;
+    const struct transcript *t = s->d.transcript;
     const struct children *ch = s->children;
     if (t->spool_writes > 0)
         return true;
@@ -92,14 +92,14 @@ static enum verdict verdict_of_fallback(int64_t fallback)
 /* Others are awaited still: its word on the present recipient stands, unless its fallback is a stronger one. */
 static bool refused_before_it_failed(const struct milter *c)
 {
-    return c->outcome == OUTCOME_FALLBACK && c->session->transcript->goal == STAGE_RCPT &&
+    return c->outcome == OUTCOME_FALLBACK && c->session->d.transcript->goal == STAGE_RCPT &&
            c->rcpt_verdict > VERDICT_CONTINUE && c->rcpt_verdict >= verdict_of_fallback(c->conf->set.fallback);
 }
 
 static struct child_vote vote_of(const struct milter *c)
 {
     const struct session *s = c->session;
-    const struct transcript *t = s->transcript;
+    const struct transcript *t = s->d.transcript;
     struct child_vote v = {.standing = STANDING_NOT_ASKED};
     if (!c->record)
         return v;
@@ -133,7 +133,7 @@ static struct child_vote vote_of(const struct milter *c)
         v.standing = STANDING_NOT_ASKED;
     } else if (c->asked == POLICY_NO) {
         /* of the next recipient its condition may say something else */
-        v.standing = policy_filter_is_per_recipient(s->plan->policy, c->number) ? STANDING_UNDECIDED : STANDING_NOT_ASKED;
+        v.standing = policy_filter_is_per_recipient(s->d.plan->policy, c->number) ? STANDING_UNDECIDED : STANDING_NOT_ASKED;
     } else if (c->asked == POLICY_YES && c->link && c->link->state == LINK_IDLE) {
         v.standing = STANDING_ANSWERED;
         v.verdict = VERDICT_CONTINUE;
@@ -149,8 +149,8 @@ static struct child_vote vote_of(const struct milter *c)
  */
 static bool recipients_may_come(const struct session *s)
 {
-    const struct transcript *t = s->transcript;
-    return s->transcript->mail && s->transcript->goal >= STAGE_DATA && !transcript_has_recipient(t);
+    const struct transcript *t = s->d.transcript;
+    return s->d.transcript->mail && s->d.transcript->goal >= STAGE_DATA && !transcript_has_recipient(t);
 }
 
 /* The greylist filter has something to say still: to recipients to come, or headers to add. */
@@ -180,7 +180,7 @@ static void apply_own(struct session *s, unsigned number)
     struct mail_edits edits = {0};
     if ((s->flags & FLAG_ASKED) && s->accepted > 0 && (s->actions & SMFIF_ADDHDRS))
         message_put_edits(s, &edits);
-    mail_apply(s->transcript->mail, number, MAIL_ORIGINAL, &edits);
+    mail_apply(s->d.transcript->mail, number, MAIL_ORIGINAL, &edits);
     mail_edits_fini(&edits);
 }
 
@@ -190,9 +190,9 @@ static void apply_child(struct session *s, struct milter *c)
     c->applied = true;
     if (c->outcome != OUTCOME_FINAL || c->verdict > VERDICT_CONTINUE || c->conf->set.evaluation || c->connection_over)
         return;
-    mail_apply(s->transcript->mail, c->number, view, &c->edits);
+    mail_apply(s->d.transcript->mail, c->number, view, &c->edits);
     if (c->new_body)
-        mail_replace_body(s->transcript->mail, c->number, c->new_body);
+        mail_replace_body(s->d.transcript->mail, c->number, c->new_body);
 }
 
 /*
@@ -201,7 +201,7 @@ static void apply_child(struct session *s, struct milter *c)
  */
 void children_apply(struct session *s)
 {
-    const struct transcript *t = s->transcript;
+    const struct transcript *t = s->d.transcript;
     struct children *ch = s->children;
     if (!ch || !t->mail || t->goal < STAGE_HEADER)
         return;
@@ -258,7 +258,7 @@ void children_stop(struct session *s)
 static void note_status(struct session *s, enum verdict v)
 {
     s->children->last_status = (uint8_t)v;
-    s->children->last_place = stage_name((enum stage)s->transcript->goal);
+    s->children->last_place = stage_name((enum stage)s->d.transcript->goal);
 }
 
 /* The message is over for us: the MTA has the last word that we have on it. */
@@ -272,8 +272,8 @@ static void wait_for_children(struct session *s)
 {
     if (s->wait != WAIT_CHILDREN) {
         session_set_wait(s, WAIT_CHILDREN);
-        if (s->plan->set->client_left != CONF_CLIENT_LEFT_IGNORE)
-            client_watch(&s->sh->clients, &s->client);
+        if (s->d.plan->set->client_left != CONF_CLIENT_LEFT_IGNORE)
+            client_watch(&s->d.sh->clients, &s->d.client);
     }
     session_arm_timer(s);
 }
@@ -292,7 +292,7 @@ enum { SEND_READ_MAX_MS = 60 * 1000 };
 /* session_drained follows when the MTA has read what was sent so far. */
 static void ask_for_drain(struct session *s)
 {
-    struct effect *e = effects_add(s->sh->out, EFFECT_DRAIN, s->client.owner);
+    struct effect *e = effects_add(s->d.sh->out, EFFECT_DRAIN, s->d.client.owner);
     e->request = s->children->drain_request = session_next_request(s);
 }
 
@@ -309,7 +309,7 @@ static void send_piece(struct session *s, struct slice piece)
 {
     struct buf out = {0};
     milter_put_reply(&out, &(struct milter_reply){.code = SMFIR_REPLBODY, .u.body = piece});
-    effects_send(s->sh->out, s->client.owner, buf_slice(&out));
+    effects_send(s->d.sh->out, s->d.client.owner, buf_slice(&out));
     buf_fini(&out);
     s->children->sent_body += piece.len;
 }
@@ -322,13 +322,13 @@ bool children_body_has_begun(const struct session *s)
 /* A new body goes out piece by piece; what was spooled only as fast as the MTA reads. */
 static void send_body(struct session *s)
 {
-    const struct transcript *t = s->transcript;
+    const struct transcript *t = s->d.transcript;
     struct children *ch = s->children;
     const struct body *body = mail_body(t->mail, MAIL_FINAL);
     struct slice piece;
     while (body && ch->sent_body < body->bytes) {
-        if (!spool_fetch(s->sh, s->client.owner, body, ch->sent_body, SPOOL_READ_SEND, &piece)) {
-            ch->send_deadline.ms = s->sh->now.mono.ms + SEND_READ_MAX_MS;
+        if (!spool_fetch(s->d.sh, s->d.client.owner, body, ch->sent_body, SPOOL_READ_SEND, &piece)) {
+            ch->send_deadline.ms = s->d.sh->now.mono.ms + SEND_READ_MAX_MS;
             wait_for_children(s);
             return;
         }
@@ -357,7 +357,7 @@ static void send_changes(struct session *s)
     struct children *ch = s->children;
     struct slice rest = slice_from(buf_slice(&ch->changes), ch->sent_changes);
     if (rest.len > 0)
-        effects_send(s->sh->out, s->client.owner, take_packets(&rest));
+        effects_send(s->d.sh->out, s->d.client.owner, take_packets(&rest));
     ch->sent_changes = ch->changes.len - rest.len;
     if (rest.len > 0) {
         wait_for_children(s);
@@ -371,11 +371,11 @@ static void reply_failed(struct session *s);
 
 static void send_edits(struct session *s)
 {
-    const struct transcript *t = s->transcript;
+    const struct transcript *t = s->d.transcript;
     struct children *ch = s->children;
     ch->answering = true;
     mail_put_changes(t->mail, t->granted.steps & SMFIP_HDR_LEADSPC, &ch->changes);
-    if (!shared_keep_more(s->sh, 0, ch->changes.len)) {
+    if (!shared_keep_more(s->d.sh, 0, ch->changes.len)) {
         buf_fini(&ch->changes);
         ch->trouble = TROUBLE_ROOM;
         reply_failed(s);
@@ -389,7 +389,7 @@ static void send_edits(struct session *s)
 /* All filters are done with the connection, or with the message: the MTA goes on alone. */
 static void reply_accept(struct session *s)
 {
-    if (s->transcript->goal < STAGE_MAIL) {
+    if (s->d.transcript->goal < STAGE_MAIL) {
         session_accept_connection(s);
         return;
     }
@@ -399,7 +399,7 @@ static void reply_accept(struct session *s)
 
 static void forget_body(struct session *s)
 {
-    struct transcript *t = s->transcript;
+    struct transcript *t = s->d.transcript;
     struct children *ch = s->children;
     for (unsigned i = 0; i < ch->count; i++) {
         const struct milter *c = &ch->child[i];
@@ -413,19 +413,19 @@ static void forget_body(struct session *s)
 
 static bool all_skip(const struct session *s)
 {
-    const struct transcript *t = s->transcript;
+    const struct transcript *t = s->d.transcript;
     const struct children *ch = s->children;
     for (unsigned i = 0; i < ch->count; i++) {
         const struct milter *c = &ch->child[i];
         if (!child_is_settled(c) && !c->skips && (!c->link || c->asked != POLICY_YES || link_wants(c->link, SMFIC_BODY)))
             return false;
     }
-    return (t->granted.steps & SMFIP_SKIP) && !(policy_needs(s->plan->policy) & POLICY_NEEDS_BODY);
+    return (t->granted.steps & SMFIP_SKIP) && !(policy_needs(s->d.plan->policy) & POLICY_NEEDS_BODY);
 }
 
 static void reply_continue(struct session *s)
 {
-    const struct transcript *t = s->transcript;
+    const struct transcript *t = s->d.transcript;
     if (s->owed == SMFIC_UNKNOWN) {
         session_reply_code(s, SMFIR_CONTINUE);
         return;
@@ -450,7 +450,7 @@ static void uncount_present(struct session *s)
 /* The present recipient is none: whoever else has taken it, and the greylist filter that let it through, must not count it. */
 static void lose_present(struct session *s)
 {
-    const struct transcript *t = s->transcript;
+    const struct transcript *t = s->d.transcript;
     struct children *ch = s->children;
     const struct recipient_note *note = &ch->notes[t->present - 1];
     t->recipients[t->present - 1].refused = true;
@@ -465,7 +465,7 @@ static void lose_present(struct session *s)
 
 static void reply_refusal(struct session *s, struct merged m)
 {
-    const struct transcript *t = s->transcript;
+    const struct transcript *t = s->d.transcript;
     struct buf out = {0};
     bool of_recipient = t->goal == STAGE_RCPT && m.verdict != VERDICT_DISCARD;
     put_refusal(s, m, &out);
@@ -487,7 +487,7 @@ static void reply_refusal(struct session *s, struct merged m)
 /* No filter's verdict: the mail is not lost, and nobody has seen less of it than the configuration says. */
 static void reply_failed(struct session *s)
 {
-    const struct transcript *t = s->transcript;
+    const struct transcript *t = s->d.transcript;
     static const struct {
         const char *status, *enhanced, *text;
         enum verdict verdict;
@@ -521,7 +521,7 @@ void children_refuse_rcpt(struct session *s)
 
 void children_settle(struct session *s)
 {
-    const struct transcript *t = s->transcript;
+    const struct transcript *t = s->d.transcript;
     struct children *ch = s->children;
     if (!ch || s->phase == PHASE_OVER || s->owed == 0 || ch->answering ||
         (s->wait != WAIT_NOTHING && s->wait != WAIT_CHILDREN))
@@ -558,7 +558,7 @@ void children_settle(struct session *s)
 static void spool_failed(struct session *s, int error)
 {
     /* each message has its explanation, but an error a minute is enough */
-    enum log_level level = shared_complain(s->sh, &s->sh->unspooled) > 0 ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO;
+    enum log_level level = shared_complain(s->d.sh, &s->d.sh->unspooled) > 0 ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO;
     text_log(s, level, "spool: %s; the message is put off with 451", strerror(error));
     s->children->trouble = TROUBLE_ROOM;
     s->children->answering = false;
@@ -568,7 +568,7 @@ static void spool_failed(struct session *s, int error)
 void children_check_sending(struct session *s)
 {
     struct children *ch = s->children;
-    if (ch->send_deadline.ms == 0 || s->sh->now.mono.ms < ch->send_deadline.ms)
+    if (ch->send_deadline.ms == 0 || s->d.sh->now.mono.ms < ch->send_deadline.ms)
         return;
     spool_failed(s, ETIMEDOUT);
 }
@@ -580,13 +580,13 @@ static void child_wrote(struct session *s, unsigned number)
         c->spool_writes--;
     if (c->paused && c->spool_writes == 0) {
         c->paused = false;
-        effects_add(s->sh->out, EFFECT_CHILD_RESUME, 0)->u.child.id = c->id;
+        effects_add(s->d.sh->out, EFFECT_CHILD_RESUME, 0)->u.child.id = c->id;
     }
 }
 
 void session_spooled(struct session *s, const struct event *event)
 {
-    struct transcript *t = s->transcript;
+    struct transcript *t = s->d.transcript;
     struct children *ch = s->children;
     uint32_t request = event->request;
     if (!ch || !t->mail)
@@ -623,7 +623,7 @@ void session_drained(struct session *s, uint32_t request)
 void children_client_gone(struct session *s)
 {
     struct children *ch = s->children;
-    s->sh->stats.gone++;
+    s->d.sh->stats.gone++;
     ch->answering = false; /* of a new body that is on its way to the MTA no more is sent */
     text_log_gone(s, "gone while a filter was awaited");
     session_reply_gone(s, "Client is gone");

@@ -6,13 +6,13 @@
  *
  * Errors of what is kept: ERR_LIMIT, more than a scope may hold; ERR_FULL, the budget of all sessions is spent.
  */
-#ifndef TARSIER_SESSION_TRANSCRIPT_H
-#define TARSIER_SESSION_TRANSCRIPT_H
+#ifndef TARSIER_DIALOGUE_TRANSCRIPT_H
+#define TARSIER_DIALOGUE_TRANSCRIPT_H
 
 #include "base/stage.h"
 #include "mail/mail.h"
-#include "session/scope.h"
-#include "session/spool.h"
+#include "dialogue/scope.h"
+#include "dialogue/spool.h"
 
 /* The rest of one packet with its macros; NONE: has not come. */
 struct transcript_command {

@@ -2,12 +2,12 @@
  * scope.h - text of the MTA's that is kept for as long as a scope lasts: a connection, a HELO, a message, a recipient. Counted,
  * so that no dialogue makes it grow without end, nor all dialogues together (ADR 0017).
  */
-#ifndef TARSIER_SESSION_SCOPE_H
-#define TARSIER_SESSION_SCOPE_H
+#ifndef TARSIER_DIALOGUE_SCOPE_H
+#define TARSIER_DIALOGUE_SCOPE_H
 
 #include "base/arena.h"
 #include "base/err.h"
-#include "session/shared.h"
+#include "dialogue/shared.h"
 
 enum { SCOPE_KEEP_MAX_BYTES = 64 * 1024 }; /* for all but a message */
 

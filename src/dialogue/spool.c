@@ -1,5 +1,5 @@
 /* spool.c - bodies with the file that they may have. */
-#include "session/spool.h"
+#include "dialogue/spool.h"
 
 bool spool_store(struct shared *sh, owner_id owner, struct body *body, struct slice chunk, uint32_t request)
 {

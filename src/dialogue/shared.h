@@ -2,14 +2,14 @@
  * shared.h - what all sessions of one engine share: the present plan, holds, bounds and stress, the memory of failed look-ups,
  * the timer wheel, counters. The engine owns it; sessions change it.
  */
-#ifndef TARSIER_SESSION_SHARED_H
-#define TARSIER_SESSION_SHARED_H
+#ifndef TARSIER_DIALOGUE_SHARED_H
+#define TARSIER_DIALOGUE_SHARED_H
 
 #include "base/timer.h"
 #include "client/client.h"
-#include "filter/registry.h"
 #include "mail/body.h"
-#include "session/stats.h"
+#include "milter/command.h"
+#include "dialogue/stats.h"
 #include "plan/plan.h"
 #include "port/effect.h"
 
@@ -30,6 +30,8 @@ struct temp_memory {
 };
 
 /* The lists of macros that an MTA was asked for; mostly the same for all sessions, so they are kept once and counted. */
+struct registry;
+
 struct macro_lists {
     unsigned references;
     struct arena arena;
@@ -89,7 +91,7 @@ struct shared {
     struct complaint unstored, unspooled; /* records and spool files that could not be written */
     struct engine_stats stats;
     /* the manager's */
-    struct registry registry;
+    struct registry *registry; /* filter/registry.h: of child milters; the engine's */
     struct body_budget bodies;
     /*
      * What MTAs have said (names, macros, recipients, input that is not handled yet) and what is to be said to them; and the
@@ -111,9 +113,6 @@ void shared_fini(struct shared *sh);
 
 /* It has come again. Where a line is due: how often since the last one; else 0. */
 uint64_t shared_complain(const struct shared *sh, struct complaint *c);
-
-/* An answer of the store's, whoever has asked: how quick it is (asking.c). */
-void asking_note_answer(struct shared *sh, const struct grey_answer *answer);
 
 /* A counted copy of these lists: the newest one, where that says the same. Owner: macro_lists_unref. */
 struct macro_lists *shared_lists(struct shared *sh, const struct slice names[SMFIM_STAGES]);

@@ -2,12 +2,12 @@
  * spool.h - bodies with the file that they may have: what memory does not take goes there by effects, and comes back by events.
  * Knows no filter: whoever asks gives the number that comes back in the event.
  */
-#ifndef TARSIER_SESSION_SPOOL_H
-#define TARSIER_SESSION_SPOOL_H
+#ifndef TARSIER_DIALOGUE_SPOOL_H
+#define TARSIER_DIALOGUE_SPOOL_H
 
 #include "mail/body.h"
 #include "milter/wire.h"
-#include "session/shared.h"
+#include "dialogue/shared.h"
 
 /*
  * Numbers of requests to the spool. They need not be unique in time: a file that is closed answers nobody, and one body has one

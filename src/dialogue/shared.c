@@ -1,5 +1,5 @@
 /* shared.c - bounds, stress and the memory of failed look-ups. */
-#include "session/shared.h"
+#include "dialogue/shared.h"
 #include "base/mem.h"
 
 #include <stdlib.h>
@@ -44,12 +44,10 @@ void shared_init(struct shared *sh, struct plan *plan, struct siphash_key key, s
         .free_bytes = HEADERS_FREE_BYTES,
         .max_bytes = HEADERS_BUDGET_MAX_BYTES,
     };
-    registry_init(&sh->registry, &sh->clients.wheel);
 }
 
 void shared_fini(struct shared *sh)
 {
-    registry_fini(&sh->registry);
     macro_lists_unref(sh->lists);
     arena_fini(&sh->requirements.arena);
     clients_fini(&sh->clients);

@@ -1,5 +1,5 @@
 /* transcript.c - what the MTA has said. */
-#include "session/transcript.h"
+#include "dialogue/transcript.h"
 #include "base/mem.h"
 
 #include <stdlib.h>

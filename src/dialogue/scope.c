@@ -1,5 +1,5 @@
 /* scope.c - text that is kept for as long as a scope lasts. */
-#include "session/scope.h"
+#include "dialogue/scope.h"
 
 enum err scope_reserve(struct scope *scope, struct shared *sh, size_t bytes, size_t max_bytes)
 {

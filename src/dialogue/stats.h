@@ -1,6 +1,6 @@
 /* stats.h - counters of one engine. */
-#ifndef TARSIER_SESSION_STATS_H
-#define TARSIER_SESSION_STATS_H
+#ifndef TARSIER_DIALOGUE_STATS_H
+#define TARSIER_DIALOGUE_STATS_H
 
 #include <stdint.h>
 
