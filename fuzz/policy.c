@@ -83,10 +83,10 @@ static void evaluate(const struct policy *p, struct policy_facts facts, const st
     struct regex_effort first = {.step_left = REGEX_STEP_EFFORT}, second = first;
     facts.effort = &first;
     policy_begin(p, &cursor);
-    if (policy_step(p, &cursor, &facts, &asked) == POLICY_NEED_LOOK) {
+    if (policy_step(p, &cursor, &facts, &asked, &(uint64_t){0}) == POLICY_NEED) {
         expect(policy_needs(p) & POLICY_NEEDS_STORE);
         facts.look = look;
-        expect(policy_step(p, &cursor, &facts, &asked) == POLICY_VERDICT);
+        expect(policy_step(p, &cursor, &facts, &asked, &(uint64_t){0}) == POLICY_VERDICT);
     }
     check_verdict(&asked, &facts);
     expect(asked.action != CONF_GREYLIST || (policy_needs(p) & POLICY_NEEDS_STORE));
@@ -94,7 +94,7 @@ static void evaluate(const struct policy *p, struct policy_facts facts, const st
     facts.look = look;
     facts.effort = &second;
     policy_begin(p, &cursor);
-    expect(policy_step(p, &cursor, &facts, &told) == POLICY_VERDICT);
+    expect(policy_step(p, &cursor, &facts, &told, &(uint64_t){0}) == POLICY_VERDICT);
     check_same(&asked, &told);
 
     struct format_facts words = {.sender = facts.sender,
@@ -147,7 +147,7 @@ static void ask_when(const struct policy *p, size_t filter, const struct policy_
         false; /* what is judged before it differs from stage to stage, and so what is left of the effort for it */
     for (int stage = STAGE_CONNECT; stage <= STAGE_EOM; stage++) {
         struct policy_why why;
-        uint32_t lists;
+        uint64_t lists;
         struct policy_facts f = *facts;
         struct regex_effort effort = {.step_left = REGEX_STEP_EFFORT};
         f.stage = (enum stage)stage;

@@ -14,7 +14,7 @@ static const struct conf_clause *find_tarpit(const struct conf *c)
 {
     for (size_t i = 0; i < c->n_acls; i++)
         for (size_t k = 0; k < c->acls[i].n_clauses; k++)
-            if (c->acls[i].clauses[k].kind == CONF_CLAUSE_TARPIT && !c->acls[i].clauses[k].negated)
+            if (c->acls[i].clauses[k].term.kind == CONF_TERM_TARPIT && !c->acls[i].clauses[k].negated)
                 return &c->acls[i].clauses[k];
     return NULL;
 }

@@ -63,7 +63,7 @@ struct conf_settings {
 
 enum { CONF_SETTINGS_MAX = 64 };
 
-/* ---- lists and ACL lines ---- */
+/* ---- lists ---- */
 
 struct conf_regex {
     struct slice source;     /* between the slashes, `\/` made `/` */
@@ -71,15 +71,13 @@ struct conf_regex {
     struct conf_where where; /* of the first byte behind the slash */
 };
 
-enum conf_clause_kind {
-    CONF_CLAUSE_ADDR,   /* addr 192.0.2.0/24 */
-    CONF_CLAUSE_DOMAIN, /* domain example.org | domain *example.org | domain /re/ */
-    CONF_CLAUSE_FROM,
-    CONF_CLAUSE_RCPT,
-    CONF_CLAUSE_HELO,
-    CONF_CLAUSE_LIST,   /* list "name" */
-    CONF_CLAUSE_TARPIT, /* tarpit 125s */
-    CONF_CLAUSE_MAX_
+enum conf_item_kind {
+    CONF_ITEM_ADDR,   /* addr 192.0.2.0/24 */
+    CONF_ITEM_DOMAIN, /* domain example.org | domain *example.org | domain /re/ */
+    CONF_ITEM_FROM,
+    CONF_ITEM_RCPT,
+    CONF_ITEM_HELO,
+    CONF_ITEM_MAX_
 };
 
 /*
@@ -96,7 +94,7 @@ struct conf_file {
     struct conf_file *next; /* in the order in which they were begun */
 };
 
-/* One item: a clause's argument, or one of a list's. */
+/* One item: what stands behind addr, domain, from, rcpt or helo, or one of a list's. */
 struct conf_item {
     struct conf_where where;
     bool is_regex;
@@ -110,19 +108,83 @@ struct conf_item {
 
 struct conf_list {
     const char *name;
-    enum conf_clause_kind kind; /* ADDR, DOMAIN, FROM, RCPT, HELO */
+    enum conf_item_kind kind; /* ADDR, DOMAIN, FROM, RCPT, HELO */
     struct conf_where where;
     struct conf_item *items;
     size_t n_items;
 };
 
+/* ---- terms: the tests of ACL lines and of conditions (conf/terms.h) ---- */
+
+enum conf_term_kind {
+    CONF_TERM_ITEMS, /* addr, domain, from, rcpt, helo, list "name" */
+
+    CONF_TERM_S25R,
+    CONF_TERM_GENERIC_RDNS,
+    CONF_TERM_UNKNOWN_CLIENT,
+    CONF_TERM_REMOTE,
+    CONF_TERM_AUTHENTICATED,
+    CONF_TERM_UNAUTHENTICATED,
+    CONF_TERM_STRESS,  /* stress | stress 80 */
+    CONF_TERM_TRUSTED, /* the sender's domain is among those of `trust` */
+    CONF_TERM_DNSBL,   /* dnsbl | dnsbl "name" */
+    CONF_TERM_EVERY,   /* every rcpt ITEM | every list "name": each recipient of the message */
+    CONF_TERM_HEADER,  /* header "Subject" /re/ | header "X-Spam" (it is there) */
+    CONF_TERM_BODY,    /* body /re/ */
+    CONF_TERM_MSGSIZE, /* msgsize > 10M | < | >= | <= */
+    CONF_TERM_TIME,    /* time "0-59 8-17 * * 1-5": minute hour day month weekday, as crontab(5) */
+    CONF_TERM_FILTER, /* filter "name" reject|tempfail|discard|accept|continue|quarantine|failed|asked; an earlier one of the file */
+    CONF_TERM_MACRO,     /* macro "{name}" | macro "{name}" "value" | macro "{name}" /re/ */
+    CONF_TERM_CONDITION, /* a name given by a condition statement before */
+    CONF_TERM_TARPIT,    /* tarpit 125s; in an ACL line alone */
+    CONF_TERM_MAX_
+};
+
+enum conf_compare { CONF_LESS, CONF_LESS_OR_EQUAL, CONF_MORE, CONF_MORE_OR_EQUAL };
+
+/* What has become of another filter, as a condition can ask. */
+enum conf_result {
+    CONF_RESULT_ACCEPT,
+    CONF_RESULT_CONTINUE,
+    CONF_RESULT_TEMPFAIL,
+    CONF_RESULT_REJECT,
+    CONF_RESULT_DISCARD,
+    CONF_RESULT_QUARANTINE,
+    CONF_RESULT_FAILED,
+    CONF_RESULT_ASKED, /* any of those above */
+};
+
+/* Bits by value: minute 0-59, hour 0-23, day 1-31, month 1-12, weekday 0-6 (0: Sunday). */
+struct conf_time {
+    uint64_t minutes;
+    uint32_t hours, days, months, weekdays;
+    bool any_day, any_weekday; /* `*`: crontab(5)'s rule: when both are given either may match */
+};
+
+struct conf_condition;
+
+struct conf_term {
+    enum conf_term_kind kind;
+    const char *word;              /* in small letters: "s25r", "rcpt"; CONDITION: the name given */
+    enum conf_item_kind item_kind; /* ITEMS, EVERY: of item, or of the list's items */
+    const struct conf_list *list;  /* ITEMS, EVERY: NULL: item alone */
+    struct conf_item item;         /* …; HEADER, BODY, MACRO: text or regex; where.file NULL: none given */
+    int64_t number;                /* STRESS: sessions, -1: the MTA's own limit; MSGSIZE: bytes; TARPIT: seconds */
+    const char *name;              /* DNSBL: NULL any; HEADER, MACRO, FILTER, CONDITION */
+    enum conf_compare compare;     /* MSGSIZE */
+    enum conf_result result;       /* FILTER */
+    unsigned filter;               /* FILTER: its number in conf.filters */
+    struct conf_time time;         /* TIME */
+    const char *time_text;         /* TIME: as written */
+    const struct conf_condition *condition;
+};
+
+/* ---- ACL lines ---- */
+
 struct conf_clause {
-    enum conf_clause_kind kind;
     bool negated;
     struct conf_where where;
-    struct conf_item item;        /* ADDR, DOMAIN, FROM, RCPT, HELO */
-    const struct conf_list *list; /* LIST */
-    int64_t tarpit_sec;           /* TARPIT */
+    struct conf_term term;
 };
 
 enum conf_action { CONF_GREYLIST, CONF_WHITELIST, CONF_BLACKLIST, CONF_CONTINUE };
@@ -156,70 +218,10 @@ struct conf_acl {
 
 enum conf_expr_op { CONF_EXPR_TERM, CONF_EXPR_NOT, CONF_EXPR_AND, CONF_EXPR_OR };
 
-enum conf_term_kind {
-    CONF_TERM_S25R,
-    CONF_TERM_GENERIC_RDNS,
-    CONF_TERM_UNKNOWN_CLIENT,
-    CONF_TERM_REMOTE,
-    CONF_TERM_AUTHENTICATED,
-    CONF_TERM_UNAUTHENTICATED,
-    CONF_TERM_STRESS,  /* stress | stress 80 */
-    CONF_TERM_TRUSTED, /* the sender's domain is among those of `trust` */
-    CONF_TERM_DNSBL,   /* dnsbl | dnsbl "name" */
-    CONF_TERM_CLAUSE, /* addr, domain, from, rcpt, helo, list "name": as in a racl line; from, rcpt: once their text is known */
-    CONF_TERM_EVERY,   /* every rcpt ITEM | every list "name": each recipient of the message */
-    CONF_TERM_HEADER,  /* header "Subject" /re/ | header "X-Spam" (it is there) */
-    CONF_TERM_BODY,    /* body /re/ */
-    CONF_TERM_MSGSIZE, /* msgsize > 10M | < | >= | <= */
-    CONF_TERM_TIME,    /* time "0-59 8-17 * * 1-5": minute hour day month weekday, as crontab(5) */
-    CONF_TERM_FILTER, /* filter "name" reject|tempfail|discard|accept|continue|quarantine|failed|asked; an earlier one of the file */
-    CONF_TERM_MACRO,     /* macro "{name}" | macro "{name}" "value" | macro "{name}" /re/ */
-    CONF_TERM_CONDITION, /* a name given by a condition statement before */
-    CONF_TERM_MAX_
-};
-
-enum conf_compare { CONF_LESS, CONF_LESS_OR_EQUAL, CONF_MORE, CONF_MORE_OR_EQUAL };
-
-/* What has become of another filter, as a condition can ask. */
-enum conf_result {
-    CONF_RESULT_ACCEPT,
-    CONF_RESULT_CONTINUE,
-    CONF_RESULT_TEMPFAIL,
-    CONF_RESULT_REJECT,
-    CONF_RESULT_DISCARD,
-    CONF_RESULT_QUARANTINE,
-    CONF_RESULT_FAILED,
-    CONF_RESULT_ASKED, /* any of those above */
-};
-
-/* Bits by value: minute 0-59, hour 0-23, day 1-31, month 1-12, weekday 0-6 (0: Sunday). */
-struct conf_time {
-    uint64_t minutes;
-    uint32_t hours, days, months, weekdays;
-    bool any_day, any_weekday; /* `*`: crontab(5)'s rule: when both are given either may match */
-};
-
-struct conf_condition;
-
-struct conf_term {
-    enum conf_term_kind kind;
-    struct conf_clause clause; /* CLAUSE, EVERY; never negated, never TARPIT */
-    int64_t number;            /* STRESS: sessions, -1: the MTA's own limit; MSGSIZE: bytes */
-    const char *name;          /* DNSBL: NULL any; HEADER, MACRO, FILTER, CONDITION */
-    struct conf_item item;     /* HEADER, BODY, MACRO: text or regex; where.file NULL: none given */
-    enum conf_compare compare; /* MSGSIZE */
-    enum conf_result result;   /* FILTER */
-    unsigned filter;           /* FILTER: its number in conf.filters */
-    struct conf_time time;     /* TIME */
-    const char *time_text;     /* TIME: as written */
-    const struct conf_condition *condition;
-};
-
 struct conf_expr {
     enum conf_expr_op op;
     struct conf_where where;
-    const char *name;      /* TERM: its word, in small letters: "s25r", "rcpt", …; CONDITION: the name given */
-    struct conf_term term; /* TERM */
+    struct conf_term term;                /* TERM */
     const struct conf_expr *left, *right; /* NOT uses left */
 };
 

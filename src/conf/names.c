@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "conf/diag.h"
 #include "conf/settings.h"
+#include "conf/terms.h"
 
 #include <string.h>
 
@@ -22,24 +23,22 @@ enum {
 };
 
 static const struct name names[] = {
-    /* supported */
+    /* supported; the tests of ACL lines and conditions stand in terms.c */
     {"socket", STATEMENT, NULL},
     {"listen", STATEMENT, NULL},
     {"include", STATEMENT, NULL},
-    {"filter", STATEMENT | CONDITION, NULL},
-    {"s25r", STATEMENT | CONDITION, NULL},
-    {"generic_rdns", STATEMENT | CONDITION, NULL},
-    {"unknown_client", CONDITION, NULL},
+    {"filter", STATEMENT, NULL},
+    {"s25r", STATEMENT, NULL},
+    {"generic_rdns", STATEMENT, NULL},
     {"racl", STATEMENT, NULL},
     {"acl", STATEMENT, NULL},
-    {"list", STATEMENT | CLAUSE | CONDITION, NULL},
-    {"addr", STATEMENT | CLAUSE | LIST | CONDITION, NULL},
-    {"domain", STATEMENT | CLAUSE | LIST | CONDITION, NULL},
-    {"from", STATEMENT | CLAUSE | LIST | CONDITION, NULL},
-    {"rcpt", STATEMENT | CLAUSE | LIST | CONDITION, NULL},
-    {"helo", CLAUSE | LIST | CONDITION, NULL},
-    {"tarpit", CLAUSE, NULL},
-    {"not", CLAUSE, NULL},
+    {"list", STATEMENT, NULL},
+    {"addr", STATEMENT | LIST, NULL},
+    {"domain", STATEMENT | LIST, NULL},
+    {"from", STATEMENT | LIST, NULL},
+    {"rcpt", STATEMENT | LIST, NULL},
+    {"helo", LIST, NULL},
+    {"not", CLAUSE | CONDITION, NULL},
     {"default", CLAUSE, NULL},
     {"delay", OPTION, NULL},
     {"autowhite", OPTION, NULL},
@@ -50,19 +49,6 @@ static const struct name names[] = {
     {"report", OPTION, NULL},
     {"nolog", OPTION, NULL},
     {"addheader", OPTION, NULL},
-    {"remote", CONDITION, NULL},
-    {"authenticated", CONDITION, NULL},
-    {"unauthenticated", CONDITION, NULL},
-    {"stress", CONDITION, NULL},
-    {"trusted", CONDITION, NULL},
-    {"dnsbl", CONDITION, NULL},
-    {"every", CONDITION, NULL},
-    {"header", CONDITION, NULL},
-    {"body", CONDITION, NULL},
-    {"msgsize", CONDITION, NULL},
-    {"time", CONDITION, NULL},
-    {"macro", CONDITION, NULL},
-    {"not", CONDITION, NULL},
     {"condition", STATEMENT, NULL},
     {"dnsrbl", STATEMENT, NULL},
     {"network", STATEMENT, NULL},
@@ -81,8 +67,7 @@ static const struct name names[] = {
     /* known, not supported */
     {"dacl", STATEMENT, "rules at the end of the message"},
     {"rawfrom", STATEMENT | CLAUSE | LIST, "the sender address as it came"},
-    {"dnsrbl", CLAUSE | LIST, "DNS lists"},
-    {"dnsbl", CLAUSE, "DNS lists"},
+    {"dnsrbl", LIST, "DNS lists"},
     {"dnswl", STATEMENT | CLAUSE | CONDITION, "DNS lists"},
     {"spf", STATEMENT | CLAUSE | CONDITION, "the SPF check"},
     {"dkim", STATEMENT | CLAUSE | CONDITION, "the DKIM check"},
@@ -94,11 +79,9 @@ static const struct name names[] = {
     {"auth", CLAUSE | LIST, "a rule on the login"},
     {"tls", CLAUSE | LIST, "a rule on the client's certificate"},
     {"sm_macro", STATEMENT | CLAUSE | LIST, "rules on macros of the MTA"},
-    {"header", CLAUSE | LIST, "rules on the message"},
-    {"body", CLAUSE | LIST, "rules on the message"},
-    {"msgsize", CLAUSE, "rules on the message"},
+    {"header", LIST, "rules on the message"},
+    {"body", LIST, "rules on the message"},
     {"rcptcount", CLAUSE, "counting recipients"},
-    {"time", CLAUSE, "rules on the time of day"},
     {"urlcheck", STATEMENT | CLAUSE | LIST, "asking a web server"},
     {"ldapcheck", STATEMENT | CLAUSE, "asking an LDAP server"},
     {"ldapconf", STATEMENT, "asking an LDAP server"},
@@ -174,15 +157,8 @@ const char *names_meant(struct slice word)
     static const struct {
         const char *word, *here;
     } others[] = {
-        {"trust", "trusted"},
-        {"dnsrbl", "dnsbl \"name\""},
-        {"recipients", "every rcpt"},
-        {"recipient", "rcpt"},
-        {"sender", "from"},
-        {"client", "addr"},
-        {"sm_macro", "macro \"{name}\""},
-        {"local", "not remote"},
-        {"subject", "header \"Subject\""},
+        {"trust", "trusted"}, {"recipients", "every rcpt"},     {"recipient", "rcpt"},   {"sender", "from"},
+        {"client", "addr"},   {"sm_macro", "macro \"{name}\""}, {"local", "not remote"}, {"subject", "header \"Subject\""},
     };
     for (size_t i = 0; i < COUNT_OF(others); i++)
         if (slice_eq_nocase(word, slice_cstr(others[i].word)))
@@ -190,7 +166,10 @@ const char *names_meant(struct slice word)
     return NULL;
 }
 
-enum { CANDIDATES_MAX = COUNT_OF(names) + COUNT_OF(jobless) + CONF_SETTINGS_MAX + CONF_FILTER_SETTINGS_MAX };
+enum {
+    TERMS_MAX = 64,
+    CANDIDATES_MAX = COUNT_OF(names) + TERMS_MAX + COUNT_OF(jobless) + CONF_SETTINGS_MAX + CONF_FILTER_SETTINGS_MAX
+};
 
 /* The settings of one word; the first words of the others stand in the table above. */
 static size_t put_settings(const struct settings_table *table, const char **out)
@@ -202,6 +181,23 @@ static size_t put_settings(const struct settings_table *table, const char **out)
     return n;
 }
 
+static unsigned terms_places(unsigned places)
+{
+    return (places & CLAUSE ? TERMS_RACL : 0u) | (places & CONDITION ? TERMS_WHEN : 0u);
+}
+
+/* What is known too late for a racl line is no word to propose there. */
+static size_t put_terms(unsigned places, const char **out)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < terms_count() && n < TERMS_MAX; i++) {
+        const struct terms_row *row = terms_row(i);
+        if ((row->places & terms_places(places)) && !((places & CLAUSE) && terms_is_late(row->kind)))
+            out[n++] = row->word;
+    }
+    return n;
+}
+
 const char *names_suggest(struct slice word, unsigned places)
 {
     const char *candidates[CANDIDATES_MAX];
@@ -209,6 +205,7 @@ const char *names_suggest(struct slice word, unsigned places)
     for (size_t i = 0; i < COUNT_OF(names); i++)
         if (names[i].places & places)
             candidates[n++] = names[i].word;
+    n += put_terms(places, candidates + n);
     if (places & NAMES_STATEMENT) {
         n += put_settings(settings_global(), candidates + n);
         for (size_t i = 0; i < COUNT_OF(jobless); i++)
@@ -224,7 +221,7 @@ bool names_is_word(struct slice word, unsigned places)
     for (size_t i = 0; i < COUNT_OF(names); i++)
         if ((names[i].places & places) && slice_eq_nocase(word, slice_cstr(names[i].word)))
             return true;
-    return false;
+    return terms_find(word, terms_places(places)) != NULL;
 }
 
 bool names_is_filter_word(struct slice word)

@@ -530,7 +530,7 @@ static void keep_all(struct parser *p)
     /* in testmode legacy rcpt lines name those for whom greylisting is tried */
     for (size_t i = 0; i < p->legacy.count && c->set.testmode; i++) {
         struct conf_acl *acl = &((struct conf_acl *)acls.items)[i];
-        if (acl->clauses[0].kind == CONF_CLAUSE_RCPT)
+        if (acl->clauses[0].term.item_kind == CONF_ITEM_RCPT)
             acl->action = CONF_GREYLIST;
     }
     c->acls = parse_keep(p, &acls, sizeof(*c->acls));

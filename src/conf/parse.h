@@ -6,6 +6,7 @@
 #include "conf/lex.h"
 #include "conf/names.h"
 #include "conf/settings.h"
+#include "conf/terms.h"
 
 enum {
     PARSE_FILE_MAX_BYTES = 16 << 20,
@@ -102,8 +103,7 @@ bool parse_close_statement(struct parser *p);
 /* Go behind an item that could not be read, so that the others still are. */
 void parse_skip_item(struct parser *p, unsigned mode);
 /* Items up to the closing brace, into `to`; the ones that cannot be read are left out. *all_good: there was none such. */
-bool parse_items(struct parser *p, const struct token *word, enum conf_clause_kind kind, struct parse_vec *to,
-                 bool *all_good);
+bool parse_items(struct parser *p, const struct token *word, enum conf_item_kind kind, struct parse_vec *to, bool *all_good);
 
 /* Names given by earlier statements. */
 void parse_remember_bad(struct parser *p, const char *statement, struct slice name);
@@ -139,7 +139,7 @@ bool parse_bits(struct parser *p, const char *name, int64_t max, int64_t *out);
 bool parse_choice(struct parser *p, const char *name, const struct setting_word *words, int64_t *out);
 bool parse_octal(struct parser *p, const char *name, int64_t *out);
 /* The argument of a clause of this kind, or one item of a list of it. */
-bool parse_item(struct parser *p, enum conf_clause_kind kind, struct conf_item *out);
+bool parse_item(struct parser *p, enum conf_item_kind kind, struct conf_item *out);
 struct conf_regex parse_regex(struct parser *p, const struct token *t);
 
 /* An address in quotes: of a listener, of greylist.conf's socket, which may be a bare path, of another milter. */
@@ -148,14 +148,19 @@ bool parse_address(struct parser *p, const struct token *t, enum parse_address u
 
 /* Expressions (parse_expr.c, parse_term.c). */
 const struct conf_expr *parse_expr(struct parser *p);
-/* A term whose first word is w, which stands untaken; e is of that place. False: an error. */
-bool parse_term(struct parser *p, const struct token *w, struct conf_expr *e);
+/* What belongs to the test w, whose word is taken. False: an error. */
+bool parse_term(struct parser *p, const struct token *w, const struct terms_row *row, struct conf_term *term);
+/* The condition of the file that t, which stands untaken, names: bare or in quotes. NULL: none. */
+const struct conf_condition *parse_find_condition(const struct parser *p, const struct token *t);
+/* The term that stands for a condition. */
+struct conf_term parse_term_of_condition(const struct conf_condition *condition);
 /* Whether a term may begin with this token. */
 bool parse_is_term(const struct parser *p, const struct token *t);
 /* Five fields as crontab(5) has them; t is the string. */
 bool parse_crontab(struct parser *p, const struct token *t, struct conf_time *out);
-/* An error when the expression asks for what is not known yet when a recipient is judged. */
+/* An error when the expression, or a term of a racl line, asks for what is not known yet when a recipient is judged. */
 bool parse_known_at_rcpt(struct parser *p, const struct conf_expr *e);
+bool parse_term_known_at_rcpt(struct parser *p, const struct conf_term *term, struct conf_where where);
 
 /* Statements; the first word is taken already and handed over. */
 bool parse_socket(struct parser *p, const struct token *word);
@@ -175,9 +180,9 @@ bool parse_acl(struct parser *p, const struct token *word);
 bool parse_legacy(struct parser *p, const struct token *word);
 bool parse_setting(struct parser *p, const struct token *word);
 
-/* The kind of clause or list that this word names; CONF_CLAUSE_MAX_: none of those with items. */
-enum conf_clause_kind parse_kind(struct slice word);
-const char *conf_kind_word(enum conf_clause_kind kind);
+/* The kind of list that this word names; CONF_ITEM_MAX_: none. */
+enum conf_item_kind parse_kind(struct slice word);
+const char *conf_kind_word(enum conf_item_kind kind);
 
 /* check.c: what can be said only of the whole, and the defaults that depend on it. */
 void conf_check(struct conf *c, struct diags *diags);

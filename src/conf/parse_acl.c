@@ -4,11 +4,6 @@
 
 #include <string.h>
 
-enum {
-    TARPIT_MAX_SEC = 86400,
-    RCPT_PATIENCE_SEC = 300, /* RFC 5321 4.5.3.2.3: a sender waits five minutes for the reply to RCPT */
-};
-
 enum option {
     OPTION_DELAY,
     OPTION_AUTOWHITE,
@@ -30,8 +25,8 @@ struct line {
     struct conf_acl acl;
     unsigned seen;   /* bit an option */
     bool has_option; /* clauses are over */
-    bool has_clause; /* also one of a list that could not be read */
-    bool negated;    /* a `not` waits for its clause */
+    bool has_clause;
+    bool negated; /* a `not` waits for its clause */
     struct conf_where not_where;
 };
 
@@ -45,77 +40,50 @@ static enum option find_option(struct slice word)
 
 /* ---- clauses ---- */
 
-/* The kinds that may stand in a line once. A regex is another kind than a plain value; rcpt may come again. */
-static bool is_unique(enum conf_clause_kind kind)
+/* The tests that may stand in a line once. A regex is another than a plain value; rcpt may come again. */
+static bool is_unique(const struct conf_term *term)
 {
-    return kind != CONF_CLAUSE_RCPT && kind != CONF_CLAUSE_LIST;
+    return term->kind == CONF_TERM_TARPIT || (term->kind == CONF_TERM_ITEMS && term->item_kind != CONF_ITEM_RCPT);
 }
 
 /*
  * As milter-greylist has it: a second plain clause of a kind is an error, and so is a list behind a plain clause of its kind;
  * a list before it is not.
  */
-static bool check_unique(struct parser *p, const struct conf_clause *clause, const struct token *word)
+static bool check_unique(struct parser *p, const struct conf_term *term, const struct token *word)
 {
-    bool is_list = clause->kind == CONF_CLAUSE_LIST;
-    enum conf_clause_kind kind = is_list ? clause->list->kind : clause->kind;
-    for (size_t i = 0; is_unique(kind) && i < p->clauses.count; i++) {
-        const struct conf_clause *other = &((struct conf_clause *)p->clauses.items)[i];
-        if (other->kind == kind && other->item.is_regex == (is_list ? false : clause->item.is_regex))
+    for (size_t i = 0; is_unique(term) && i < p->clauses.count; i++) {
+        const struct conf_term *other = &((struct conf_clause *)p->clauses.items)[i].term;
+        if (other->kind == term->kind && other->item_kind == term->item_kind && !other->list &&
+            other->item.is_regex == term->item.is_regex)
             return parse_fail(p, word->where, "put both into a list, or write two lines",
-                              is_list ? "this line has `%s` already: a list of that type cannot follow"
-                                      : "this line has `%s` already",
-                              conf_kind_word(kind));
+                              term->list ? "this line has `%s` already: a list of that type cannot follow"
+                                         : "this line has `%s` already",
+                              other->word);
     }
     return true;
 }
 
-static bool parse_tarpit(struct parser *p, const struct token *word, struct line *line, struct conf_clause *clause)
-{
-    struct token t;
-    if (line->acl.action == CONF_CONTINUE)
-        return parse_fail(p, word->where,
-                          "a `whitelist` line holds and then lets in, a `greylist` line holds and then greylists",
-                          "a `continue` line cannot hold");
-    (void)parse_take(p, ':');
-    t = parse_peek(p, 0);
-    if (!parse_time(p, "tarpit", NULL, 1, TARPIT_MAX_SEC, true, &clause->tarpit_sec))
-        return false;
-    if (clause->tarpit_sec > RCPT_PATIENCE_SEC)
-        diags_add(p->diags, DIAG_WARNING, t.where, NULL,
-                  "honest senders wait five minutes for a reply to RCPT (RFC 5321), not longer");
-    return true;
-}
-
-static bool parse_clause(struct parser *p, const struct token *word, struct line *line)
+/* row NULL: the word is the name of a condition. */
+static bool parse_clause(struct parser *p, const struct token *word, const struct terms_row *row,
+                         const struct conf_condition *condition, struct line *line)
 {
     struct conf_clause clause = {.where = word->where, .negated = line->negated};
-    bool bad_list = false;
     if (line->has_option)
         return parse_fail(p, word->where, "move it before the first option",
                           "`%.*s` is a clause: clauses stand before options", SLICE_ARG(word->text));
     if (line->acl.is_default)
         return parse_fail(p, word->where, NULL, "`default` stands alone: it matches everything");
-    if (slice_eq_nocase(word->text, SLICE_LIT("list"))) {
-        clause.kind = CONF_CLAUSE_LIST;
-        clause.list = parse_list_name(p, &bad_list);
-        if (!clause.list && !bad_list)
-            return false;
-    } else if (slice_eq_nocase(word->text, SLICE_LIT("tarpit"))) {
-        clause.kind = CONF_CLAUSE_TARPIT;
-        if (!parse_tarpit(p, word, line, &clause))
-            return false;
-    } else {
-        clause.kind = parse_kind(word->text);
-        (void)parse_take(p, ':');
-        if (!parse_item(p, clause.kind, &clause.item))
-            return false;
-    }
-    if (!bad_list) {
-        if (!check_unique(p, &clause, word))
-            return false;
-        *(struct conf_clause *)parse_push(&p->clauses, sizeof(clause)) = clause;
-    }
+    if (row && row->kind == CONF_TERM_TARPIT && line->acl.action == CONF_CONTINUE)
+        return parse_fail(p, word->where,
+                          "a `whitelist` line holds and then lets in, a `greylist` line holds and then greylists",
+                          "a `continue` line cannot hold");
+    clause.term = condition ? parse_term_of_condition(condition) : (struct conf_term){.kind = row->kind, .word = row->word};
+    if (!parse_term_known_at_rcpt(p, &clause.term, word->where))
+        return false;
+    if ((row && !parse_term(p, word, row, &clause.term)) || !check_unique(p, &clause.term, word))
+        return false;
+    *(struct conf_clause *)parse_push(&p->clauses, sizeof(clause)) = clause;
     line->negated = false;
     line->has_clause = true;
     return true;
@@ -235,7 +203,8 @@ static bool parse_part(struct parser *p, struct line *line)
         return parse_fail(p, t.where, "take the line out if you can do without it",
                           "properties (`$name`) are known but not supported by this version: the rule would "
                           "not be in force");
-    if (t.kind != TOKEN_WORD && !bang)
+    const struct conf_condition *condition = parse_find_condition(p, &t);
+    if (t.kind != TOKEN_WORD && !bang && !condition)
         return parse_unexpected(p, &t, NULL, "a clause or an option");
     (void)parse_next(p, 0);
     if (bang || slice_eq_nocase(t.text, SLICE_LIT("not")) || slice_eq_nocase(t.text, SLICE_LIT("no"))) {
@@ -245,14 +214,18 @@ static bool parse_part(struct parser *p, struct line *line)
         line->not_where = t.where;
         return true;
     }
+    if (t.kind == TOKEN_STRING)
+        return parse_clause(p, &t, NULL, condition, line);
     if (slice_eq_nocase(t.text, SLICE_LIT("default")))
         return parse_default(p, &t, line);
-    if (slice_eq_nocase(t.text, SLICE_LIT("list")) || slice_eq_nocase(t.text, SLICE_LIT("tarpit")) ||
-        parse_kind(t.text) != CONF_CLAUSE_MAX_)
-        return parse_clause(p, &t, line);
+    const struct terms_row *row = terms_find(t.text, TERMS_RACL);
+    if (row)
+        return parse_clause(p, &t, row, NULL, line);
     enum option option = find_option(t.text);
     if (option != OPTION_MAX_)
         return parse_option(p, &t, option, line);
+    if (condition)
+        return parse_clause(p, &t, NULL, condition, line);
     return parse_unknown(p, &t, NAMES_CLAUSE | NAMES_OPTION, "clause or option");
 }
 
@@ -336,7 +309,7 @@ bool parse_acl(struct parser *p, const struct token *word)
 bool parse_legacy(struct parser *p, const struct token *word)
 {
     struct line line = new_line(p, word);
-    if (!parse_clause(p, word, &line) || !parse_end(p, &line.acl.line))
+    if (!parse_clause(p, word, terms_find(word->text, TERMS_RACL), NULL, &line) || !parse_end(p, &line.acl.line))
         return false;
     finish_line(p, word, &line, &p->legacy);
     return true;

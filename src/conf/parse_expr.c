@@ -45,6 +45,17 @@ static const struct conf_condition *find_condition(const struct parser *p, struc
     return NULL;
 }
 
+const struct conf_condition *parse_find_condition(const struct parser *p, const struct token *t)
+{
+    return t->kind == TOKEN_WORD || t->kind == TOKEN_STRING ? find_condition(p, t->text) : NULL;
+}
+
+struct conf_term parse_term_of_condition(const struct conf_condition *condition)
+{
+    return (struct conf_term){
+        .kind = CONF_TERM_CONDITION, .word = condition->name, .name = condition->name, .condition = condition};
+}
+
 /* What the word may have been meant as: one of the language, or a condition of the file. */
 static bool fail_unknown(struct parser *p, const struct token *t)
 {
@@ -87,15 +98,13 @@ static bool parse_named(struct parser *p, const struct token *t, struct conf_exp
             return fail_unknown(p, t);
         /* its own error was told: stand in for it, so that the rest of this one is still looked at */
         struct conf_expr *any = new_expr(p, CONF_EXPR_TERM, t->where);
-        any->name = "remote";
-        any->term.kind = CONF_TERM_REMOTE;
+        any->term = (struct conf_term){.kind = CONF_TERM_REMOTE, .word = "remote"};
         struct conf_condition *unread = arena_zalloc(&p->c->arena, sizeof(*unread));
         *unread = (struct conf_condition){.name = arena_cstr(&p->c->arena, t->text), .where = t->where, .expr = any};
         named = unread;
     }
     (void)parse_next(p, 0);
-    e->name = named->name;
-    e->term = (struct conf_term){.kind = CONF_TERM_CONDITION, .name = named->name, .condition = named};
+    e->term = parse_term_of_condition(named);
     return true;
 }
 
@@ -114,9 +123,11 @@ static const struct conf_expr *parse_name(struct parser *p, const struct token *
     struct conf_expr *e = new_expr(p, CONF_EXPR_TERM, t->where);
     if (!count_terms(p, t->where, 1))
         return NULL;
-    bool builtin =
-        t->kind == TOKEN_WORD && names_is_word(t->text, NAMES_CONDITION) && !names_unsupported(t->text, NAMES_CONDITION);
-    return (builtin ? parse_term(p, t, e) : parse_named(p, t, e)) ? e : NULL;
+    const struct terms_row *row = t->kind == TOKEN_WORD ? terms_find(t->text, TERMS_WHEN) : NULL;
+    if (!row)
+        return parse_named(p, t, e) ? e : NULL;
+    (void)parse_next(p, 0);
+    return parse_term(p, t, row, &e->term) ? e : NULL;
 }
 
 static const struct conf_expr *parse_primary(struct parser *p, unsigned depth)
@@ -180,43 +191,50 @@ const struct conf_expr *parse_expr(struct parser *p)
 
 /* ---- what is known when ---- */
 
-/* The first term that asks for something of the message or of another filter; NULL: none. *through: the term of e it is in. */
+static const struct conf_expr *find_late(const struct conf_expr *e, const struct conf_expr **through);
+
+/* What a term asks for of the message or of another filter; NULL: nothing. e: it stands by itself, or in the condition it names. */
+static const struct conf_expr *late_part(const struct conf_term *term, const struct conf_expr *e)
+{
+    const struct conf_expr *inner;
+    if (term->kind == CONF_TERM_CONDITION)
+        return find_late(term->condition->expr, &inner);
+    return terms_is_late(term->kind) ? e : NULL;
+}
+
+/* The first term that is late; NULL: none. *through: the term of e it is in. */
 static const struct conf_expr *find_late(const struct conf_expr *e, const struct conf_expr **through)
 {
     if (e->op != CONF_EXPR_TERM) {
         const struct conf_expr *late = find_late(e->left, through);
         return late || e->op == CONF_EXPR_NOT ? late : find_late(e->right, through);
     }
-    const struct conf_expr *inner, *late = NULL;
-    switch (e->term.kind) {
-    case CONF_TERM_EVERY:
-    case CONF_TERM_HEADER:
-    case CONF_TERM_BODY:
-    case CONF_TERM_MSGSIZE:
-    case CONF_TERM_FILTER:
-        late = e;
-        break;
-    case CONF_TERM_CONDITION:
-        late = find_late(e->term.condition->expr, &inner);
-        break;
-    default:
-        break;
-    }
     *through = e;
-    return late;
+    return late_part(&e->term, e);
+}
+
+static bool fail_late(struct parser *p, const struct conf_expr *through, const struct conf_expr *late, const char *when,
+                      const char *hint)
+{
+    if (late == through)
+        return parse_fail(p, late->where, hint, "`%s` is not known yet when %s", late->term.word, when);
+    return parse_fail(p, through->where, hint, "condition \"%s\" asks for `%s` (%s:%u), which is not known yet when %s",
+                      through->term.name, late->term.word, late->where.file, late->where.line, when);
 }
 
 bool parse_known_at_rcpt(struct parser *p, const struct conf_expr *e)
 {
     const struct conf_expr *through = NULL, *late = find_late(e, &through);
-    if (!late)
-        return true;
-    if (late == through)
-        return parse_fail(p, late->where, "it decides for each recipient; another filter's `when` may wait for the message",
-                          "`%s` is not known yet when the greylist filter is asked", late->name);
-    return parse_fail(p, through->where, "it decides for each recipient; another filter's `when` may wait for the message",
-                      "condition \"%s\" asks for `%s` (%s:%u), which is not known yet when the greylist filter is asked",
-                      through->name, late->name, late->where.file, late->where.line);
+    return !late || fail_late(p, through, late, "the greylist filter is asked",
+                              "it decides for each recipient; another filter's `when` may wait for the message");
+}
+
+bool parse_term_known_at_rcpt(struct parser *p, const struct conf_term *term, struct conf_where where)
+{
+    const struct conf_expr e = {.op = CONF_EXPR_TERM, .where = where, .term = *term};
+    const struct conf_expr *late = late_part(term, &e);
+    return !late || fail_late(p, &e, late, "racl lines are judged, at RCPT",
+                              "a racl line decides for each recipient; a filter's `when` may wait for the message");
 }
 
 /* ---- condition "name" { expression } ---- */

@@ -100,10 +100,9 @@ static bool list_name(struct parser *p, struct token *name)
     return true;
 }
 
-bool parse_items(struct parser *p, const struct token *word, enum conf_clause_kind kind, struct parse_vec *to,
-                 bool *all_good)
+bool parse_items(struct parser *p, const struct token *word, enum conf_item_kind kind, struct parse_vec *to, bool *all_good)
 {
-    unsigned mode = kind == CONF_CLAUSE_FROM || kind == CONF_CLAUSE_RCPT ? (unsigned)LEX_EMAIL : 0;
+    unsigned mode = kind == CONF_ITEM_FROM || kind == CONF_ITEM_RCPT ? (unsigned)LEX_EMAIL : 0;
     *all_good = true;
     for (;;) {
         struct token t = parse_peek(p, mode);
@@ -119,14 +118,14 @@ bool parse_items(struct parser *p, const struct token *word, enum conf_clause_ki
             *(struct conf_item *)parse_push(to, sizeof(item)) = item;
         } else {
             *all_good = false;
-            parse_skip_item(p, kind == CONF_CLAUSE_ADDR ? 0 : mode | LEX_REGEX);
+            parse_skip_item(p, kind == CONF_ITEM_ADDR ? 0 : mode | LEX_REGEX);
         }
     }
     (void)parse_next(p, mode);
     return true;
 }
 
-static bool list_items(struct parser *p, const struct token *word, enum conf_clause_kind kind)
+static bool list_items(struct parser *p, const struct token *word, enum conf_item_kind kind)
 {
     bool all_good;
     if (!parse_items(p, word, kind, &p->items, &all_good))
@@ -141,8 +140,8 @@ static bool parse_list_body(struct parser *p, const struct token *word, const st
     struct token type = parse_peek(p, 0);
     if (type.kind != TOKEN_WORD)
         return parse_unexpected(p, &type, NULL, "the list's type: addr, domain, from, rcpt or helo");
-    enum conf_clause_kind kind = parse_kind(type.text);
-    if (kind == CONF_CLAUSE_MAX_)
+    enum conf_item_kind kind = parse_kind(type.text);
+    if (kind == CONF_ITEM_MAX_)
         return parse_unknown(p, &type, NAMES_LIST, "type of list");
     (void)parse_next(p, 0);
     (void)parse_take(p, ':');

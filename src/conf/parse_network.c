@@ -40,7 +40,7 @@ static bool parse_answers(struct parser *p, struct conf_dnsbl *d)
         struct conf_item item;
         if (t.kind == TOKEN_NEWLINE || t.kind == TOKEN_END)
             break;
-        if (!parse_item(p, CONF_CLAUSE_ADDR, &item))
+        if (!parse_item(p, CONF_ITEM_ADDR, &item))
             return false;
         if (item.net.family != IP_V4)
             return parse_fail(p, t.where, "it is one of 127.0.0.0/8", "a DNS list answers with IPv4 addresses");
@@ -96,7 +96,7 @@ bool parse_network(struct parser *p, const struct token *word)
         const char *near = t.kind == TOKEN_WORD ? diag_suggest(t.text, which, COUNT_OF(which)) : NULL;
         return parse_unexpected(p, &t, near ? parse_text(p, "did you mean \"%s\"?", near) : NULL, "local or remote");
     }
-    if (!parse_open_brace(p) || !parse_items(p, word, CONF_CLAUSE_ADDR, local ? &p->local : &p->remote, &good))
+    if (!parse_open_brace(p) || !parse_items(p, word, CONF_ITEM_ADDR, local ? &p->local : &p->remote, &good))
         return false;
     *(local ? &p->c->net_local_where : &p->c->net_remote_where) = word->where;
     return parse_close_statement(p);
@@ -124,7 +124,7 @@ static void trust_lines(struct parser *p)
             (void)parse_next(p, LEX_REGEX);
             continue;
         }
-        bool ok = parse_item(p, CONF_CLAUSE_DOMAIN, &item);
+        bool ok = parse_item(p, CONF_ITEM_DOMAIN, &item);
         t = parse_peek(p, LEX_REGEX);
         if (ok && t.kind != TOKEN_NEWLINE && t.kind != TOKEN_END)
             ok = parse_unexpected(p, &t, "one domain a line", "the end of the line");
@@ -166,7 +166,7 @@ static bool trust_statement(struct parser *p, const struct token *word)
     if (t.kind != TOKEN_PUNCT || t.raw.ptr[0] != '{')
         return parse_unexpected(p, &t, "it is written trust { example.org /regex/ } or trust file \"path\"", "`{` or file");
     begin_trust(p, word);
-    return parse_open_brace(p) && parse_items(p, word, CONF_CLAUSE_DOMAIN, &p->trust, &good) && parse_close_statement(p);
+    return parse_open_brace(p) && parse_items(p, word, CONF_ITEM_DOMAIN, &p->trust, &good) && parse_close_statement(p);
 }
 
 bool parse_trust(struct parser *p, const struct token *word)

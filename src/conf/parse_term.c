@@ -1,4 +1,4 @@
-/* parse_term.c - one term of an expression: its word and what belongs to it. */
+/* parse_term.c - what stands behind the word of a test, in a racl line as in an expression. */
 #include "base/mem.h"
 #include "conf/parse.h"
 
@@ -7,72 +7,46 @@
 
 static const int64_t MSGSIZE_MAX_BYTES = (int64_t)1 << 40;
 
-static const struct {
-    const char *word;
-    enum conf_term_kind kind;
-} terms[] = {
-    {"s25r", CONF_TERM_S25R},
-    {"generic_rdns", CONF_TERM_GENERIC_RDNS},
-    {"unknown_client", CONF_TERM_UNKNOWN_CLIENT},
-    {"remote", CONF_TERM_REMOTE},
-    {"authenticated", CONF_TERM_AUTHENTICATED},
-    {"unauthenticated", CONF_TERM_UNAUTHENTICATED},
-    {"stress", CONF_TERM_STRESS},
-    {"trusted", CONF_TERM_TRUSTED},
-    {"dnsbl", CONF_TERM_DNSBL},
-    {"addr", CONF_TERM_CLAUSE},
-    {"domain", CONF_TERM_CLAUSE},
-    {"from", CONF_TERM_CLAUSE},
-    {"rcpt", CONF_TERM_CLAUSE},
-    {"helo", CONF_TERM_CLAUSE},
-    {"list", CONF_TERM_CLAUSE},
-    {"every", CONF_TERM_EVERY},
-    {"header", CONF_TERM_HEADER},
-    {"body", CONF_TERM_BODY},
-    {"msgsize", CONF_TERM_MSGSIZE},
-    {"time", CONF_TERM_TIME},
-    {"filter", CONF_TERM_FILTER},
-    {"macro", CONF_TERM_MACRO},
+enum {
+    TARPIT_MAX_SEC = 86400,
+    RCPT_PATIENCE_SEC = 300, /* RFC 5321 4.5.3.2.3: a sender waits five minutes for the reply to RCPT */
 };
 
-/* ---- clauses ---- */
+/* ---- items ---- */
 
 /* A list that could not be read, so that its use is no second error. */
 static const struct conf_list *unread_list(struct parser *p)
 {
     struct conf_list *list = arena_zalloc(&p->c->arena, sizeof(*list));
     list->name = "";
-    list->kind = CONF_CLAUSE_RCPT;
+    list->kind = CONF_ITEM_RCPT;
     return list;
 }
 
-/* `rcpt ITEM` or `list "name"`, the word taken. */
-static bool parse_clause(struct parser *p, const struct token *word, struct conf_clause *out)
+static bool parse_list_term(struct parser *p, struct conf_term *term)
 {
     bool bad = false;
-    *out = (struct conf_clause){.kind = parse_kind(word->text), .where = word->where};
-    if (out->kind != CONF_CLAUSE_MAX_)
-        return parse_item(p, out->kind, &out->item);
-    out->kind = CONF_CLAUSE_LIST;
-    out->list = parse_list_name(p, &bad);
+    term->list = parse_list_name(p, &bad);
     if (bad)
-        out->list = unread_list(p);
-    return out->list != NULL;
+        term->list = unread_list(p);
+    if (term->list)
+        term->item_kind = term->list->kind;
+    return term->list != NULL;
 }
 
 static bool parse_every(struct parser *p, struct conf_term *term)
 {
     struct token t = parse_peek(p, 0), name;
-    if (!parse_take_word(p, "rcpt") && !parse_take_word(p, "list"))
+    bool is_list = parse_take_word(p, "list");
+    if (!is_list && !parse_take_word(p, "rcpt"))
         return parse_unexpected(p, &t, NULL, "`rcpt` or `list`: what every recipient is to be");
     (void)parse_take(p, ':');
     name = parse_peek(p, 0);
-    if (!parse_clause(p, &t, &term->clause))
+    if (is_list ? !parse_list_term(p, term) : !parse_item(p, CONF_ITEM_RCPT, &term->item))
         return false;
-    if (term->clause.kind == CONF_CLAUSE_LIST && term->clause.list->kind != CONF_CLAUSE_RCPT)
+    if (is_list && term->list->kind != CONF_ITEM_RCPT)
         return parse_fail(p, name.where, "only a message's recipients are several",
-                          "list \"%s\" is one of `%s`, not of `rcpt`", term->clause.list->name,
-                          conf_kind_word(term->clause.list->kind));
+                          "list \"%s\" is one of `%s`, not of `rcpt`", term->list->name, conf_kind_word(term->list->kind));
     return true;
 }
 
@@ -225,51 +199,50 @@ static bool parse_time_of_day(struct parser *p, struct conf_term *term)
     return parse_crontab(p, &t, &term->time);
 }
 
+static bool parse_tarpit(struct parser *p, struct conf_term *term)
+{
+    struct token t = parse_peek(p, 0);
+    if (!parse_time(p, "tarpit", NULL, 1, TARPIT_MAX_SEC, true, &term->number))
+        return false;
+    if (term->number > RCPT_PATIENCE_SEC)
+        diags_add(p->diags, DIAG_WARNING, t.where, NULL,
+                  "honest senders wait five minutes for a reply to RCPT (RFC 5321), not longer");
+    return true;
+}
+
 /* ---- all of them ---- */
 
-bool parse_term(struct parser *p, const struct token *w, struct conf_expr *e)
+bool parse_term(struct parser *p, const struct token *w, const struct terms_row *row, struct conf_term *term)
 {
-    size_t i = 0;
-    while (i < COUNT_OF(terms) && !slice_eq_nocase(w->text, slice_cstr(terms[i].word)))
-        i++;
-    if (i == COUNT_OF(terms))
-        return parse_unknown(p, w, NAMES_CONDITION, "condition");
-    struct conf_term *term = &e->term;
-    term->kind = terms[i].kind;
-    e->name = terms[i].word;
-    (void)parse_next(p, 0);
+    *term = (struct conf_term){.kind = row->kind, .word = row->word, .item_kind = row->items};
     (void)parse_take(p, ':');
-    switch (term->kind) {
-    case CONF_TERM_STRESS:
-        return parse_stress(p, term);
-    case CONF_TERM_DNSBL:
-        return parse_dnsbl(p, w, term);
-    case CONF_TERM_CLAUSE:
-        return parse_clause(p, w, &term->clause);
-    case CONF_TERM_EVERY:
+    switch (row->operand) {
+    case OPERAND_NONE:
+        return true;
+    case OPERAND_ITEM:
+        return parse_item(p, row->items, &term->item);
+    case OPERAND_LIST:
+        return parse_list_term(p, term);
+    case OPERAND_RECIPIENTS:
         return parse_every(p, term);
-    case CONF_TERM_HEADER:
+    case OPERAND_SESSIONS:
+        return parse_stress(p, term);
+    case OPERAND_DNSBL:
+        return parse_dnsbl(p, w, term);
+    case OPERAND_HEADER:
         return parse_header(p, term);
-    case CONF_TERM_BODY:
-        return parse_regex_item(p, &term->item);
-    case CONF_TERM_MSGSIZE:
-        return parse_msgsize(p, term);
-    case CONF_TERM_TIME:
-        return parse_time_of_day(p, term);
-    case CONF_TERM_FILTER:
-        return parse_filter_result(p, term);
-    case CONF_TERM_MACRO:
+    case OPERAND_MACRO:
         return parse_macro(p, term);
-    case CONF_TERM_S25R:
-    case CONF_TERM_GENERIC_RDNS:
-    case CONF_TERM_UNKNOWN_CLIENT:
-    case CONF_TERM_REMOTE:
-    case CONF_TERM_AUTHENTICATED:
-    case CONF_TERM_UNAUTHENTICATED:
-    case CONF_TERM_TRUSTED:
-    case CONF_TERM_CONDITION:
-    case CONF_TERM_MAX_:
-        break;
+    case OPERAND_REGEX:
+        return parse_regex_item(p, &term->item);
+    case OPERAND_SIZE:
+        return parse_msgsize(p, term);
+    case OPERAND_TIME:
+        return parse_time_of_day(p, term);
+    case OPERAND_FILTER:
+        return parse_filter_result(p, term);
+    case OPERAND_DURATION:
+        return parse_tarpit(p, term);
     }
-    return true;
+    PANIC("an operand of no kind");
 }

@@ -214,26 +214,26 @@ bool parse_octal(struct parser *p, const char *name, int64_t *out)
 
 static const struct {
     const char *word;
-    enum conf_clause_kind kind;
+    enum conf_item_kind kind;
 } kinds[] = {
-    {"addr", CONF_CLAUSE_ADDR}, {"domain", CONF_CLAUSE_DOMAIN}, {"from", CONF_CLAUSE_FROM},
-    {"rcpt", CONF_CLAUSE_RCPT}, {"helo", CONF_CLAUSE_HELO},
+    {"addr", CONF_ITEM_ADDR}, {"domain", CONF_ITEM_DOMAIN}, {"from", CONF_ITEM_FROM},
+    {"rcpt", CONF_ITEM_RCPT}, {"helo", CONF_ITEM_HELO},
 };
 
-enum conf_clause_kind parse_kind(struct slice word)
+enum conf_item_kind parse_kind(struct slice word)
 {
     for (size_t i = 0; i < COUNT_OF(kinds); i++)
         if (slice_eq_nocase(word, slice_cstr(kinds[i].word)))
             return kinds[i].kind;
-    return CONF_CLAUSE_MAX_;
+    return CONF_ITEM_MAX_;
 }
 
-const char *conf_kind_word(enum conf_clause_kind kind)
+const char *conf_kind_word(enum conf_item_kind kind)
 {
     for (size_t i = 0; i < COUNT_OF(kinds); i++)
         if (kinds[i].kind == kind)
             return kinds[i].word;
-    return kind == CONF_CLAUSE_LIST ? "list" : "tarpit";
+    return "?";
 }
 
 /*
@@ -357,19 +357,19 @@ static bool parse_mail_address(struct parser *p, const struct token *t, struct c
     return parse_unexpected(p, t, hint, "a mail address or a /regular expression/");
 }
 
-bool parse_item(struct parser *p, enum conf_clause_kind kind, struct conf_item *out)
+bool parse_item(struct parser *p, enum conf_item_kind kind, struct conf_item *out)
 {
-    bool is_address = kind == CONF_CLAUSE_FROM || kind == CONF_CLAUSE_RCPT;
-    unsigned mode = kind == CONF_CLAUSE_ADDR ? 0 : is_address ? LEX_REGEX | LEX_EMAIL : LEX_REGEX;
+    bool is_address = kind == CONF_ITEM_FROM || kind == CONF_ITEM_RCPT;
+    unsigned mode = kind == CONF_ITEM_ADDR ? 0 : is_address ? LEX_REGEX | LEX_EMAIL : LEX_REGEX;
     struct token t = parse_peek(p, mode);
     *out = (struct conf_item){.where = t.where};
-    if (kind == CONF_CLAUSE_ADDR)
+    if (kind == CONF_ITEM_ADDR)
         return parse_addr(p, out);
     bool ok = true;
     if (t.kind == TOKEN_REGEX) {
         out->is_regex = true;
         out->regex = parse_regex(p, &t);
-    } else if (kind == CONF_CLAUSE_DOMAIN) {
+    } else if (kind == CONF_ITEM_DOMAIN) {
         ok = parse_domain_item(p, &t, out);
     } else if (is_address) {
         ok = parse_mail_address(p, &t, out);

@@ -43,13 +43,8 @@ void print_padded_origin(struct buf *out, size_t from, const struct conf_where *
 
 static void put_clause(const struct conf_clause *clause, struct buf *out, bool one_line)
 {
-    buf_printf(out, "%s%s ", clause->negated ? " not " : " ", conf_kind_word(clause->kind));
-    if (clause->kind == CONF_CLAUSE_LIST)
-        print_string(clause->list->name, out, one_line);
-    else if (clause->kind == CONF_CLAUSE_TARPIT)
-        settings_put_time(clause->tarpit_sec, out);
-    else
-        print_item(clause->kind, &clause->item, out, one_line);
+    buf_put_cstr(out, clause->negated ? " not " : " ");
+    print_term(&clause->term, out, one_line);
 }
 
 static void put_time_option(const char *word, int64_t sec, struct buf *out)
@@ -216,8 +211,8 @@ static void put_dnsbls(struct printer *p)
 }
 
 /* Statements that add up: where the sort of the regexes changes, one ends and the next begins. */
-static void put_items(struct printer *p, const char *head, enum conf_clause_kind kind, const struct conf_item *items,
-                      size_t n, const struct conf_where *where)
+static void put_items(struct printer *p, const char *head, enum conf_item_kind kind, const struct conf_item *items, size_t n,
+                      const struct conf_where *where)
 {
     buf_put_byte(p->out, '\n');
     print_origin(p->out, where);
@@ -333,9 +328,11 @@ static void put_acls(struct printer *p)
         const struct conf_acl *acl = &p->c->acls[i];
         buf_put_byte(p->out, '\n');
         print_origin(p->out, &acl->where);
-        for (size_t k = 0; k < acl->n_clauses; k++)
-            if (acl->clauses[k].kind < CONF_CLAUSE_LIST && acl->clauses[k].item.is_regex)
-                want_extended(p, &acl->clauses[k].item.regex);
+        for (size_t k = 0; k < acl->n_clauses; k++) {
+            const struct conf_regex *re = print_term_regex(&acl->clauses[k].term);
+            if (re)
+                want_extended(p, re);
+        }
         put_acl(acl, p->out, false);
         buf_put_byte(p->out, '\n');
     }
@@ -352,9 +349,9 @@ void conf_print(const struct conf *c, struct buf *out)
     put_s25r(&p, "blacklist", c->s25r_black, c->n_s25r_black, &c->s25r_black_where);
     print_generic(&c->generic, out);
     put_dnsbls(&p);
-    put_items(&p, "network local", CONF_CLAUSE_ADDR, c->net_local, c->n_net_local, &c->net_local_where);
-    put_items(&p, "network remote", CONF_CLAUSE_ADDR, c->net_remote, c->n_net_remote, &c->net_remote_where);
-    put_items(&p, "trust", CONF_CLAUSE_DOMAIN, c->trust, c->n_trust, &c->trust_where);
+    put_items(&p, "network local", CONF_ITEM_ADDR, c->net_local, c->n_net_local, &c->net_local_where);
+    put_items(&p, "network remote", CONF_ITEM_ADDR, c->net_remote, c->n_net_remote, &c->net_remote_where);
+    put_items(&p, "trust", CONF_ITEM_DOMAIN, c->trust, c->n_trust, &c->trust_where);
     put_filters(&p);
     put_acls(&p);
     buf_put_byte(out, '\n');

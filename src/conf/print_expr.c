@@ -36,16 +36,16 @@ static bool needs_star(const struct conf_item *item)
     return item->file && item->file->differs && !slice_has_prefix(item->text, ".");
 }
 
-void print_item(enum conf_clause_kind kind, const struct conf_item *item, struct buf *out, bool one_line)
+void print_item(enum conf_item_kind kind, const struct conf_item *item, struct buf *out, bool one_line)
 {
     char ip[IP_TEXT_MAX];
     if (!item->is_regex && (item->is_end || needs_star(item)))
         buf_put_byte(out, '*');
     if (item->is_regex)
         print_regex(&item->regex, out, one_line);
-    else if (kind == CONF_CLAUSE_ADDR)
+    else if (kind == CONF_ITEM_ADDR)
         buf_printf(out, "%s/%u", ip_format(&item->net, ip), item->bits);
-    else if (kind == CONF_CLAUSE_HELO || (kind == CONF_CLAUSE_DOMAIN && names_is_statement(item->text)))
+    else if (kind == CONF_ITEM_HELO || (kind == CONF_ITEM_DOMAIN && names_is_statement(item->text)))
         print_string(item->text.ptr, out, one_line); /* a keyword at a line's start in braces reads as a missing brace */
     else
         buf_put_slice(out, item->text);
@@ -53,23 +53,22 @@ void print_item(enum conf_clause_kind kind, const struct conf_item *item, struct
 
 /* ---- terms ---- */
 
-/* Bare where the lexer sees one word in it. */
+/* Bare where the lexer sees one word in it, and where no other word of the place can be meant. */
 static void print_condition_name(const char *name, struct buf *out, bool one_line)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-    if (slice_trim(slice_cstr(name), letters).len == 0)
+    if (slice_trim(slice_cstr(name), letters).len == 0 && !names_is_word(slice_cstr(name), NAMES_OPTION | NAMES_CLAUSE))
         buf_put_cstr(out, name);
     else
         print_string(name, out, one_line);
 }
 
-static void print_clause(const struct conf_clause *clause, struct buf *out, bool one_line)
+static void print_items(const struct conf_term *term, struct buf *out, bool one_line)
 {
-    buf_printf(out, "%s ", conf_kind_word(clause->kind));
-    if (clause->kind == CONF_CLAUSE_LIST)
-        print_string(clause->list->name, out, one_line);
+    if (term->list)
+        print_string(term->list->name, out, one_line);
     else
-        print_item(clause->kind, &clause->item, out, one_line);
+        print_item(term->item_kind, &term->item, out, one_line);
 }
 
 static const char *result_word(enum conf_result result)
@@ -93,52 +92,72 @@ static void print_value(const struct conf_item *item, struct buf *out, bool one_
         print_string(item->text.ptr, out, one_line);
 }
 
-static void print_term(const struct conf_expr *e, struct buf *out, bool one_line)
+/* `name`, in quotes, and what may stand behind it. */
+static void print_named(const struct conf_term *term, struct buf *out, bool one_line)
+{
+    if (!term->name)
+        return;
+    buf_put_byte(out, ' ');
+    print_string(term->name, out, one_line);
+}
+
+static void print_operand(const struct conf_term *term, struct buf *out, bool one_line)
 {
     static const char *const compares[] = {
         [CONF_LESS] = "<", [CONF_LESS_OR_EQUAL] = "<=", [CONF_MORE] = ">", [CONF_MORE_OR_EQUAL] = ">="};
-    const struct conf_term *term = &e->term;
-    if (term->kind == CONF_TERM_CLAUSE) {
-        print_clause(&term->clause, out, one_line);
+    switch (terms_operand(term->kind)) {
+    case OPERAND_NONE:
+        return;
+    case OPERAND_ITEM:
+    case OPERAND_LIST:
+        buf_put_byte(out, ' ');
+        print_items(term, out, one_line);
+        return;
+    case OPERAND_RECIPIENTS:
+        buf_printf(out, " %s ", term->list ? "list" : conf_kind_word(term->item_kind));
+        print_items(term, out, one_line);
+        return;
+    case OPERAND_SESSIONS:
+        if (term->number >= 0)
+            buf_printf(out, " %" PRId64, term->number);
+        return;
+    case OPERAND_SIZE:
+        buf_printf(out, " %s %" PRId64, compares[term->compare], term->number);
+        return;
+    case OPERAND_TIME:
+        buf_printf(out, " \"%s\"", term->time_text);
+        return;
+    case OPERAND_DURATION:
+        buf_put_byte(out, ' ');
+        settings_put_time(term->number, out);
+        return;
+    case OPERAND_DNSBL:
+    case OPERAND_HEADER:
+    case OPERAND_MACRO:
+    case OPERAND_REGEX:
+        print_named(term, out, one_line);
+        print_value(&term->item, out, one_line);
+        return;
+    case OPERAND_FILTER:
+        print_named(term, out, one_line);
+        buf_printf(out, " %s", result_word(term->result));
         return;
     }
+}
+
+void print_term(const struct conf_term *term, struct buf *out, bool one_line)
+{
     if (term->kind == CONF_TERM_CONDITION) {
         print_condition_name(term->name, out, one_line);
         return;
     }
-    buf_put_cstr(out, e->name);
-    switch (term->kind) {
-    case CONF_TERM_STRESS:
-        if (term->number >= 0)
-            buf_printf(out, " %" PRId64, term->number);
-        break;
-    case CONF_TERM_EVERY:
-        buf_put_byte(out, ' ');
-        print_clause(&term->clause, out, one_line);
-        break;
-    case CONF_TERM_MSGSIZE:
-        buf_printf(out, " %s %" PRId64, compares[term->compare], term->number);
-        break;
-    case CONF_TERM_TIME:
-        buf_printf(out, " \"%s\"", term->time_text);
-        break;
-    case CONF_TERM_DNSBL:
-    case CONF_TERM_HEADER:
-    case CONF_TERM_BODY:
-    case CONF_TERM_FILTER:
-    case CONF_TERM_MACRO:
-        if (term->name) {
-            buf_put_byte(out, ' ');
-            print_string(term->name, out, one_line);
-        }
-        if (term->kind == CONF_TERM_FILTER)
-            buf_printf(out, " %s", result_word(term->result));
-        else
-            print_value(&term->item, out, one_line);
-        break;
-    default:
-        break;
-    }
+    buf_put_cstr(out, term->word);
+    print_operand(term, out, one_line);
+}
+
+const struct conf_regex *print_term_regex(const struct conf_term *term)
+{
+    return term->item.is_regex ? &term->item.regex : NULL;
 }
 
 /* ---- expressions ---- */
@@ -148,7 +167,7 @@ static int binding(const struct conf_expr *e)
     return e->op == CONF_EXPR_OR ? 1 : e->op == CONF_EXPR_AND ? 2 : 3;
 }
 
-static void print_operand(const struct conf_expr *e, int at_least, struct buf *out, bool one_line)
+static void print_side(const struct conf_expr *e, int at_least, struct buf *out, bool one_line)
 {
     bool parens = binding(e) < at_least;
     if (parens)
@@ -162,17 +181,17 @@ void print_expr(const struct conf_expr *e, struct buf *out, bool one_line)
 {
     switch (e->op) {
     case CONF_EXPR_TERM:
-        print_term(e, out, one_line);
+        print_term(&e->term, out, one_line);
         break;
     case CONF_EXPR_NOT:
         buf_put_cstr(out, "not ");
-        print_operand(e->left, 3, out, one_line);
+        print_side(e->left, 3, out, one_line);
         break;
     case CONF_EXPR_AND:
     case CONF_EXPR_OR:
-        print_operand(e->left, binding(e), out, one_line);
+        print_side(e->left, binding(e), out, one_line);
         buf_put_cstr(out, e->op == CONF_EXPR_AND ? " and " : " or ");
-        print_operand(e->right, binding(e) + 1, out, one_line);
+        print_side(e->right, binding(e) + 1, out, one_line);
         break;
     }
 }
@@ -188,8 +207,5 @@ const struct conf_regex *print_expr_regex(const struct conf_expr *e)
         const struct conf_regex *re = print_expr_regex(e->left);
         return re || e->op == CONF_EXPR_NOT ? re : print_expr_regex(e->right);
     }
-    const struct conf_term *term = &e->term;
-    if (term->item.is_regex)
-        return &term->item.regex;
-    return term->clause.item.is_regex ? &term->clause.item.regex : NULL;
+    return print_term_regex(&e->term);
 }

@@ -14,7 +14,9 @@
 void print_end_backslash(struct buf *out, bool one_line);
 void print_string(const char *text, struct buf *out, bool one_line);
 void print_regex(const struct conf_regex *re, struct buf *out, bool one_line);
-void print_item(enum conf_clause_kind kind, const struct conf_item *item, struct buf *out, bool one_line);
+void print_item(enum conf_item_kind kind, const struct conf_item *item, struct buf *out, bool one_line);
+void print_term(const struct conf_term *term, struct buf *out, bool one_line);
+const struct conf_regex *print_term_regex(const struct conf_term *term); /* NULL: it has none */
 void print_expr(const struct conf_expr *e, struct buf *out, bool one_line);
 /* A regex of the expression itself, not of the conditions it names; NULL: none. All of one statement are of one sort. */
 const struct conf_regex *print_expr_regex(const struct conf_expr *e);

@@ -96,7 +96,8 @@ static void put_condition(const struct plan *plan, const char *name, const struc
 {
     enum policy_truth truth;
     struct policy_why why;
-    if (policy_condition(plan->policy, name, facts, &truth, &why) != ERR_NONE)
+    uint64_t missing;
+    if (policy_condition(plan->policy, name, facts, &truth, &why, &missing) != ERR_NONE)
         return;
     buf_printf(out, "    %-16s ", name);
     if (strcmp(name, "generic_rdns") == 0)
@@ -114,10 +115,10 @@ static void put_filter(const struct plan *plan, size_t number, const struct poli
         [POLICY_NO] = "is not asked", [POLICY_YES] = "is asked", [POLICY_LATER] = "is asked or not as the message tells"};
     const struct conf_filter *filter = &plan->conf->filters[number];
     struct policy_why why;
-    uint32_t lists = 0;
-    enum policy_truth truth = policy_filter_when(plan->policy, number, facts, &why, &lists);
+    uint64_t missing = 0;
+    enum policy_truth truth = policy_filter_when(plan->policy, number, facts, &why, &missing);
     buf_printf(out, "filter \"%s\" %s", filter->name, filter->set.enabled ? asked[truth] : "is not enabled");
-    if (lists)
+    if (missing)
         buf_put_cstr(out, ", as DNS tells");
     if (why.unknown)
         buf_put_cstr(out, ", for its condition is unknown: a regex takes too long on this");
@@ -156,13 +157,14 @@ static void put_line(const struct plan *plan, const struct policy_facts *facts, 
     struct policy_facts f = *facts;
     struct grey_answer known;
     policy_begin(plan->policy, &cursor);
-    if (policy_step(plan->policy, &cursor, &f, &verdict) == POLICY_NEED_LOOK) {
+    uint64_t missing;
+    if (policy_step(plan->policy, &cursor, &f, &verdict, &missing) == POLICY_NEED) {
         struct grey_memory *copy = grey_memory_copy(memory);
         struct grey_request look = plan_request(plan, GREY_LOOK, tuple, f.now);
         (void)grey_memory_run(copy, &look, &known);
         grey_memory_free(copy);
         f.look = &known;
-        if (policy_step(plan->policy, &cursor, &f, &verdict) != POLICY_VERDICT)
+        if (policy_step(plan->policy, &cursor, &f, &verdict, &missing) != POLICY_VERDICT)
             return;
     }
     buf_put_cstr(out, "\nline that decides\n    ");

@@ -4,6 +4,7 @@
  */
 #include "base/mem.h"
 #include "policy/compile.h"
+#include "policy/terms.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -113,14 +114,14 @@ static void add_item(struct compiler *c, struct policy_items *items, const struc
         return;
     }
     switch (items->kind) {
-    case CONF_CLAUSE_ADDR:
+    case CONF_ITEM_ADDR:
         ipset_add(&items->nets, &item->net, item->bits);
         return;
-    case CONF_CLAUSE_FROM:
-    case CONF_CLAUSE_RCPT:
+    case CONF_ITEM_FROM:
+    case CONF_ITEM_RCPT:
         textset_add(&items->texts, trim_address(item->text));
         return;
-    case CONF_CLAUSE_HELO:
+    case CONF_ITEM_HELO:
         if (slice_find(item->text, '%') < item->text.len) {
             struct conf_where where = item->where;
             where.column += where.column > 0; /* behind the quote */
@@ -134,12 +135,10 @@ static void add_item(struct compiler *c, struct policy_items *items, const struc
         }
         textset_add(&items->texts, item->text);
         return;
-    case CONF_CLAUSE_DOMAIN:
+    case CONF_ITEM_DOMAIN:
         textset_add(conf_item_is_exact(item) ? &items->labels : &items->texts, item->text);
         return;
-    case CONF_CLAUSE_LIST:
-    case CONF_CLAUSE_TARPIT:
-    case CONF_CLAUSE_MAX_:
+    case CONF_ITEM_MAX_:
         break;
     }
     PANIC("an item of a kind that has no items");
@@ -179,32 +178,21 @@ static const struct policy_items *find_list(struct policy *p, const struct conf_
     return empty;
 }
 
-static struct policy_items *compile_own_item(struct compiler *c, const struct conf_clause *clause)
+static struct policy_items *compile_own_item(struct compiler *c, const struct conf_term *from)
 {
     struct policy *p = c->p;
     struct policy_items *items = arena_zalloc(&p->arena, sizeof(*items));
-    items->kind = clause->kind;
-    add_item(c, items, &clause->item);
+    items->kind = from->item_kind;
+    add_item(c, items, &from->item);
     ipset_seal(&items->nets);
     p->own = mem_grow(p->own, &p->own_cap, p->n_own + 1, sizeof(struct policy_items *));
     p->own[p->n_own++] = items;
     return items;
 }
 
-const struct policy_items *compile_items(struct compiler *c, const struct conf_clause *clause)
+const struct policy_items *compile_items(struct compiler *c, const struct conf_term *from)
 {
-    return clause->kind == CONF_CLAUSE_LIST ? find_list(c->p, clause->list) : compile_own_item(c, clause);
-}
-
-static void compile_clause(struct compiler *c, const struct conf_clause *from, struct policy_clause *to)
-{
-    *to = (struct policy_clause){.kind = from->kind, .negated = from->negated};
-    if (from->kind == CONF_CLAUSE_TARPIT) {
-        to->tarpit_sec = from->tarpit_sec;
-        return;
-    }
-    to->items = compile_items(c, from);
-    to->kind = to->items->kind;
+    return from->list ? find_list(c->p, from->list) : compile_own_item(c, from);
 }
 
 /* ---- ACL lines ---- */
@@ -214,17 +202,26 @@ static int64_t or_default(int64_t given, int64_t otherwise)
     return given >= 0 ? given : otherwise;
 }
 
+/* Whose answer others must be asked for comes behind those that the session knows, and the tarpit behind all. */
+static int turn_of(const struct conf_clause *clause)
+{
+    return clause->term.kind == CONF_TERM_TARPIT ? 2 : term_kind(clause->term.kind)->asks_others ? 1 : 0;
+}
+
 /*
- * A line's tarpit is judged last, wherever it is written (the order of clauses is nobody's business but for time): so the store
- * is asked, and "not held" is said, only about those whom the line is about.
+ * The order of clauses is nobody's business but for time. A line's tarpit is judged last, wherever it is written: so the store is
+ * asked, and "not held" is said, only about those whom the line is about.
  */
 static void compile_clauses(struct compiler *c, const struct conf_acl *from, struct policy_acl *to)
 {
     size_t n = 0;
-    for (int last = 0; last <= 1; last++)
-        for (size_t i = 0; i < to->n_clauses; i++)
-            if ((from->clauses[i].kind == CONF_CLAUSE_TARPIT) == last)
-                compile_clause(c, &from->clauses[i], &to->clauses[n++]);
+    for (int turn = 0; turn <= 2; turn++)
+        for (size_t i = 0; i < to->n_clauses; i++) {
+            if (turn_of(&from->clauses[i]) != turn)
+                continue;
+            to->clauses[n].negated = from->clauses[i].negated;
+            compile_term(c, &from->clauses[i].term, &to->clauses[n++].term);
+        }
 }
 
 static void compile_acl(struct compiler *c, const struct conf_acl *from, struct policy_acl *to)
@@ -233,7 +230,7 @@ static void compile_acl(struct compiler *c, const struct conf_acl *from, struct 
     const struct conf_settings *set = &c->p->conf->set;
     to->conf = from;
     to->n_clauses = from->is_default ? 0 : from->n_clauses;
-    to->clauses = arena_alloc(arena, (to->n_clauses + 1) * sizeof(*to->clauses));
+    to->clauses = arena_zalloc(arena, (to->n_clauses + 1) * sizeof(*to->clauses));
     compile_clauses(c, from, to);
     to->delay_sec = or_default(from->delay_sec, set->greylist_sec);
     to->autowhite_sec = or_default(from->autowhite_sec, set->autowhite_sec);
@@ -371,7 +368,7 @@ static void open_domains(struct compiler *c)
 
 void compile_note_items(struct policy *p, const struct policy_items *items)
 {
-    if (items->kind == CONF_CLAUSE_HELO)
+    if (items->kind == CONF_ITEM_HELO)
         p->needs |= POLICY_NEEDS_HELO;
     for (size_t i = 0; i < items->n_formats; i++)
         note_format(p, items->formats[i]);
@@ -383,9 +380,8 @@ static void note_acl(struct policy *p, const struct policy_acl *acl)
         p->needs |= POLICY_NEEDS_STORE;
     for (size_t i = 0; i < acl->n_clauses; i++) {
         const struct policy_clause *clause = &acl->clauses[i];
-        if (clause->items)
-            compile_note_items(p, clause->items);
-        if (clause->kind == CONF_CLAUSE_TARPIT)
+        compile_note_term(p, &clause->term);
+        if (clause->term.kind == CONF_TERM_TARPIT)
             p->needs |= POLICY_NEEDS_STORE | (clause->negated ? 0 : POLICY_NEEDS_HOLD | POLICY_NEEDS_DATA);
     }
     note_format(p, acl->msg);
@@ -425,8 +421,8 @@ struct policy *policy_compile(const struct conf *conf, struct diags *diags)
     p->macros = mem_grow(NULL, &p->macros_cap, 1, sizeof(*p->macros));
     p->macros[0] = NULL;
     compile_lists(&c);
-    compile_acls(&c);
     compile_conditions(&c);
+    compile_acls(&c);
     compile_filters(&c);
     compile_trust(&c);
     compile_network(conf->net_local, conf->n_net_local, &p->net_local);

@@ -12,13 +12,16 @@ struct compiler {
 /* Errors go to diags; then nothing is added. */
 void compile_regex(struct compiler *c, const struct conf_regex *regex, struct policy_regex **regexes, size_t *n,
                    size_t *cap);
-/* What a clause of a line or of a condition compares with; not for TARPIT. */
-const struct policy_items *compile_items(struct compiler *c, const struct conf_clause *clause);
+/* What addr, domain, from, rcpt, helo and list compare with. */
+const struct policy_items *compile_items(struct compiler *c, const struct conf_term *from);
 /* The MTA must be asked for this macro; name lives as long as the policy. */
 void compile_note_macro(struct policy *p, const char *name);
 void compile_note_items(struct policy *p, const struct policy_items *items);
 
 /* compile_condition.c */
+void compile_term(struct compiler *c, const struct conf_term *from, struct term *to);
+/* What it wants of the MTA, with the condition that it may name. */
+void compile_note_term(struct policy *p, const struct term *t);
 void compile_conditions(struct compiler *c);
 void compile_filters(struct compiler *c);
 /* What the conditions of those filters that may be asked want of the MTA. */

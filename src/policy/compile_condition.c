@@ -3,7 +3,9 @@
  * what it says is told in terms.c. An expression with all that it names is small (conf/parse.h): to recurse is safe.
  */
 #include "base/mem.h"
+#include "conf/terms.h"
 #include "policy/compile.h"
+#include "policy/terms.h"
 
 #include <string.h>
 
@@ -44,70 +46,59 @@ static void compile_item(struct compiler *c, const struct conf_item *item, struc
         t->re = p->regexes[before].re;
 }
 
-static void compile_term(struct compiler *c, const struct conf_expr *expr, struct cond *cond)
+/* It is about what is different for each recipient of a message. */
+static bool is_per_recipient(const struct term *t)
 {
-    const struct conf_term *from = &expr->term;
-    struct term *t = &cond->term;
-    t->kind = from->kind;
-    t->number = from->number;
-    t->compare = from->compare;
-    t->result = from->result;
-    t->time = &from->time;
     switch (t->kind) {
-    case CONF_TERM_CLAUSE:
-    case CONF_TERM_EVERY:
-        t->items = compile_items(c, &from->clause);
-        cond->per_recipient =
-            t->kind == CONF_TERM_CLAUSE && (t->items->kind == CONF_CLAUSE_RCPT || t->items->formats_name_rcpt);
-        return;
-    case CONF_TERM_HEADER:
-        t->name = slice_cstr(from->name);
-        compile_item(c, &from->item, t);
-        return;
-    case CONF_TERM_BODY:
-        compile_item(c, &from->item, t);
-        return;
+    case CONF_TERM_ITEMS:
+        return t->items->kind == CONF_ITEM_RCPT || t->items->formats_name_rcpt;
     case CONF_TERM_MACRO:
-        t->name = slice_cstr(from->name);
-        cond->per_recipient = slice_has_prefix(t->name, "{rcpt_");
-        compile_item(c, &from->item, t);
-        return;
-    case CONF_TERM_DNSBL:
-        t->number = find_dnsbl(c->p->conf, from->name);
-        return;
-    case CONF_TERM_FILTER:
-        t->number = from->filter;
-        return;
+        return slice_has_prefix(t->about, "{rcpt_");
     case CONF_TERM_CONDITION:
-        t->condition = find_condition(c->p, from->condition);
-        cond->per_recipient = t->condition && t->condition->root->per_recipient;
-        return;
-    case CONF_TERM_S25R:
-    case CONF_TERM_GENERIC_RDNS:
-    case CONF_TERM_UNKNOWN_CLIENT:
-    case CONF_TERM_REMOTE:
-    case CONF_TERM_AUTHENTICATED:
-    case CONF_TERM_UNAUTHENTICATED:
-    case CONF_TERM_STRESS:
-    case CONF_TERM_TRUSTED:
-    case CONF_TERM_MSGSIZE:
-    case CONF_TERM_TIME:
-    case CONF_TERM_MAX_:
-        return;
+        return t->condition && t->condition->root->per_recipient;
+    default:
+        return false;
     }
-    PANIC("a term of no kind");
 }
 
-static bool can_be_dear(enum conf_term_kind kind)
+void compile_term(struct compiler *c, const struct conf_term *from, struct term *t)
 {
-    return kind == CONF_TERM_S25R || kind == CONF_TERM_TRUSTED || kind == CONF_TERM_CLAUSE || kind == CONF_TERM_EVERY ||
-           kind == CONF_TERM_HEADER || kind == CONF_TERM_BODY || kind == CONF_TERM_MACRO;
+    *t = (struct term){.kind = from->kind,
+                       .name = from->word,
+                       .number = from->number,
+                       .compare = from->compare,
+                       .result = from->result,
+                       .time = &from->time};
+    switch (terms_operand(from->kind)) {
+    case OPERAND_ITEM:
+    case OPERAND_LIST:
+    case OPERAND_RECIPIENTS:
+        t->items = compile_items(c, from);
+        break;
+    case OPERAND_HEADER:
+    case OPERAND_MACRO:
+    case OPERAND_REGEX:
+        t->about = slice_cstr(from->name);
+        compile_item(c, &from->item, t);
+        break;
+    case OPERAND_DNSBL:
+        t->number = find_dnsbl(c->p->conf, from->name);
+        break;
+    case OPERAND_FILTER:
+        t->number = from->filter;
+        break;
+    default:
+        break;
+    }
+    if (t->kind == CONF_TERM_CONDITION)
+        t->condition = find_condition(c->p, from->condition);
+    t->per_recipient = is_per_recipient(t);
 }
 
 /* Where its answer is remembered: with the message, or with the recipient that it speaks of. */
 static void number_memo(struct policy *p, struct cond *cond)
 {
-    if (!can_be_dear(cond->term.kind))
+    if (!term_kind(cond->term.kind)->is_dear)
         return;
     if (!cond->per_recipient)
         cond->term.memo = ++p->n_memos;
@@ -122,8 +113,8 @@ static const struct cond *compile_expr(struct compiler *c, const struct conf_exp
     struct cond *cond = arena_zalloc(&c->p->arena, sizeof(*cond));
     cond->op = expr->op;
     if (expr->op == CONF_EXPR_TERM) {
-        cond->name = expr->name;
-        compile_term(c, expr, cond);
+        compile_term(c, &expr->term, &cond->term);
+        cond->per_recipient = cond->term.per_recipient;
         number_memo(c->p, cond);
         return cond;
     }
@@ -176,54 +167,20 @@ static void note_condition(struct policy *p, const struct policy_condition *cond
     note_cond(p, condition->root);
 }
 
-static void note_term(struct policy *p, const struct term *t)
+void compile_note_term(struct policy *p, const struct term *t)
 {
-    switch (t->kind) {
-    case CONF_TERM_GENERIC_RDNS:
-        p->needs |= POLICY_NEEDS_NAME | POLICY_NEEDS_DOMAINS;
-        return;
-    case CONF_TERM_S25R:
-    case CONF_TERM_UNKNOWN_CLIENT:
-        p->needs |= POLICY_NEEDS_NAME;
-        return;
-    case CONF_TERM_AUTHENTICATED:
-    case CONF_TERM_UNAUTHENTICATED:
-        p->needs |= POLICY_NEEDS_AUTH;
-        return;
-    case CONF_TERM_CLAUSE:
-    case CONF_TERM_EVERY:
+    p->needs |= term_kind(t->kind)->needs;
+    if (t->items)
         compile_note_items(p, t->items);
-        return;
-    case CONF_TERM_HEADER:
-        p->needs |= POLICY_NEEDS_HEADERS;
-        return;
-    case CONF_TERM_BODY:
-        p->needs |= POLICY_NEEDS_BODY;
-        return;
-    case CONF_TERM_MSGSIZE:
-        p->needs |= POLICY_NEEDS_HEADERS | POLICY_NEEDS_BODY;
-        return;
-    case CONF_TERM_MACRO:
-        compile_note_macro(p, t->name.ptr);
-        return;
-    case CONF_TERM_CONDITION:
-        note_condition(p, t->condition);
-        return;
-    case CONF_TERM_REMOTE:
-    case CONF_TERM_STRESS:
-    case CONF_TERM_TRUSTED:
-    case CONF_TERM_DNSBL:
-    case CONF_TERM_TIME:
-    case CONF_TERM_FILTER:
-    case CONF_TERM_MAX_:
-        return;
-    }
+    if (t->kind == CONF_TERM_MACRO)
+        compile_note_macro(p, t->about.ptr);
+    note_condition(p, t->condition);
 }
 
 static void note_cond(struct policy *p, const struct cond *cond)
 {
     if (cond->op == CONF_EXPR_TERM)
-        note_term(p, &cond->term);
+        compile_note_term(p, &cond->term);
     if (cond->left)
         note_cond(p, cond->left);
     if (cond->right)

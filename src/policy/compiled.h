@@ -17,10 +17,10 @@ struct policy_regex {
 
 /* What a clause or a list compares with; any of it may match. */
 struct policy_items {
-    enum conf_clause_kind kind; /* ADDR, DOMAIN, FROM, RCPT, HELO */
-    struct ipset nets;          /* ADDR */
-    struct textset texts;       /* the others; HELO: those without a %; DOMAIN: ends of names */
-    struct textset labels;      /* DOMAIN: those that are compared by whole labels */
+    enum conf_item_kind kind; /* ADDR, DOMAIN, FROM, RCPT, HELO */
+    struct ipset nets;        /* ADDR */
+    struct textset texts;     /* the others; HELO: those without a %; DOMAIN: ends of names */
+    struct textset labels;    /* DOMAIN: those that are compared by whole labels */
     struct policy_regex *regexes;
     size_t n_regexes, regexes_cap;
     const struct format **formats; /* HELO: those with a % */
@@ -28,11 +28,31 @@ struct policy_items {
     bool formats_name_rcpt;
 };
 
+struct policy_condition;
+
+enum { RECIPIENT_MEMOS_MAX = 32 }; /* two bits each; who has more such terms has the rest judged again */
+
+/* One test: of an ACL line or of a condition. */
+struct term {
+    enum conf_term_kind kind;
+    const char *name;                         /* its word, or the condition's name: for policy_why */
+    uint32_t memo;                            /* its number in a message's memo, plus one; 0: judged anew each time */
+    uint8_t recipient_memo;                   /* in a recipient's, likewise */
+    bool per_recipient;                       /* it speaks of the present recipient */
+    const struct policy_items *items;         /* ITEMS, EVERY */
+    const struct policy_condition *condition; /* CONDITION; NULL: one that could not be read */
+    struct regex *re;                         /* HEADER, BODY, MACRO: a regex */
+    struct slice text;                        /* MACRO: … or a text; NONE: neither */
+    struct slice about;                       /* HEADER; MACRO: as the MTA writes it, "{name}" or "j" */
+    int64_t number;               /* STRESS, MSGSIZE, TARPIT: as in conf_term; DNSBL, FILTER: which; DNSBL -1: any */
+    enum conf_compare compare;    /* MSGSIZE */
+    enum conf_result result;      /* FILTER */
+    const struct conf_time *time; /* TIME */
+};
+
 struct policy_clause {
-    enum conf_clause_kind kind; /* never LIST: a list's clause has the kind of its list */
     bool negated;
-    const struct policy_items *items; /* all but TARPIT */
-    int64_t tarpit_sec;               /* TARPIT */
+    struct term term;
 };
 
 struct policy_acl {
@@ -45,28 +65,8 @@ struct policy_acl {
     const struct format **headers; /* conf->n_headers of them */
 };
 
-struct policy_condition;
-
-enum { RECIPIENT_MEMOS_MAX = 32 }; /* two bits each; who has more such terms has the rest judged again */
-
-struct term {
-    enum conf_term_kind kind;
-    uint32_t memo;                            /* its number in a message's memo, plus one; 0: cheap, judged anew each time */
-    uint8_t recipient_memo;                   /* in a recipient's, likewise */
-    const struct policy_items *items;         /* CLAUSE, EVERY */
-    const struct policy_condition *condition; /* CONDITION; NULL: one that could not be read */
-    struct regex *re;                         /* HEADER, BODY, MACRO: a regex */
-    struct slice text;                        /* MACRO: … or a text; NONE: neither */
-    struct slice name;                        /* HEADER; MACRO: as the MTA writes it, "{name}" or "j" */
-    int64_t number;                           /* STRESS, MSGSIZE: as in conf_term; DNSBL, FILTER: which; DNSBL -1: any */
-    enum conf_compare compare;                /* MSGSIZE */
-    enum conf_result result;                  /* FILTER */
-    const struct conf_time *time;             /* TIME */
-};
-
 struct cond {
     enum conf_expr_op op;
-    const char *name;                /* TERM: for policy_why */
     struct term term;                /* TERM */
     const struct cond *left, *right; /* NOT: left */
     bool per_recipient;

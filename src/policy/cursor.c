@@ -1,20 +1,21 @@
 /*
- * cursor.c - ACL lines evaluated for one recipient: clause by clause, first match decides. Knows what each clause compares and
- * what a line at hand means for a tarpit; neither holds nor asks anybody.
+ * cursor.c - ACL lines evaluated for one recipient: clause by clause, first match decides. Knows how clauses make a
+ * line and what a line at hand means for a tarpit; a test by itself is terms.c's. Neither holds nor asks anybody.
  */
 #include "base/mem.h"
-#include "policy/items.h"
+#include "policy/terms.h"
 
 #include <string.h>
 
 /* What a clause says. UNDECIDED (a regex came to its limit) is no match, also when the clause is negated. */
-enum clause_truth { CLAUSE_NO, CLAUSE_YES, CLAUSE_UNDECIDED, CLAUSE_NEEDS_LOOK };
+enum clause_truth { CLAUSE_NO, CLAUSE_YES, CLAUSE_UNDECIDED, CLAUSE_NEEDS_FACTS };
 
 /* One call of policy_step. */
 struct evaluation {
+    const struct policy *p;
     const struct policy_facts *f;
     struct policy_verdict *v;
-    struct items_question q; /* of the clause at hand */
+    uint64_t missing; /* CLAUSE_NEEDS_FACTS: which */
 };
 
 /* ---- clauses ---- */
@@ -23,43 +24,39 @@ struct evaluation {
  * %g{\1} counts the groups of all regexes of a line, those of the last clause first (reference: milter-greylist 4.6.2): so the
  * new ones go in front. \0 is what the last regex matched as a whole.
  */
-static void put_groups(struct evaluation *e)
+static void put_groups(struct policy_verdict *v, const struct term_groups *groups)
 {
-    struct slice *all = e->v->groups;
-    size_t n = e->q.n_groups; /* also those that took no part */
+    struct slice *all = v->groups;
+    size_t n = groups->count; /* also those that took no part */
     memmove(all + 1 + n, all + 1, (REGEX_GROUPS_MAX - 1 - n) * sizeof(*all));
-    memcpy(all, e->q.groups, (n + 1) * sizeof(*all));
+    memcpy(all, groups->text, (n + 1) * sizeof(*all));
 }
 
-static unsigned reason_of(enum conf_clause_kind kind)
+static unsigned reason_of(const struct term *t)
 {
-    switch (kind) {
-    case CONF_CLAUSE_ADDR:
-        return REASON_ADDR;
-    case CONF_CLAUSE_DOMAIN:
-        return REASON_DOMAIN;
-    case CONF_CLAUSE_FROM:
-        return REASON_FROM;
-    case CONF_CLAUSE_RCPT:
-        return REASON_RCPT;
-    default:
-        return 0; /* nothing of its own to say: REASON_ACL in the end */
-    }
+    static const unsigned reasons[CONF_ITEM_MAX_] = {[CONF_ITEM_ADDR] = REASON_ADDR,
+                                                     [CONF_ITEM_DOMAIN] = REASON_DOMAIN,
+                                                     [CONF_ITEM_FROM] = REASON_FROM,
+                                                     [CONF_ITEM_RCPT] = REASON_RCPT};
+    return t->kind == CONF_TERM_ITEMS ? reasons[t->items->kind] : 0; /* nothing of its own to say: REASON_ACL in the end */
 }
 
-static enum clause_truth judge_items(struct evaluation *e, const struct policy_clause *clause)
+/* All that may settle a term is known at RCPT, or can be asked for; what else is LATER has not come, and does not match. */
+static enum clause_truth judge_term(struct evaluation *e, const struct policy_clause *clause)
 {
-    e->q.undecided = false;
-    memset(e->q.groups, 0, sizeof(e->q.groups));
-    bool matched = items_match(&e->q, clause->items);
-    if (!matched && e->q.undecided)
+    struct policy_why why = {.s25r_rule = -1};
+    struct term_groups groups = {0};
+    enum policy_truth truth = term_judge(e->p, &clause->term, e->f, &why, &e->missing, &groups);
+    if (truth == POLICY_LATER && e->missing)
+        return CLAUSE_NEEDS_FACTS;
+    if (truth == POLICY_UNKNOWN)
         return CLAUSE_UNDECIDED;
-    if (matched == clause->negated)
+    if ((truth == POLICY_YES) == clause->negated)
         return CLAUSE_NO;
     if (!clause->negated) {
-        e->v->reasons |= reason_of(clause->kind);
-        if (e->q.groups[0].ptr)
-            put_groups(e);
+        e->v->reasons |= reason_of(&clause->term);
+        if (groups.text[0].ptr)
+            put_groups(e->v, &groups);
     }
     return CLAUSE_YES;
 }
@@ -106,13 +103,15 @@ static enum clause_truth judge_tarpit(struct evaluation *e, const struct policy_
 {
     const struct policy_facts *f = e->f;
     struct policy_verdict *v = e->v;
-    int64_t tarpit_ms = clause->tarpit_sec * 1000;
-    if (!f->look)
-        return CLAUSE_NEEDS_LOOK;
-    bool left = bears_left_mark(f->look, clause->tarpit_sec);
+    int64_t tarpit_ms = clause->term.number * 1000;
+    if (!f->look) {
+        e->missing = POLICY_FACT_LOOK;
+        return CLAUSE_NEEDS_FACTS;
+    }
+    bool left = bears_left_mark(f->look, clause->term.number);
     if (clause->negated)
         return left ? CLAUSE_YES : CLAUSE_NO; /* those who left; never a hold */
-    v->tarpit_sec = clause->tarpit_sec;
+    v->tarpit_sec = clause->term.number;
     enum policy_tarpit spared = spared_by(f->look, acl);
     if (spared != TARPIT_NONE)
         return settle_tarpit(v, spared, 0);
@@ -153,7 +152,8 @@ static enum clause_truth judge_line(struct evaluation *e, const struct policy_ac
         begin_line(e->v);
     for (; c->clause < acl->n_clauses; c->clause++) {
         const struct policy_clause *clause = &acl->clauses[c->clause];
-        enum clause_truth truth = clause->kind == CONF_CLAUSE_TARPIT ? judge_tarpit(e, acl, clause) : judge_items(e, clause);
+        bool holds = clause->term.kind == CONF_TERM_TARPIT;
+        enum clause_truth truth = holds ? judge_tarpit(e, acl, clause) : judge_term(e, clause);
         if (truth != CLAUSE_YES)
             return truth;
     }
@@ -252,11 +252,15 @@ void policy_begin(const struct policy *p, struct policy_cursor *c)
     *c = (struct policy_cursor){.v = {.action = CONF_GREYLIST, .left_sec = -1}};
 }
 
-enum policy_result policy_step(const struct policy *p, struct policy_cursor *c, const struct policy_facts *f,
-                               struct policy_verdict *out)
+enum policy_result policy_step(const struct policy *p, struct policy_cursor *c, const struct policy_facts *facts,
+                               struct policy_verdict *out, uint64_t *missing)
 {
-    struct evaluation e = {.f = f, .v = &c->v, .q = {.f = f}};
+    struct policy_facts at_rcpt = *facts;
+    const struct policy_facts *f = &at_rcpt;
+    struct evaluation e = {.p = p, .f = f, .v = &c->v};
     unsigned reason;
+    at_rcpt.stage = STAGE_RCPT;
+    *missing = 0;
     if (!c->implicit_done && is_whitelisted_anyway(p, f, &reason)) {
         decide_without_line(p, CONF_WHITELIST, reason, &c->v);
         *out = c->v;
@@ -266,8 +270,10 @@ enum policy_result policy_step(const struct policy *p, struct policy_cursor *c, 
     for (; c->acl < p->n_acls; c->acl++, c->clause = 0) {
         const struct policy_acl *acl = &p->acls[c->acl];
         enum clause_truth truth = judge_line(&e, acl, c);
-        if (truth == CLAUSE_NEEDS_LOOK)
-            return POLICY_NEED_LOOK;
+        if (truth == CLAUSE_NEEDS_FACTS) {
+            *missing = e.missing;
+            return POLICY_NEED;
+        }
         if (truth != CLAUSE_YES)
             continue;
         apply_options(acl, &c->v);

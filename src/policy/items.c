@@ -104,20 +104,18 @@ bool items_match(struct items_question *q, const struct policy_items *items)
 {
     const struct policy_facts *f = q->f;
     switch (items->kind) {
-    case CONF_CLAUSE_ADDR:
+    case CONF_ITEM_ADDR:
         return ipset_has(&items->nets, &f->client);
-    case CONF_CLAUSE_DOMAIN:
+    case CONF_ITEM_DOMAIN:
         return textset_find_suffix(&items->texts, f->host, false).ptr ||
                textset_find_suffix(&items->labels, f->host, true).ptr || match_regexes(q, items, f->host);
-    case CONF_CLAUSE_FROM:
+    case CONF_ITEM_FROM:
         return match_address(q, items, f->sender_seen.ptr ? f->sender_seen : f->sender);
-    case CONF_CLAUSE_RCPT:
+    case CONF_ITEM_RCPT:
         return match_address(q, items, f->recipient);
-    case CONF_CLAUSE_HELO:
+    case CONF_ITEM_HELO:
         return match_helo(q, items);
-    case CONF_CLAUSE_LIST:
-    case CONF_CLAUSE_TARPIT:
-    case CONF_CLAUSE_MAX_:
+    case CONF_ITEM_MAX_:
         break;
     }
     PANIC("items of a kind that has none");

@@ -47,6 +47,14 @@ enum policy_resolve { RESOLVE_ABSENT, RESOLVE_OK, RESOLVE_FORGED, RESOLVE_TEMP, 
 /* Why a tarpit line cannot hold now; checked in this order (DESIGN 3). */
 enum policy_no_hold { HOLD_POSSIBLE, HOLD_UNWATCHABLE, HOLD_BOUND_MAX, HOLD_BOUND_CLIENT, HOLD_STRESS };
 
+/*
+ * Facts that somebody must be asked for, as a set of bits: DNS lists by their number in conf.dnsbls, the others above them. A
+ * condition or a line that lacks some says which: ask for them, and judge again.
+ */
+#define POLICY_FACT_LIST(n) (UINT64_C(1) << (n))
+#define POLICY_FACT_LISTS   ((UINT64_C(1) << CONF_DNSBLS_MAX) - 1)
+#define POLICY_FACT_LOOK    (UINT64_C(1) << CONF_DNSBLS_MAX) /* what the store knows (GREY_LOOK): facts.look */
+
 /* What DNS says of a list. ERROR counts as not listed. */
 enum policy_listed { LISTED_NOT_ASKED, LISTED_NO, LISTED_YES, LISTED_ERROR };
 
@@ -66,7 +74,7 @@ enum policy_standing {
 struct policy_session_facts {
     bool stressed;           /* the MTA near its limit, or {stress}=yes */
     uint32_t open_sessions;  /* for `stress N` */
-    const uint8_t *listed;   /* enum policy_listed, by conf.dnsbls; NULL: none asked */
+    const uint8_t *listed;   /* enum policy_listed, by conf.dnsbls; NULL: none asked yet */
     const uint8_t *standing; /* enum policy_standing, by filter */
     const bool *quarantined; /* by filter */
     /* Borrowed text of a macro that the MTA has sent; NONE: absent. */
@@ -177,13 +185,12 @@ size_t policy_filter_count(const struct policy *p);
 /* The number of the filter that is ours; policy_filter_count() when there is none. */
 size_t policy_greylist_number(const struct policy *p);
 /*
- * Whether filter n is asked, for all that the facts of this stage tell; a disabled one never. LATER: at a later stage. Where an
- * answer of DNS is missing that could settle it, the lists' bits (by conf.dnsbls) are set in *lists: ask them and call again; the
- * result is LATER then. What waits for more than the last stage tells counts as not matching; the last stage is STAGE_EOM,
- * for the greylist filter STAGE_RCPT (where it may still wait for DNS). Never POLICY_UNKNOWN: such a filter is asked.
+ * Whether filter n is asked, for all that the facts of this stage tell; a disabled one never. LATER: at a later stage. Where
+ * facts are missing that could settle it and that somebody can be asked for, they are in *missing, and the result is LATER. What waits for more than the last stage tells counts as not matching; the last stage is STAGE_EOM,
+ * for the greylist filter STAGE_RCPT (where it may still wait for such facts). Never POLICY_UNKNOWN: such a filter is asked.
  */
 enum policy_truth policy_filter_when(const struct policy *p, size_t n, const struct policy_facts *f, struct policy_why *why,
-                                     uint32_t *lists);
+                                     uint64_t *missing);
 /*
  * Its condition speaks of the present recipient (rcpt, a list of rcpt, without `every`; a macro {rcpt_…}; helo "%r"): asked for
  * each one by itself.
@@ -203,13 +210,13 @@ void policy_dnsbl_name(const struct policy *p, size_t list, const struct ip *cli
 
 /* One condition by name, for explain: a term that stands without an argument, or one of the file's. ERR_NOT_FOUND. */
 MUST_CHECK enum err policy_condition(const struct policy *p, const char *name, const struct policy_facts *f,
-                                     enum policy_truth *truth, struct policy_why *why);
+                                     enum policy_truth *truth, struct policy_why *why, uint64_t *missing);
 
 /* ---- ACL lines ---- */
 
 enum policy_result {
     POLICY_VERDICT,
-    POLICY_NEED_LOOK, /* ask the store (GREY_LOOK), set facts.look and step again: evaluation resumes at the clause that asked */
+    POLICY_NEED, /* facts are missing: ask for them and step again; evaluation resumes at the clause that asked */
 };
 
 enum policy_tarpit {
@@ -247,7 +254,7 @@ struct policy_verdict {
 /* REASON_AUTO* for a tuple that is AUTO, by what made it so. */
 unsigned policy_auto_reason(enum grey_via via);
 
-/* Where evaluation stands; survives the wait for a fact. Plain: may be copied and kept in a session. */
+/* Where evaluation stands; survives the wait for facts. Plain: may be copied and kept in a session. */
 struct policy_cursor {
     uint32_t acl, clause; /* where to go on */
     bool implicit_done;
@@ -257,9 +264,10 @@ struct policy_cursor {
 void policy_begin(const struct policy *p, struct policy_cursor *c);
 /*
  * Evaluate one recipient's racl lines from where the cursor stands. No clause runs twice. A regex that comes to no end does
- * not match, in a negated clause neither. On POLICY_VERDICT *out is filled.
+ * not match, in a negated clause neither. On POLICY_VERDICT *out is filled, on POLICY_NEED *missing. The stage is RCPT,
+ * whatever the facts say.
  */
 MUST_CHECK enum policy_result policy_step(const struct policy *p, struct policy_cursor *c, const struct policy_facts *f,
-                                          struct policy_verdict *out);
+                                          struct policy_verdict *out, uint64_t *missing);
 
 #endif

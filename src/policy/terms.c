@@ -1,5 +1,5 @@
 /*
- * terms.c - what each term of a condition asks of the facts, and from which stage on it knows. A term says LATER as long as what
+ * terms.c - what each test of a condition or an ACL line asks of the facts, and from which stage on it knows. A term says LATER as long as what
  * is still to come could change its answer; what it has once said it takes back only where it speaks of something else by then:
  * another recipient, a second HELO, another time.
  */
@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "policy/items.h"
 
+#include <string.h>
 #include <time.h>
 
 struct question {
@@ -15,6 +16,9 @@ struct question {
     const struct policy_facts *f;
     const struct policy_session_facts *more; /* never NULL */
     struct policy_memo *memo;                /* never NULL */
+    struct policy_why *why;
+    struct term_groups *groups; /* NULL: nobody wants them */
+    uint64_t missing;           /* facts to ask for; counts only where the answer is LATER */
 };
 
 static enum policy_truth truth_of(bool is)
@@ -44,9 +48,12 @@ static enum policy_truth either(enum policy_truth a, enum policy_truth b)
 
 static enum policy_truth match_regex(const struct question *q, struct slice subject)
 {
+    struct slice *groups = q->groups ? q->groups->text : NULL;
     bool matched;
-    if (regex_match(q->t->re, slice_upto(subject, REGEX_SUBJECT_MAX_BYTES), q->f->effort, &matched, NULL) != ERR_NONE)
+    if (regex_match(q->t->re, slice_upto(subject, REGEX_SUBJECT_MAX_BYTES), q->f->effort, &matched, groups) != ERR_NONE)
         return POLICY_UNKNOWN;
+    if (groups && matched)
+        q->groups->count = regex_groups(q->t->re);
     return truth_of(matched);
 }
 
@@ -100,12 +107,31 @@ enum policy_side policy_network_side(const struct policy *p, const struct ip *ne
     return POLICY_SIDE_REMOTE;
 }
 
+static enum policy_truth judge_remote(struct question *q)
+{
+    return truth_of(is_remote(q->p, q->f));
+}
+
+static enum policy_truth judge_s25r(struct question *q)
+{
+    return s25r_judge(q->p, q->f, q->why);
+}
+
+static enum policy_truth judge_generic_rdns(struct question *q)
+{
+    return generic_judge_client(q->p, q->f, q->why);
+}
+
+static enum policy_truth judge_unknown_client(struct question *q)
+{
+    return nameless_judge(q->f, q->why);
+}
+
 /* A list that has not been asked is asked for; of several any that says yes is enough. */
-static enum policy_truth judge_dnsbl(const struct question *q, uint32_t *lists)
+static enum policy_truth judge_dnsbl(struct question *q)
 {
     size_t first = q->t->number < 0 ? 0 : (size_t)q->t->number;
     size_t end = q->t->number < 0 ? q->p->conf->n_dnsbls : first + 1;
-    uint32_t missing = 0;
     /* DNS knows nothing of our own networks; without `more` nobody is asked */
     if (!is_remote(q->p, q->f) || !q->f->more)
         return POLICY_NO;
@@ -114,10 +140,9 @@ static enum policy_truth judge_dnsbl(const struct question *q, uint32_t *lists)
         if (listed == LISTED_YES)
             return POLICY_YES;
         if (listed == LISTED_NOT_ASKED)
-            missing |= UINT32_C(1) << i;
+            q->missing |= POLICY_FACT_LIST(i);
     }
-    *lists = missing;
-    return missing ? POLICY_LATER : POLICY_NO;
+    return q->missing ? POLICY_LATER : POLICY_NO;
 }
 
 /* ---- the session ---- */
@@ -129,9 +154,19 @@ static enum policy_truth judge_auth(const struct question *q, bool wanted)
     return known_from(STAGE_MAIL, q, truth_of(is == wanted));
 }
 
-static bool is_stressed(const struct question *q)
+static enum policy_truth judge_authenticated(struct question *q)
 {
-    return q->t->number < 0 ? q->more->stressed : q->more->open_sessions >= q->t->number;
+    return judge_auth(q, true);
+}
+
+static enum policy_truth judge_unauthenticated(struct question *q)
+{
+    return judge_auth(q, false);
+}
+
+static enum policy_truth judge_stress(struct question *q)
+{
+    return truth_of(q->t->number < 0 ? q->more->stressed : q->more->open_sessions >= q->t->number);
 }
 
 static bool has_bit(uint64_t bits, int n)
@@ -154,15 +189,20 @@ static bool is_time(const struct conf_time *time, struct wall now)
     return (day || time->any_day) && (weekday || time->any_weekday);
 }
 
-static enum policy_truth judge_macro(const struct question *q)
+static enum policy_truth judge_time(struct question *q)
 {
-    struct slice value = q->more->macro ? q->more->macro(q->more->ctx, q->t->name) : SLICE_NONE;
+    return truth_of(is_time(q->t->time, q->f->now));
+}
+
+static enum policy_truth judge_macro(struct question *q)
+{
+    struct slice value = q->more->macro ? q->more->macro(q->more->ctx, q->t->about) : SLICE_NONE;
     if (value.ptr)
         return match_value(q, value);
     return open_until(STAGE_DATA, q, POLICY_NO);
 }
 
-static enum policy_truth judge_filter(const struct question *q)
+static enum policy_truth judge_filter(struct question *q)
 {
     static const enum policy_standing standing_of[] = {
         [CONF_RESULT_ACCEPT] = FILTER_ACCEPTED,     [CONF_RESULT_CONTINUE] = FILTER_CONTINUED,
@@ -182,13 +222,18 @@ static enum policy_truth judge_filter(const struct question *q)
     return truth_of(q->t->result != CONF_RESULT_QUARANTINE && standing == standing_of[q->t->result]);
 }
 
-/* ---- recipients and the other clauses of a racl line ---- */
+/* ---- addr, domain, from, rcpt, helo, list ---- */
 
 static enum policy_truth match_items(const struct question *q, const struct policy_facts *f, bool without_formats)
 {
     struct items_question ask = {.f = f, .without_formats = without_formats};
-    if (items_match(&ask, q->t->items))
+    if (items_match(&ask, q->t->items)) {
+        if (q->groups && ask.groups[0].ptr) {
+            memcpy(q->groups->text, ask.groups, sizeof(ask.groups));
+            q->groups->count = ask.n_groups;
+        }
         return POLICY_YES;
+    }
     return ask.undecided ? POLICY_UNKNOWN : POLICY_NO;
 }
 
@@ -213,7 +258,7 @@ static enum policy_truth judge_recipient(const struct question *q)
     return open_until(STAGE_DATA, q, any);
 }
 
-static enum policy_truth judge_every(const struct question *q)
+static enum policy_truth judge_every(struct question *q)
 {
     struct policy_facts one;
     enum policy_truth every = POLICY_YES, is;
@@ -242,30 +287,28 @@ static enum policy_truth judge_helo(const struct question *q)
     return known_from(STAGE_MAIL, q, match_items(q, q->f, false)); /* a format may name the sender */
 }
 
-static enum policy_truth judge_clause(const struct question *q)
+static enum policy_truth judge_items(struct question *q)
 {
     switch (q->t->items->kind) {
-    case CONF_CLAUSE_ADDR:
-    case CONF_CLAUSE_DOMAIN:
+    case CONF_ITEM_ADDR:
+    case CONF_ITEM_DOMAIN:
         return match_items(q, q->f, false);
-    case CONF_CLAUSE_HELO:
+    case CONF_ITEM_HELO:
         return judge_helo(q);
-    case CONF_CLAUSE_FROM:
+    case CONF_ITEM_FROM:
         return q->f->stage < STAGE_MAIL ? POLICY_LATER : match_items(q, q->f, false);
-    case CONF_CLAUSE_RCPT:
+    case CONF_ITEM_RCPT:
         return judge_recipient(q);
-    case CONF_CLAUSE_LIST:
-    case CONF_CLAUSE_TARPIT:
-    case CONF_CLAUSE_MAX_:
+    case CONF_ITEM_MAX_:
         break;
     }
-    PANIC("a clause that no condition has");
+    PANIC("items of no kind");
 }
 
 /* ---- the message ---- */
 
 /* Without the blanks around the value: some MTAs hand them over (SMFIP_HDR_LEADSPC). */
-static enum policy_truth judge_header(const struct question *q)
+static enum policy_truth judge_header(struct question *q)
 {
     struct slice name, value;
     enum policy_truth any = q->memo->so_far;
@@ -273,7 +316,7 @@ static enum policy_truth judge_header(const struct question *q)
     if (q->f->stage < STAGE_HEADER)
         return POLICY_LATER;
     for (; any != POLICY_YES && q->more->header && q->more->header(q->more->ctx, n, &name, &value); n++)
-        if (slice_eq_nocase(name, q->t->name))
+        if (slice_eq_nocase(name, q->t->about))
             any = either(any, match_value(q, slice_trim(value, " \t")));
     q->memo->looked = (uint32_t)n;
     q->memo->so_far = (uint8_t)any;
@@ -284,7 +327,7 @@ static enum policy_truth judge_header(const struct question *q)
  * Line by line, without the line's end: so `$` means what it says though lines end with CR LF here, and a line that is not
  * complete yet is not judged before it is.
  */
-static enum policy_truth judge_body(const struct question *q)
+static enum policy_truth judge_body(struct question *q)
 {
     struct slice body = slice_upto(q->more->body, POLICY_BODY_MAX_BYTES), rest = slice_from(body, q->memo->looked);
     enum policy_truth any = q->memo->so_far;
@@ -305,7 +348,7 @@ static enum policy_truth judge_body(const struct question *q)
 }
 
 /* What has come so far only grows: beyond the limit it stays beyond it. */
-static enum policy_truth judge_msgsize(const struct question *q)
+static enum policy_truth judge_msgsize(struct question *q)
 {
     uint64_t size = q->more->size_bytes, limit = (uint64_t)q->t->number;
     bool at_least = q->t->compare == CONF_MORE_OR_EQUAL || q->t->compare == CONF_LESS;
@@ -335,79 +378,84 @@ bool policy_is_trusted(const struct policy *p, struct slice sender)
     return judge_trust(p, sender, NULL) == POLICY_YES;
 }
 
-static enum policy_truth judge_kind(const struct question *q, struct policy_why *why, uint32_t *lists)
+static enum policy_truth judge_trusted(struct question *q)
 {
-    const struct policy *p = q->p;
-    const struct policy_facts *f = q->f;
-    switch (q->t->kind) {
-    case CONF_TERM_S25R:
-        return s25r_judge(p, f, why);
-    case CONF_TERM_GENERIC_RDNS:
-        return generic_judge_client(p, f, why);
-    case CONF_TERM_UNKNOWN_CLIENT:
-        return nameless_judge(f, why);
-    case CONF_TERM_REMOTE:
-        return truth_of(is_remote(p, f));
-    case CONF_TERM_AUTHENTICATED:
-        return judge_auth(q, true);
-    case CONF_TERM_UNAUTHENTICATED:
-        return judge_auth(q, false);
-    case CONF_TERM_STRESS:
-        return truth_of(is_stressed(q));
-    case CONF_TERM_TRUSTED:
-        return f->stage < STAGE_MAIL ? POLICY_LATER : judge_trust(p, f->sender, f->effort);
-    case CONF_TERM_DNSBL:
-        return judge_dnsbl(q, lists);
-    case CONF_TERM_CLAUSE:
-        return judge_clause(q);
-    case CONF_TERM_EVERY:
-        return judge_every(q);
-    case CONF_TERM_HEADER:
-        return judge_header(q);
-    case CONF_TERM_BODY:
-        return judge_body(q);
-    case CONF_TERM_MSGSIZE:
-        return judge_msgsize(q);
-    case CONF_TERM_TIME:
-        return truth_of(is_time(q->t->time, f->now));
-    case CONF_TERM_FILTER:
-        return judge_filter(q);
-    case CONF_TERM_MACRO:
-        return judge_macro(q);
-    case CONF_TERM_CONDITION:
-    case CONF_TERM_MAX_:
-        break;
-    }
-    PANIC("a term of no kind");
+    return q->f->stage < STAGE_MAIL ? POLICY_LATER : judge_trust(q->p, q->f->sender, q->f->effort);
+}
+
+/* Of an ACL line, which nobody asks again at a later stage. */
+static enum policy_truth judge_condition(struct question *q)
+{
+    return condition_judge_term(q->p, q->t, q->f, q->f->stage, q->why, &q->missing);
+}
+
+static const struct term_kind kinds[CONF_TERM_MAX_] = {
+    [CONF_TERM_ITEMS] = {judge_items, .is_dear = true},
+    [CONF_TERM_S25R] = {judge_s25r, .needs = POLICY_NEEDS_NAME, .is_dear = true},
+    [CONF_TERM_GENERIC_RDNS] = {judge_generic_rdns, .needs = POLICY_NEEDS_NAME | POLICY_NEEDS_DOMAINS},
+    [CONF_TERM_UNKNOWN_CLIENT] = {judge_unknown_client, .needs = POLICY_NEEDS_NAME},
+    [CONF_TERM_REMOTE] = {judge_remote},
+    [CONF_TERM_AUTHENTICATED] = {judge_authenticated, .needs = POLICY_NEEDS_AUTH},
+    [CONF_TERM_UNAUTHENTICATED] = {judge_unauthenticated, .needs = POLICY_NEEDS_AUTH},
+    [CONF_TERM_STRESS] = {judge_stress},
+    [CONF_TERM_TRUSTED] = {judge_trusted, .is_dear = true},
+    [CONF_TERM_DNSBL] = {judge_dnsbl, .asks_others = true},
+    [CONF_TERM_EVERY] = {judge_every, .is_dear = true},
+    [CONF_TERM_HEADER] = {judge_header, .needs = POLICY_NEEDS_HEADERS, .is_dear = true},
+    [CONF_TERM_BODY] = {judge_body, .needs = POLICY_NEEDS_BODY, .is_dear = true},
+    [CONF_TERM_MSGSIZE] = {judge_msgsize, .needs = POLICY_NEEDS_HEADERS | POLICY_NEEDS_BODY},
+    [CONF_TERM_TIME] = {judge_time},
+    [CONF_TERM_FILTER] = {judge_filter},
+    [CONF_TERM_MACRO] = {judge_macro, .is_dear = true},
+    [CONF_TERM_CONDITION] = {judge_condition, .asks_others = true}, /* perhaps; what it is made of is remembered itself */
+};
+
+const struct term_kind *term_kind(enum conf_term_kind kind)
+{
+    return &kinds[kind];
 }
 
 /* A recipient's memo has two bits a term: 0 nothing, else one of these. */
 static const uint8_t memo_bits[] = {[POLICY_NO] = 1, [POLICY_YES] = 2, [POLICY_UNKNOWN] = 3};
 
-static enum policy_truth judge_recipient_once(const struct question *q, struct policy_why *why, uint32_t *lists)
+static enum policy_truth judge_recipient_once(struct question *q)
 {
     unsigned shift = 2 * (unsigned)(q->t->recipient_memo - 1);
     unsigned bits = (unsigned)(*q->f->recipient_memo >> shift & 3);
     for (unsigned truth = 0; bits && truth < COUNT_OF(memo_bits); truth++)
         if (memo_bits[truth] == bits)
             return (enum policy_truth)truth;
-    enum policy_truth truth = judge_kind(q, why, lists);
+    enum policy_truth truth = kinds[q->t->kind].judge(q);
     *q->f->recipient_memo |= (uint64_t)memo_bits[truth] << shift; /* LATER: none */
     return truth;
 }
 
+static enum policy_truth judge_once(struct question *q)
+{
+    const struct policy_facts *f = q->f;
+    if (q->memo->is_settled)
+        return (enum policy_truth)q->memo->settled;
+    if (f->recipient_memo && f->recipient.ptr && q->t->recipient_memo)
+        return judge_recipient_once(q);
+    enum policy_truth truth = kinds[q->t->kind].judge(q);
+    q->memo->is_settled = truth != POLICY_LATER;
+    q->memo->settled = (uint8_t)truth;
+    return truth;
+}
+
 enum policy_truth term_judge(const struct policy *p, const struct term *t, const struct policy_facts *f,
-                             struct policy_why *why, uint32_t *lists)
+                             struct policy_why *why, uint64_t *missing, struct term_groups *groups)
 {
     static const struct policy_session_facts none;
     struct policy_memo nobodys = {0};
-    struct question q = {p, t, f, f->more ? f->more : &none, f->memo && t->memo ? &f->memo[t->memo - 1] : &nobodys};
-    if (q.memo->is_settled)
-        return (enum policy_truth)q.memo->settled;
-    if (f->recipient_memo && f->recipient.ptr && t->recipient_memo)
-        return judge_recipient_once(&q, why, lists);
-    enum policy_truth truth = judge_kind(&q, why, lists);
-    q.memo->is_settled = truth != POLICY_LATER;
-    q.memo->settled = (uint8_t)truth;
+    struct question q = {.p = p,
+                         .t = t,
+                         .f = f,
+                         .more = f->more ? f->more : &none,
+                         .memo = f->memo && t->memo ? &f->memo[t->memo - 1] : &nobodys,
+                         .why = why,
+                         .groups = groups};
+    enum policy_truth truth = judge_once(&q);
+    *missing |= truth == POLICY_LATER ? q.missing : 0;
     return truth;
 }

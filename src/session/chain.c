@@ -64,14 +64,15 @@ static void judge_recipient(struct session *s, struct milter *c, struct recipien
 {
     struct policy_facts facts = session_facts(s, STAGE_RCPT);
     struct policy_why why;
-    uint32_t lists = 0, bit = 1u << c->number;
+    uint32_t bit = 1u << c->number;
+    uint64_t missing = 0;
     if (!c->record || !policy_filter_is_per_recipient(s->d.plan->policy, c->number))
         return;
     facts.memo = children_memo(s);
     facts.recipient_memo = &note->memo;
     if (c->asked == POLICY_NO && !c->connection_over)
         c->asked = POLICY_LATER; /* none was its so far */
-    switch (policy_filter_when(s->d.plan->policy, c->number, &facts, &why, &lists)) {
+    switch (policy_filter_when(s->d.plan->policy, c->number, &facts, &why, &missing)) {
     case POLICY_YES:
         note->shown |= bit;
         break;

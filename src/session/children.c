@@ -273,31 +273,31 @@ struct policy_memo *children_memo(struct session *s)
 
 /* note: of the recipient; NULL: it has none yet, or there is no recipient. */
 static enum policy_truth judge(struct session *s, unsigned number, struct slice recipient, struct recipient_note *note,
-                               enum stage stage, uint32_t *lists)
+                               enum stage stage, uint64_t *missing)
 {
     struct policy_facts facts = session_facts(s, stage);
     struct policy_why why;
-    uint32_t wanted = 0;
+    uint64_t wanted = 0;
     facts.recipient = recipient;
     facts.memo = children_memo(s);
     facts.recipient_memo = note ? &note->memo : NULL;
     enum policy_truth truth = policy_filter_when(s->d.plan->policy, number, &facts, &why, &wanted);
     session_note_effort(s);
-    *lists |= wanted;
+    *missing |= wanted;
     return truth;
 }
 
 bool children_facts_ready(struct session *s, enum stage stage, void (*then)(struct session *s))
 {
     struct children *ch = s->children;
-    uint32_t lists = 0;
+    uint64_t lists = 0;
     if (!ch || s->d.plan->conf->n_dnsbls == 0)
         return true;
     for (unsigned i = 0; i < policy_filter_count(s->d.plan->policy); i++)
         (void)judge(s, i, stage == STAGE_RCPT ? s->d.recipient : SLICE_NONE, NULL, stage, &lists);
     bool ready = true;
     for (size_t i = 0; i < s->d.plan->conf->n_dnsbls; i++) {
-        if (!(lists & (1u << i)) || ch->listed[i] != LISTED_NOT_ASKED)
+        if (!(lists & POLICY_FACT_LIST(i)) || ch->listed[i] != LISTED_NOT_ASKED)
             continue;
         ready = false;
         if (ch->list_requests[i])
@@ -389,7 +389,8 @@ static void decide_recipients(struct session *s, struct milter *c, enum stage st
 {
     const struct transcript *t = s->d.transcript;
     struct children *ch = s->children;
-    uint32_t bit = 1u << c->number, lists = 0;
+    uint32_t bit = 1u << c->number;
+    uint64_t missing = 0;
     if (c->asked == POLICY_NO)
         return; /* of this message none is its */
     bool shown = false, later = false;
@@ -401,7 +402,7 @@ static void decide_recipients(struct session *s, struct milter *c, enum stage st
         if (!transcript_recipient_counts(t, number))
             continue;
         if ((note->later & bit) && (stage > STAGE_RCPT || number + 1 == t->present)) {
-            enum policy_truth truth = judge(s, c->number, address, note, stage, &lists);
+            enum policy_truth truth = judge(s, c->number, address, note, stage, &missing);
             if (truth != POLICY_LATER)
                 note->later &= ~bit;
             if (truth == POLICY_YES) {
@@ -430,7 +431,7 @@ bool child_has_undecided(const struct milter *c)
 
 static void decide(struct session *s, struct milter *c, enum stage stage)
 {
-    uint32_t lists = 0;
+    uint64_t missing = 0;
     if (!is_child(c) || c->connection_over)
         return;
     if (s->d.transcript->mail && stage >= STAGE_RCPT && policy_filter_is_per_recipient(s->d.plan->policy, c->number)) {
@@ -438,7 +439,7 @@ static void decide(struct session *s, struct milter *c, enum stage stage)
         return;
     }
     if (c->asked == POLICY_LATER)
-        c->asked = (uint8_t)judge(s, c->number, SLICE_NONE, NULL, stage, &lists);
+        c->asked = (uint8_t)judge(s, c->number, SLICE_NONE, NULL, stage, &missing);
     if (c->asked == POLICY_NO) {
         s->children->standing[c->number] = FILTER_NOT_ASKED;
         c->outcome = OUTCOME_PENDING; /* what it failed at before the message is of no interest in it */

@@ -102,9 +102,10 @@ static void evaluate(struct session *s, struct policy_cursor *cursor)
 {
     struct policy_facts facts = session_facts(s, STAGE_RCPT);
     struct policy_verdict verdict;
-    enum policy_result r = policy_step(s->d.plan->policy, cursor, &facts, &verdict);
+    uint64_t missing;
+    enum policy_result r = policy_step(s->d.plan->policy, cursor, &facts, &verdict, &missing);
     session_note_effort(s);
-    if (r == POLICY_NEED_LOOK) {
+    if (r == POLICY_NEED) {
         if (!s->cursor) {
             s->cursor = mem_alloc(sizeof(*s->cursor));
             *s->cursor = *cursor;

@@ -82,9 +82,11 @@ struct plan *world_plan(struct world *w, const char *text)
     for (size_t i = 0; i < plan->conf->n_acls; i++) {
         const struct conf_acl *acl = &plan->conf->acls[i];
         w->may_refuse |= acl->action == CONF_BLACKLIST;
-        for (size_t k = 0; k < acl->n_clauses; k++)
-            if (acl->clauses[k].kind == CONF_CLAUSE_TARPIT && acl->clauses[k].tarpit_sec > w->longest_tarpit_sec)
-                w->longest_tarpit_sec = acl->clauses[k].tarpit_sec;
+        for (size_t k = 0; k < acl->n_clauses; k++) {
+            const struct conf_term *term = &acl->clauses[k].term;
+            if (term->kind == CONF_TERM_TARPIT && term->number > w->longest_tarpit_sec)
+                w->longest_tarpit_sec = term->number;
+        }
     }
     return plan_ref(plan);
 }

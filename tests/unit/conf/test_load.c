@@ -27,7 +27,7 @@ static void regex_places(void)
 {
     struct conf *c = load("racl whitelist domain /a\\/b/\nextendedregex\nlist \"l\" from { /c+/ }\n");
     CHECK_INT(diags.errors, 0);
-    const struct conf_regex *re = &c->acls[0].clauses[0].item.regex;
+    const struct conf_regex *re = &c->acls[0].clauses[0].term.item.regex;
     CHECK_SLICE(re->source, "a/b");
     CHECK(!re->extended);
     CHECK_INT(re->where.column, 24);
@@ -77,8 +77,8 @@ static void addresses(void)
         snprintf(text, sizeof(text), "racl whitelist addr %s", cases[i].text);
         struct conf *c = load(text);
         if (CHECK_INT(c->n_acls, 1)) {
-            CHECK_STR(ip_format(&c->acls[0].clauses[0].item.net, ip), cases[i].net);
-            CHECK_INT(c->acls[0].clauses[0].item.bits, cases[i].bits);
+            CHECK_STR(ip_format(&c->acls[0].clauses[0].term.item.net, ip), cases[i].net);
+            CHECK_INT(c->acls[0].clauses[0].term.item.bits, cases[i].bits);
         }
         unload(c);
     }
@@ -326,8 +326,8 @@ static void terms(void)
         {"stress 80", CONF_TERM_STRESS, NULL, 80},
         {"dnsbl", CONF_TERM_DNSBL, NULL, 0},
         {"dnsbl \"z\"", CONF_TERM_DNSBL, "z", 0},
-        {"rcpt /x/", CONF_TERM_CLAUSE, NULL, 0},
-        {"list \"l\"", CONF_TERM_CLAUSE, NULL, 0},
+        {"rcpt /x/", CONF_TERM_ITEMS, NULL, 0},
+        {"list \"l\"", CONF_TERM_ITEMS, NULL, 0},
         {"every list \"l\"", CONF_TERM_EVERY, NULL, 0},
         {"header \"Subject\" /x/", CONF_TERM_HEADER, "Subject", 0},
         {"body /x/", CONF_TERM_BODY, NULL, 0},
@@ -346,11 +346,11 @@ static void terms(void)
             CHECK_INT(t->kind, cases[i].kind);
             CHECK_INT(t->number, cases[i].number);
             CHECK_STR(t->name ? t->name : "-", cases[i].name ? cases[i].name : "-");
-            CHECK(c->conditions[1]->expr->name != NULL);
+            CHECK(c->conditions[1]->expr->term.word != NULL);
             CHECK(t->kind != CONF_TERM_FILTER || (t->filter == 1 && t->result == CONF_RESULT_TEMPFAIL));
             CHECK(t->kind != CONF_TERM_MSGSIZE || t->compare == CONF_MORE_OR_EQUAL);
             CHECK(t->kind != CONF_TERM_CONDITION || t->condition == c->conditions[0]);
-            CHECK(t->kind != CONF_TERM_EVERY || t->clause.list == c->lists[0]);
+            CHECK(t->kind != CONF_TERM_EVERY || t->list == c->lists[0]);
         }
         unload(c);
     }

@@ -431,7 +431,7 @@ static void regex_limit(void)
         facts.helo = slice_of(helo, sizeof(helo));
         facts.effort = &effort;
         policy_begin(f.policy, &cursor);
-        CHECK_INT(policy_step(f.policy, &cursor, &facts, &v), POLICY_VERDICT);
+        CHECK_INT(policy_step(f.policy, &cursor, &facts, &v, &(uint64_t){0}), POLICY_VERDICT);
         CHECK_INT(v.action, CONF_GREYLIST);
         CHECK_INT(effort.unknown, 1);
         fixture_free(&f);

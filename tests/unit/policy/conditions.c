@@ -126,7 +126,7 @@ static enum policy_truth ask(const struct fixture *f, const char *name, const st
                              struct policy_why *why)
 {
     enum policy_truth truth;
-    CHECK_INT(policy_condition(f->policy, name, facts, &truth, why), ERR_NONE);
+    CHECK_INT(policy_condition(f->policy, name, facts, &truth, why, &(uint64_t){0}), ERR_NONE);
     return truth;
 }
 
@@ -136,7 +136,7 @@ static void by_name(void)
     struct policy_facts facts = facts_new();
     struct policy_why why;
     enum policy_truth truth;
-    CHECK_INT(policy_condition(f.policy, "s25", &facts, &truth, &why), ERR_NOT_FOUND);
+    CHECK_INT(policy_condition(f.policy, "s25", &facts, &truth, &why, &(uint64_t){0}), ERR_NOT_FOUND);
     CHECK_INT(ask(&f, "Remote", &facts, &why), POLICY_YES);
     CHECK_STR(why.condition, "remote");
     fixture_free(&f);

@@ -79,10 +79,10 @@ static inline struct policy_verdict decide(const struct fixture *f, struct polic
     struct policy_verdict v = {0};
     policy_begin(f->policy, &cursor);
     facts.look = NULL;
-    if (policy_step(f->policy, &cursor, &facts, &v) == POLICY_NEED_LOOK) {
+    if (policy_step(f->policy, &cursor, &facts, &v, &(uint64_t){0}) == POLICY_NEED) {
         CHECK(look != NULL);
         facts.look = look;
-        CHECK_INT(policy_step(f->policy, &cursor, &facts, &v), POLICY_VERDICT);
+        CHECK_INT(policy_step(f->policy, &cursor, &facts, &v, &(uint64_t){0}), POLICY_VERDICT);
     }
     return v;
 }

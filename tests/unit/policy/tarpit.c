@@ -229,16 +229,16 @@ static void asks_only_when_it_must(void)
     struct policy_cursor cursor;
     struct policy_verdict v = {0};
     policy_begin(f.policy, &cursor);
-    CHECK_INT(policy_step(f.policy, &cursor, &facts, &v), POLICY_NEED_LOOK);
+    CHECK_INT(policy_step(f.policy, &cursor, &facts, &v, &(uint64_t){0}), POLICY_NEED);
     CHECK_INT(cursor.acl, 2);
     CHECK_INT(cursor.clause, 1);
     /* asked again without an answer: the same question, nothing else has happened */
-    CHECK_INT(policy_step(f.policy, &cursor, &facts, &v), POLICY_NEED_LOOK);
+    CHECK_INT(policy_step(f.policy, &cursor, &facts, &v, &(uint64_t){0}), POLICY_NEED);
     CHECK_INT(cursor.acl, 2);
     struct policy_cursor copy = cursor; /* a session keeps it by value */
     struct grey_answer look = {.left_sec = -1};
     facts.look = &look;
-    CHECK_INT(policy_step(f.policy, &copy, &facts, &v), POLICY_VERDICT);
+    CHECK_INT(policy_step(f.policy, &copy, &facts, &v, &(uint64_t){0}), POLICY_VERDICT);
     CHECK_INT(v.tarpit, TARPIT_HOLD);
     CHECK_INT(v.n_headers, 2);
     CHECK_INT(v.reasons, REASON_FROM | REASON_TARPIT);
@@ -247,7 +247,7 @@ static void asks_only_when_it_must(void)
     facts.look = NULL;
     facts.sender = SLICE_LIT("<eve@example.org>");
     policy_begin(f.policy, &cursor);
-    CHECK_INT(policy_step(f.policy, &cursor, &facts, &v), POLICY_VERDICT); /* nobody was asked */
+    CHECK_INT(policy_step(f.policy, &cursor, &facts, &v, &(uint64_t){0}), POLICY_VERDICT); /* nobody was asked */
     CHECK_INT(v.action, CONF_GREYLIST);
     CHECK_INT(v.n_headers, 1);
     fixture_free(&f);
@@ -280,10 +280,10 @@ static void implicit_rules_come_once(void)
     struct policy_cursor cursor;
     struct policy_verdict v = {0};
     policy_begin(f.policy, &cursor);
-    CHECK_INT(policy_step(f.policy, &cursor, &facts, &v), POLICY_NEED_LOOK);
+    CHECK_INT(policy_step(f.policy, &cursor, &facts, &v, &(uint64_t){0}), POLICY_NEED);
     facts.look = &look;
     facts.auth_authen = SLICE_LIT("joe");
-    CHECK_INT(policy_step(f.policy, &cursor, &facts, &v), POLICY_VERDICT);
+    CHECK_INT(policy_step(f.policy, &cursor, &facts, &v, &(uint64_t){0}), POLICY_VERDICT);
     CHECK_INT(v.tarpit, TARPIT_HOLD);
     fixture_free(&f);
 }

@@ -26,7 +26,7 @@ static void check_stages(const struct stage_row *rows, size_t n, const struct ma
         char got[STAGES + 1] = {0};
         for (int stage = STAGE_CONNECT; stage <= STAGE_EOM; stage++) {
             struct mail_view v;
-            uint32_t lists;
+            uint64_t lists;
             view_at(&v, m, (enum stage)stage);
             got[stage] = letter(policy_filter_when(f.policy, SECOND, &v.facts, &why, &lists));
             CHECK_INT(lists, 0);
@@ -155,7 +155,7 @@ static void one_recipient_by_itself(void)
     struct mail m = mail_new();
     struct mail_view v;
     struct policy_why why;
-    uint32_t lists;
+    uint64_t lists;
     CHECK(policy_filter_is_per_recipient(f.policy, SECOND));
     view_at(&v, &m, STAGE_DATA);
     CHECK_INT(policy_filter_when(f.policy, SECOND, &v.facts, &why, &lists), POLICY_NO); /* one of them is he */
@@ -227,7 +227,7 @@ static void body_in_pieces(void)
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct mail_view v;
         struct policy_why why;
-        uint32_t lists;
+        uint64_t lists;
         view_at(&v, &m, STAGE_BODY);
         v.more.body = slice_cstr(rows[i].body);
         v.more.body_complete = rows[i].complete;
@@ -237,7 +237,7 @@ static void body_in_pieces(void)
     /* nobody has said that it is complete, but nothing follows */
     struct mail_view v;
     struct policy_why why;
-    uint32_t lists;
+    uint64_t lists;
     m.body = "nowhere\r\nnow";
     view_at(&v, &m, STAGE_EOM);
     v.more.body_complete = false;
@@ -274,7 +274,7 @@ static void results(void)
             buf_fini(&when);
             struct mail_view v;
             struct policy_why why;
-            uint32_t lists;
+            uint64_t lists;
             view_at(&v, &m, STAGE_CONNECT);
             got[result] = letter(policy_filter_when(f.policy, SECOND, &v.facts, &why, &lists));
             CHECK_STR(why.condition, "filter");
@@ -314,7 +314,7 @@ static void time_of_day(void)
         struct mail m = mail_new();
         struct mail_view v;
         struct policy_why why;
-        uint32_t lists;
+        uint64_t lists;
         m.facts.now = (struct wall){1795487818};
         view_at(&v, &m, STAGE_CONNECT);
         if (!CHECK_INT(policy_filter_when(f.policy, SECOND, &v.facts, &why, &lists), rows[i].want))
@@ -344,7 +344,7 @@ static void own_networks(void)
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct policy_facts facts = facts_new();
         struct policy_why why;
-        uint32_t lists;
+        uint64_t lists;
         facts.client = ip_of(rows[i].client);
         if (!CHECK_INT(policy_filter_when(f.policy, SECOND, &facts, &why, &lists), rows[i].want))
             printf("# %s\n", rows[i].client);
@@ -377,7 +377,7 @@ static void trust(void)
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct policy_facts facts = facts_new();
         struct policy_why why;
-        uint32_t lists;
+        uint64_t lists;
         facts.sender = slice_cstr(rows[i].sender);
         bool ok = CHECK_INT(policy_is_trusted(f.policy, facts.sender), rows[i].want);
         ok &= CHECK_INT(policy_filter_when(f.policy, SECOND, &facts, &why, &lists) == POLICY_YES, rows[i].want);
@@ -411,7 +411,7 @@ static void facts_alone(void)
         char got[STAGES + 1] = {0};
         for (int stage = STAGE_CONNECT; stage <= STAGE_EOM; stage++) {
             struct policy_why why;
-            uint32_t lists;
+            uint64_t lists;
             facts.stage = (enum stage)stage;
             got[stage] = letter(policy_filter_when(f.policy, SECOND, &facts, &why, &lists));
             CHECK_INT(lists, 0);

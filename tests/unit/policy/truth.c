@@ -10,7 +10,7 @@
 enum { OPEN = 1u << 0, EXACT = 1u << 1 }; /* the lists' bits */
 
 static enum policy_truth ask(const struct fixture *f, const struct mail *m, enum stage stage, struct policy_why *why,
-                             uint32_t *lists)
+                             uint64_t *lists)
 {
     struct mail_view v;
     view_at(&v, m, stage);
@@ -25,7 +25,7 @@ static void lists_that_are_asked(void)
         const char *when;
         uint8_t listed[2];
         enum policy_truth want;
-        uint32_t lists;
+        uint64_t lists;
         const char *why;
     } rows[] = {
         {"dnsbl \"open\"", {0, 0}, POLICY_LATER, OPEN, "dnsbl"},
@@ -58,7 +58,7 @@ static void lists_that_are_asked(void)
         struct fixture f = filters_new(NULL, rows[i].when);
         struct mail m = mail_new();
         struct policy_why why;
-        uint32_t lists = 77;
+        uint64_t lists = 77;
         memcpy(m.listed, rows[i].listed, sizeof(m.listed));
         bool ok = CHECK_INT(ask(&f, &m, STAGE_CONNECT, &why, &lists), rows[i].want);
         ok &= CHECK_INT(lists, rows[i].lists);
@@ -75,7 +75,7 @@ static void clients_that_dns_knows_nothing_of(void)
     struct fixture f = filters_new(NULL, "dnsbl");
     struct mail m = mail_new();
     struct policy_why why;
-    uint32_t lists;
+    uint64_t lists;
     for (size_t i = 0; i < COUNT_OF(clients); i++) {
         m.facts.client = ip_of(clients[i]);
         CHECK_INT(ask(&f, &m, STAGE_CONNECT, &why, &lists), POLICY_NO);
@@ -146,7 +146,7 @@ static void named_conditions(void)
     CHECK(policy_filter_is_per_recipient(f.policy, SECOND));
     struct mail m = mail_new();
     struct policy_why why;
-    uint32_t lists;
+    uint64_t lists;
     CHECK_INT(ask(&f, &m, STAGE_CONNECT, &why, &lists), POLICY_LATER);
     CHECK_INT(lists, 0); /* an ordinary server: no DNS */
     CHECK_STR(why.condition, "rcpt");
@@ -162,12 +162,12 @@ static void named_conditions(void)
     struct mail_view v;
     enum policy_truth truth;
     view_at(&v, &m, STAGE_CONNECT);
-    CHECK_INT(policy_condition(f.policy, "Stranger", &v.facts, &truth, &why), ERR_NONE);
+    CHECK_INT(policy_condition(f.policy, "Stranger", &v.facts, &truth, &why, &(uint64_t){0}), ERR_NONE);
     CHECK_INT(truth, POLICY_YES);
     CHECK_STR(why.condition, "stranger");
-    CHECK_INT(policy_condition(f.policy, "dnsbl", &v.facts, &truth, &why), ERR_NONE);
+    CHECK_INT(policy_condition(f.policy, "dnsbl", &v.facts, &truth, &why, &(uint64_t){0}), ERR_NONE);
     CHECK_INT(truth, POLICY_YES);
-    CHECK_INT(policy_condition(f.policy, "strange", &v.facts, &truth, &why), ERR_NOT_FOUND);
+    CHECK_INT(policy_condition(f.policy, "strange", &v.facts, &truth, &why, &(uint64_t){0}), ERR_NOT_FOUND);
     fixture_free(&f);
 }
 
@@ -195,7 +195,7 @@ static void greylisting_knows_at_rcpt(void)
         struct fixture f = fixture_new(buf_cstr(&b));
         struct mail m = mail_new();
         struct policy_why why;
-        uint32_t lists;
+        uint64_t lists;
         CHECK_INT(policy_filter_count(f.policy), 2);
         CHECK_INT(policy_greylist_number(f.policy), SECOND);
         bool ok = CHECK_INT(ask(&f, &m, STAGE_MAIL, &why, &lists), rows[i].at_mail);
@@ -221,7 +221,7 @@ static void disabled_filters(void)
     struct mail m = mail_new();
     struct mail_view v;
     struct policy_why why;
-    uint32_t lists;
+    uint64_t lists;
     view_at(&v, &m, STAGE_CONNECT);
     CHECK_INT(policy_filter_when(f.policy, 0, &v.facts, &why, &lists), POLICY_NO);
     CHECK_INT(policy_filter_when(f.policy, 1, &v.facts, &why, &lists), POLICY_YES);
@@ -255,7 +255,7 @@ static void no_filter_of_ours(void)
     struct fixture f = filters_new(NULL, NULL);
     struct policy_facts facts = facts_new();
     struct policy_why why;
-    uint32_t lists;
+    uint64_t lists;
     CHECK_INT(policy_filter_count(f.policy), 2);
     CHECK_INT(policy_greylist_number(f.policy), 2);
     CHECK_INT(policy_when(f.policy, &facts, &why), POLICY_NO);
@@ -472,7 +472,7 @@ static size_t at_most(size_t n, size_t max)
 }
 
 static enum policy_truth ask_on_the_way(const struct fixture *f, const struct mail *m, const struct progress *at,
-                                        uint32_t *lists)
+                                        uint64_t *lists)
 {
     struct mail_view v;
     struct policy_why why;
@@ -518,7 +518,7 @@ static bool plain_truth(const struct conf *c, const struct conf_expr *e, const s
     copy.filters = filters;
     struct fixture alone = {.policy = NULL};
     struct policy_why why;
-    uint32_t lists;
+    uint64_t lists;
     diags_init(&alone.diags);
     alone.policy = policy_compile(&copy, &alone.diags);
     enum policy_truth truth = ask(&alone, m, STAGE_EOM, &why, &lists);
@@ -536,7 +536,7 @@ static bool one_way(const struct fixture *f, const struct mail *m, bool want)
     bool per_recipient = policy_filter_is_per_recipient(f->policy, SECOND);
     do {
         enum stage last = at.stage;
-        uint32_t lists;
+        uint64_t lists;
         advance(&at, m);
         if (per_recipient && last == STAGE_RCPT && at.stage > last)
             before = POLICY_LATER;
