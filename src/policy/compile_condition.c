@@ -187,9 +187,22 @@ static void note_cond(struct policy *p, const struct cond *cond)
         note_cond(p, cond->right);
 }
 
+static bool asks_others(const struct cond *cond)
+{
+    const struct term *t = &cond->term;
+    if (cond->op == CONF_EXPR_TERM && t->kind == CONF_TERM_CONDITION)
+        return t->condition && asks_others(t->condition->root);
+    if (cond->op == CONF_EXPR_TERM)
+        return term_kind(t->kind)->asks_others;
+    return asks_others(cond->left) || (cond->right && asks_others(cond->right));
+}
+
 void compile_note_filters(struct policy *p)
 {
-    for (size_t i = 0; i < p->n_filters; i++)
-        if (p->filters[i].enabled && p->filters[i].when)
-            note_cond(p, p->filters[i].when);
+    for (size_t i = 0; i < p->n_filters; i++) {
+        if (!p->filters[i].enabled || !p->filters[i].when)
+            continue;
+        note_cond(p, p->filters[i].when);
+        p->conditions_ask |= asks_others(p->filters[i].when);
+    }
 }

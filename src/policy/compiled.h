@@ -113,6 +113,7 @@ struct policy {
     struct generic_words *generic_words; /* ours; NULL: they could not be compiled */
     struct domain_list *domains;         /* NULL: no condition asks for one, or there is none */
     unsigned needs;
+    bool conditions_ask; /* some filter's: others, for facts */
     const char **macros; /* NULL-terminated */
     size_t n_macros, macros_cap;
 };

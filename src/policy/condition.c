@@ -121,6 +121,11 @@ enum policy_truth policy_filter_when(const struct policy *p, size_t n, const str
     return why->unknown ? POLICY_YES : truth; /* whoever may be meant is asked: no sender can keep a filter from his mail */
 }
 
+bool policy_conditions_ask(const struct policy *p)
+{
+    return p->conditions_ask;
+}
+
 size_t policy_memos(const struct policy *p)
 {
     return p->n_memos;

@@ -197,6 +197,8 @@ enum policy_truth policy_filter_when(const struct policy *p, size_t n, const str
  */
 bool policy_filter_is_per_recipient(const struct policy *p, size_t n);
 size_t policy_memos(const struct policy *p);
+/* Some filter's condition may want facts that others must be asked for (POLICY_FACT_*). */
+bool policy_conditions_ask(const struct policy *p);
 /* {trusted_domain} for `provide trusted`. */
 bool policy_is_trusted(const struct policy *p, struct slice sender);
 

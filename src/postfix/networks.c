@@ -238,14 +238,13 @@ static bool item_is(const struct conf_item *item, struct slice domain)
 
 static bool clause_names(const struct conf_clause *clause, struct slice domain)
 {
-    if (clause->negated)
+    const struct conf_term *term = &clause->term;
+    if (clause->negated || term->kind != CONF_TERM_ITEMS || term->item_kind != CONF_ITEM_DOMAIN)
         return false;
-    if (clause->kind == CONF_CLAUSE_DOMAIN)
-        return item_is(&clause->item, domain);
-    if (clause->kind != CONF_CLAUSE_LIST || clause->list->kind != CONF_CLAUSE_DOMAIN)
-        return false;
-    for (size_t i = 0; i < clause->list->n_items; i++)
-        if (item_is(&clause->list->items[i], domain))
+    if (!term->list)
+        return item_is(&term->item, domain);
+    for (size_t i = 0; i < term->list->n_items; i++)
+        if (item_is(&term->list->items[i], domain))
             return true;
     return false;
 }

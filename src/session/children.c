@@ -4,6 +4,7 @@
  */
 #include "session/children.h"
 #include "base/mem.h"
+#include "session/facts.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -39,17 +40,13 @@ struct children *children_new(struct session *s)
     bool any = false;
     for (size_t i = 0; i < conf->n_filters && !s->d.plan->without_children; i++)
         any |= !conf->filters[i].builtin && conf->filters[i].set.enabled;
-    if (!any && (conf->n_dnsbls == 0 || s->d.plan->without_children))
+    if (!any)
         return NULL;
     struct children *ch = mem_zalloc(sizeof(*ch) + conf->n_filters * sizeof(ch->child[0]));
     ch->count = (unsigned)conf->n_filters;
     ch->any_child = any;
     ch->since = s->d.sh->now.mono;
     ch->last_status = VERDICT_CONTINUE;
-    if (conf->n_dnsbls > 0) {
-        ch->listed = mem_zalloc(conf->n_dnsbls);
-        ch->list_requests = mem_zalloc(conf->n_dnsbls * sizeof(uint32_t));
-    }
     for (unsigned i = 0; i < ch->count; i++)
         init_child(s, &ch->child[i], i);
     if (!s->d.transcript)
@@ -82,8 +79,6 @@ static void free_rest_of(struct children *ch)
     arena_fini(&ch->connection_texts);
     arena_fini(&ch->message_texts);
     arena_fini(&ch->unknown_texts);
-    free(ch->listed);
-    free(ch->list_requests);
     free(ch);
 }
 
@@ -241,9 +236,9 @@ struct policy_session_facts children_facts(const struct session *s)
         .header = next_header,
         .recipient = next_recipient,
         .ctx = s,
+        .listed = facts_listed(s),
     };
     if (ch) {
-        more.listed = ch->listed;
         more.standing = ch->standing;
         more.quarantined = ch->quarantined;
         more.body = slice_upto(buf_slice(&t->peek), POLICY_BODY_MAX_BYTES);
@@ -289,74 +284,19 @@ static enum policy_truth judge(struct session *s, unsigned number, struct slice 
 
 bool children_facts_ready(struct session *s, enum stage stage, void (*then)(struct session *s))
 {
-    struct children *ch = s->children;
-    uint64_t lists = 0;
-    if (!ch || s->d.plan->conf->n_dnsbls == 0)
+    uint64_t missing = 0;
+    if (!policy_conditions_ask(s->d.plan->policy))
         return true;
     for (unsigned i = 0; i < policy_filter_count(s->d.plan->policy); i++)
-        (void)judge(s, i, stage == STAGE_RCPT ? s->d.recipient : SLICE_NONE, NULL, stage, &lists);
-    bool ready = true;
-    for (size_t i = 0; i < s->d.plan->conf->n_dnsbls; i++) {
-        if (!(lists & POLICY_FACT_LIST(i)) || ch->listed[i] != LISTED_NOT_ASKED)
-            continue;
-        ready = false;
-        if (ch->list_requests[i])
-            continue;
-        struct buf name = {0};
-        policy_dnsbl_name(s->d.plan->policy, i, &s->d.client.ends.remote, &name);
-        struct effect *e = effects_add(s->d.sh->out, EFFECT_DNS, s->d.client.owner);
-        e->u.dns.type = DNS_A;
-        e->u.dns.name = arena_slice(&s->d.sh->out->arena, buf_slice(&name));
-        e->request = ch->list_requests[i] = session_next_request(s);
-        buf_fini(&name);
-    }
-    if (ready)
-        return true;
-    ch->after_facts = then;
-    session_set_wait(s, WAIT_FACTS);
-    return false;
+        (void)judge(s, i, stage == STAGE_RCPT ? s->d.recipient : SLICE_NONE, NULL, stage, &missing);
+    return facts_ready(s, missing, then);
 }
 
-static bool note_listed(struct session *s, const struct event *event)
-{
-    struct children *ch = s->children;
-    for (size_t i = 0; i < s->d.plan->conf->n_dnsbls; i++) {
-        if (ch->list_requests[i] != event->request)
-            continue;
-        ch->list_requests[i] = 0;
-        if (event->u.dns.status == DNS_FAILED)
-            ch->listed[i] = LISTED_ERROR;
-        else if (event->u.dns.status == DNS_FOUND &&
-                 policy_dnsbl_matches(s->d.plan->policy, i, event->u.dns.addresses, event->u.dns.n_addresses))
-            ch->listed[i] = LISTED_YES;
-        else
-            ch->listed[i] = LISTED_NO;
-        return true;
-    }
-    return false;
-}
-
-static bool no_list_is_awaited(const struct session *s)
-{
-    for (size_t i = 0; i < s->d.plan->conf->n_dnsbls; i++)
-        if (s->children->list_requests[i])
-            return false;
-    return true;
-}
-
-void session_dns_answered(struct session *s, const struct event *event)
+void children_dns_answered(struct session *s, const struct event *event)
 {
     struct children *ch = s->children;
     if (!ch || event->request == 0)
         return;
-    if (s->d.plan->conf->n_dnsbls > 0 && note_listed(s, event)) {
-        if (s->wait == WAIT_FACTS && no_list_is_awaited(s)) {
-            session_set_wait(s, WAIT_NOTHING);
-            ch->after_facts(s);
-        }
-        session_end_event(s);
-        return;
-    }
     if (ch->if_name_request == event->request) {
         ch->if_name_request = 0;
         ch->if_name_known = true;
@@ -367,7 +307,6 @@ void session_dns_answered(struct session *s, const struct event *event)
             if (ch->child[i].dns_request == event->request)
                 child_resolved(&ch->child[i], event);
     }
-    session_end_event(s); /* who waited for a name, or for one whose host has none */
 }
 
 /* ---- who is asked ---- */

@@ -96,12 +96,9 @@ struct children {
     struct arena unknown_texts;                   /* what is said to the present UNKNOWN */
 
     /* DNS */
-    uint8_t *listed; /* by conf.dnsbls: enum policy_listed */
-    uint32_t *list_requests;
     uint32_t if_name_request;
     bool if_name_known;
     struct slice if_name;
-    void (*after_facts)(struct session *s); /* WAIT_FACTS: what goes on then */
 
     /* the message */
     struct recipient_note *notes;
@@ -129,7 +126,7 @@ struct children {
 
 /* ---- children.c ---- */
 
-/* NULL when the plan has neither children nor DNS lists to ask. */
+/* NULL when the plan has no children. */
 struct children *children_new(struct session *s);
 /* Closes what is open, with QUIT. */
 void children_free(struct session *s);
@@ -139,10 +136,12 @@ void children_clear_message(struct session *s); /* ABORT to those who are in one
 void children_clear_connection(struct session *s);
 
 /*
- * Whether all facts are in that a condition wants at this stage; else they are asked for, the session waits, and `then` is
- * called when they are.
+ * Whether all facts are in that a filter's condition wants at this stage; else they are asked for, the session waits, and `then`
+ * is called when they are. For sessions without children too.
  */
 bool children_facts_ready(struct session *s, enum stage stage, void (*then)(struct session *s));
+/* An answer that is no fact's: a name of the MTA's host, a child's address. */
+void children_dns_answered(struct session *s, const struct event *event);
 /* Decide whose conditions can be decided; start and lead on whom that concerns. */
 void children_decide(struct session *s);
 /* The greylist filter is out of it, or has let a recipient through. */

@@ -3,6 +3,7 @@
  * the filters' conditions on them, and begin the greylist filter's part.
  */
 #include "session/children.h"
+#include "session/facts.h"
 
 #include "base/mem.h"
 
@@ -144,6 +145,7 @@ static void take_newest_plan(struct session *s)
         return;
     struct plan *old = s->d.plan;
     s->d.plan = plan_ref(s->d.sh->plan);
+    facts_clear(s, FACTS_CONNECTION); /* lists are known by their number in the plan */
     if (s->children)
         children_take_plan(s);
     plan_unref(old);
@@ -280,6 +282,7 @@ static void on_quit_nc(struct session *s, const struct milter_command *c, struct
     session_clear_message(s);
     scope_clear(&s->d.conn, s->d.sh);
     session_clear_helo(s);
+    facts_clear(s, FACTS_CONNECTION);
     children_clear_connection(s);
     s->d.host = s->d.client_ptr = s->d.mta_name = s->d.if_addr = SLICE_NONE;
     s->d.conn_macros = NULL;

@@ -4,7 +4,7 @@
  *   session.c    life, input, events                      commands.c   the table of commands
  *   negotiate.c  OPTNEG and macros                        children.h   the manager's side
  *   recipient.c  RCPT: policy, store, verdict             holding.c    what a hold and its end mean here
- *   asking.c     waiting for the store
+ *   asking.c     waiting for the store                    facts.h      facts that others are asked for
  *   message.c    DATA and end of message: headers         text.c       replies and log lines
  */
 #ifndef TARSIER_SESSION_INTERNAL_H
@@ -17,6 +17,7 @@
 #include "session/session.h"
 
 struct children; /* children.h */
+struct facts;    /* facts.h */
 
 /* Where the MTA is in its dialogue. */
 enum phase {
@@ -34,11 +35,11 @@ enum phase {
 enum wait {
     WAIT_NOTHING,
     WAIT_FIRST_LOOK, /* CONNECT: is the client there, and can it be watched? */
-    WAIT_LOOK_STORE, /* RCPT: what does the store know? The cursor is kept */
+    WAIT_LOOK_STORE, /* RCPT: what does the store know? The cursor is kept (facts.h) */
     WAIT_HELD,       /* RCPT: the hold, with the last look at its end */
     WAIT_STORE,      /* RCPT: decided; the record is being committed */
     WAIT_CHILDREN,   /* any: what do the child milters say? */
-    WAIT_FACTS,      /* CONNECT to RCPT: DNS lists that conditions ask about */
+    WAIT_FACTS,      /* CONNECT to RCPT: what conditions and racl lines ask others for (facts.h) */
     WAIT_CONFIRM,    /* DATA: that it has come after a served hold is being committed */
     WAIT_MAX_
 };
@@ -129,14 +130,13 @@ struct session {
 
     /* the recipient */
     struct grey_tuple tuple;
-    struct policy_cursor *cursor; /* only during WAIT_LOOK_STORE */
     struct decision decision;
     struct grey_answer *known;           /* answer to the look at the store, in the recipient's arena; NULL: not asked */
     struct wall first_seen;              /* start of the hold, or the present */
     struct mono deadline, next_progress; /* of the timer's jobs, beside the client's; ms 0: not wanted */
 
-    struct transcript *transcript; /* for filters that read it; NULL where there are no children */
-    struct children *children;     /* the manager's side; NULL: there are none */
+    struct facts *facts;       /* what others were asked for; NULL: nothing that is still wanted */
+    struct children *children; /* the manager's side; NULL: there are none */
 
     struct buf in; /* a packet's beginning, or what came while a reply was owed */
     _Alignas(max_align_t) char inline_memory[SESSION_INLINE_BYTES];

@@ -153,7 +153,7 @@ bool session_can_take_plan(struct session *s, const struct plan *p)
 {
     if (s->children)
         return is_granted(s, p);
-    if (has_children(p) || p->conf->n_dnsbls > 0 || (policy_needs(p->policy) & ~s->needs))
+    if (has_children(p) || (policy_needs(p->policy) & ~s->needs))
         return false;
     /* macros are negotiated by name: a new one would never come */
     for (const char *const *m = policy_macros(p->policy); m && *m; m++) {

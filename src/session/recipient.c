@@ -4,7 +4,7 @@
  *   policy ── needs to know ──► look at the store ──► policy ──► verdict
  *   verdict ──► hold ──► last look ──► store (commit) ──► reply        each step only where the verdict wants it
  */
-#include "session/internal.h"
+#include "session/facts.h"
 #include "base/mem.h"
 
 #include <stdlib.h>
@@ -98,6 +98,13 @@ static void adopt(struct session *s, const struct policy_verdict *v)
         text_log_left_before(s, v->left_sec);
 }
 
+static void evaluate(struct session *s, struct policy_cursor *cursor);
+
+static void go_on(struct session *s)
+{
+    evaluate(s, facts_cursor(s));
+}
+
 static void evaluate(struct session *s, struct policy_cursor *cursor)
 {
     struct policy_facts facts = session_facts(s, STAGE_RCPT);
@@ -106,16 +113,16 @@ static void evaluate(struct session *s, struct policy_cursor *cursor)
     enum policy_result r = policy_step(s->d.plan->policy, cursor, &facts, &verdict, &missing);
     session_note_effort(s);
     if (r == POLICY_NEED) {
-        if (!s->cursor) {
-            s->cursor = mem_alloc(sizeof(*s->cursor));
-            *s->cursor = *cursor;
+        facts_keep_cursor(s, cursor);
+        if (missing & POLICY_FACT_LOOK) {
+            session_set_wait(s, WAIT_LOOK_STORE);
+            s->store_request = recipient_ask_store(s, GREY_LOOK, GREY_PASS_SERVED, 0, true);
+        } else if (facts_ready(s, missing, go_on)) {
+            go_on(s);
         }
-        session_set_wait(s, WAIT_LOOK_STORE);
-        s->store_request = recipient_ask_store(s, GREY_LOOK, GREY_PASS_SERVED, 0, true);
         return;
     }
-    free(s->cursor);
-    s->cursor = NULL;
+    facts_drop_cursor(s);
     adopt(s, &verdict);
     act(s);
 }
@@ -124,8 +131,7 @@ void recipient_begin(struct session *s)
 {
     struct policy_facts facts = session_facts(s, STAGE_RCPT);
     struct policy_cursor cursor;
-    free(s->cursor);
-    s->cursor = NULL;
+    facts_drop_cursor(s);
     s->known = NULL;
     s->first_seen = s->d.sh->now.wall;
     s->tuple = plan_tuple(s->d.plan, &facts, &s->d.rcpt.arena);
@@ -139,7 +145,7 @@ void recipient_known(struct session *s, const struct grey_answer *answer)
     *s->known = *answer;
     if (answer->failed) /* nothing is known then, and nothing is held against anybody */
         *s->known = (struct grey_answer){.state = GREY_NEW, .left_sec = -1};
-    evaluate(s, s->cursor);
+    evaluate(s, facts_cursor(s));
 }
 
 void recipient_unwatchable(struct session *s)

@@ -6,6 +6,7 @@
  */
 #include "session/children.h"
 #include "base/mem.h"
+#include "session/facts.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +37,7 @@ void session_free(struct session *s)
         return;
     client_fini(&s->d.sh->clients, &s->d.client);
     children_free(s);
-    free(s->cursor);
+    facts_clear(s, FACTS_CONNECTION);
     struct scope *const scopes[] = {&s->d.conn, &s->d.helo_scope, &s->d.mail, &s->d.rcpt};
     for (size_t i = 0; i < COUNT_OF(scopes); i++)
         scope_clear(scopes[i], s->d.sh);
@@ -179,6 +180,7 @@ void session_clear_helo(struct session *s)
     scope_clear(&s->d.helo_scope, s->d.sh);
     s->d.helo = s->d.verify = s->d.cert_subject = SLICE_NONE;
     s->d.helo_macros = NULL;
+    facts_clear(s, FACTS_HELO);
     if (s->d.transcript)
         transcript_clear_helo(s->d.transcript);
     s->flags &= ~(uint32_t)FLAG_HELO_MACROS;
@@ -187,6 +189,7 @@ void session_clear_helo(struct session *s)
 void session_clear_recipient(struct session *s)
 {
     scope_clear(&s->d.rcpt, s->d.sh);
+    facts_clear(s, FACTS_RECIPIENT);
     s->d.recipient = SLICE_NONE;
     s->d.rcpt_macros = NULL;
     s->decision = (struct decision){0};
@@ -198,6 +201,7 @@ void session_clear_recipient(struct session *s)
 void session_clear_message(struct session *s)
 {
     session_clear_recipient(s);
+    facts_clear(s, FACTS_MESSAGE);
     children_clear_message(s);
     scope_clear(&s->d.mail, s->d.sh);
     s->d.sender = s->d.queue_id = s->d.auth_type = s->d.auth_authen = SLICE_NONE;
@@ -295,11 +299,7 @@ void session_note_effort(struct session *s)
 struct policy_facts session_facts(struct session *s, enum stage stage)
 {
     s->d.sh->effort.spent = &s->d.effort_spent;
-    const struct policy_session_facts *more = NULL;
-    if (policy_filter_count(s->d.plan->policy) > 0) { /* only their conditions read it */
-        s->d.sh->more = children_facts(s);
-        more = &s->d.sh->more;
-    }
+    s->d.sh->more = children_facts(s);
     return (struct policy_facts){
         .stage = stage,
         .client = s->d.client.ends.remote,
@@ -322,7 +322,7 @@ struct policy_facts session_facts(struct session *s, enum stage stage)
         .waited_ms = s->d.client.waited_ms,
         .longest_ms = s->d.client.longest_ms,
         .effort = &s->d.sh->effort,
-        .more = more,
+        .more = &s->d.sh->more,
     };
 }
 
@@ -480,6 +480,13 @@ void session_looked(struct session *s, uint32_t request, enum look_result result
     if (s->phase != PHASE_OVER)
         session_arm_timer(s);
     session_end_event(s);
+}
+
+void session_dns_answered(struct session *s, const struct event *event)
+{
+    if (!facts_answered(s, event))
+        children_dns_answered(s, event);
+    session_end_event(s); /* who waited for a name, or for one whose host has none */
 }
 
 static void send_progress(struct session *s)

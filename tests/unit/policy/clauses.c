@@ -411,6 +411,78 @@ static void groups_too_many(void)
     fixture_free(&f);
 }
 
+/* ---- the other tests of the language ---- */
+
+static void each_test(void)
+{
+    static const struct {
+        const char *clauses;
+        bool matches;
+    } rows[] = {
+        {"s25r", false},
+        {"not s25r", true},
+        {"remote", true},
+        {"not remote", false},
+        {"unauthenticated", true},
+        {"not authenticated", true},
+        {"authenticated", false},
+        {"stress", false},
+        {"not stress not trusted", true},
+        {"unknown_client", false},
+        {"time \"* * * * *\"", true},
+        {"not time \"* * * * *\"", false},
+        {"macro \"{x}\"", false},
+        {"not macro \"{x}\"", true}, /* it may come with DATA, which is too late here */
+        {"mine", true},
+        {"not \"mine\"", false},
+        {"mine not helo \"x\" from /joe/", true},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        char text[300];
+        snprintf(text, sizeof(text),
+                 "condition \"mine\" { remote and not macro \"i\" }\nracl whitelist %s\nracl greylist default\n",
+                 rows[i].clauses);
+        struct fixture f = fixture_new(text);
+        struct policy_verdict v = decide(&f, facts_new(), NULL);
+        if (!CHECK_INT(v.action == CONF_WHITELIST, rows[i].matches))
+            printf("# %s\n", rows[i].clauses);
+        fixture_free(&f);
+    }
+}
+
+/* A line says which facts it lacks, all others of its tests first, and goes on where it stood. */
+static void lacks_facts(void)
+{
+    struct fixture f = fixture_new("dnsrbl \"a\" a.example\ndnsrbl \"b\" b.example\n"
+                                   "racl whitelist tarpit 5s dnsrbl \"b\" not dnsbl \"a\" rcpt /\\(ann\\)/\n"
+                                   "racl blacklist dnsrbl \"a\" addr 198.51.100.1\nracl greylist default\n");
+    static const struct grey_answer look = {.state = GREY_NEW, .left_sec = -1};
+    uint8_t listed[] = {LISTED_NOT_ASKED, LISTED_NOT_ASKED};
+    struct policy_session_facts more = {.listed = listed};
+    struct policy_facts facts = facts_new();
+    struct policy_cursor cursor;
+    struct policy_verdict v;
+    uint64_t missing;
+    facts.more = &more;
+    policy_begin(f.policy, &cursor);
+    CHECK_INT(policy_step(f.policy, &cursor, &facts, &v, &missing), POLICY_NEED);
+    CHECK_INT(missing, POLICY_FACT_LIST(1));
+    listed[1] = LISTED_YES;
+    CHECK_INT(policy_step(f.policy, &cursor, &facts, &v, &missing), POLICY_NEED);
+    CHECK_INT(missing, POLICY_FACT_LIST(0));
+    listed[0] = LISTED_ERROR;
+    CHECK_INT(policy_step(f.policy, &cursor, &facts, &v, &missing), POLICY_NEED);
+    CHECK_INT(missing, POLICY_FACT_LOOK);
+    facts.look = &look;
+    CHECK_INT(policy_step(f.policy, &cursor, &facts, &v, &missing), POLICY_VERDICT);
+    CHECK_INT(missing, 0);
+    CHECK_INT(v.tarpit, TARPIT_HOLD);
+    CHECK_SLICE(v.groups[1], "ann");
+    listed[0] = LISTED_YES; /* the line does not match, and of the next one the address is enough */
+    CHECK_INT(decide(&f, facts, NULL).action, CONF_GREYLIST);
+    fixture_free(&f);
+}
+
 /* ---- a regex that comes to its limit ---- */
 
 static void regex_limit(void)
@@ -547,6 +619,8 @@ int main(void)
     TEST(groups_do_not_outlive_their_line);
     TEST(groups_without_part);
     TEST(groups_too_many);
+    TEST(each_test);
+    TEST(lacks_facts);
     TEST(regex_limit);
     TEST(implicit_rules);
     TEST(a_list_of_100000);
