@@ -65,8 +65,9 @@ void replay_correspondent(struct replay *r, struct slice address)
         r->known[hash[i] / 64] |= (uint64_t)1 << hash[i] % 64;
 }
 
-static bool is_correspondent(const struct replay *r, struct slice address)
+static bool is_correspondent(const void *ctx, struct slice address)
 {
+    const struct replay *r = ctx;
     uint64_t hash[KNOWN_HASHES];
     bool all = address.len > 0;
     hashes_of(address, hash);
@@ -165,6 +166,7 @@ void replay_finish(struct replay *r)
 {
     for (int i = 0; i < REPLAY_WORLDS && r->worlds[i]; i++)
         world_finish(r->worlds[i]);
+    senders_mark(r->senders, is_correspondent, r);
 }
 
 const struct replay_counts *replay_counts(const struct replay *r)

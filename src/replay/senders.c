@@ -48,12 +48,20 @@ void senders_note(struct senders *s, const struct delivery *d, const char *rule,
         *at = arena_zalloc(&s->arena, sizeof(**at));
         (*at)->client = d->client;
         (*at)->name = arena_slice(&s->arena, d->resolve == RESOLVE_OK ? d->name : SLICE_NONE);
+        (*at)->from = arena_slice(&s->arena, d->sender);
         (*at)->rule = rule;
         (*at)->points = points;
         s->count++;
     }
     (*at)->mails++;
     (*at)->is_written_to |= is_written_to;
+}
+
+void senders_mark(struct senders *s, bool (*is_known)(const void *ctx, struct slice address), const void *ctx)
+{
+    for (size_t i = 0; i < SLOTS; i++)
+        if (s->slots[i] && is_known(ctx, s->slots[i]->from))
+            s->slots[i]->is_written_to = true;
 }
 
 static int compare(const void *a, const void *b)

@@ -13,6 +13,7 @@ struct sender {
     const char *rule; /* static text */
     int points;       /* of generic_rdns; 0: not its matter */
     bool is_written_to;
+    struct slice from; /* the sender of the first mail */
 };
 
 struct senders;
@@ -20,8 +21,11 @@ struct senders;
 struct senders *senders_new(void);
 void senders_free(struct senders *s);
 
-/* One mail. is_written_to: its sender is somebody to whom the users here write. */
+/* One mail. is_written_to: its sender is somebody to whom the users here have written. */
 void senders_note(struct senders *s, const struct delivery *d, const char *rule, int points, bool is_written_to);
+
+/* In the end: whom they have written to since then, as far as the first mail's sender tells. */
+void senders_mark(struct senders *s, bool (*is_known)(const void *ctx, struct slice address), const void *ctx);
 
 /*
  * The n first: those that users write to before the others, then by mails. Owner: the array is the caller's to free(), its text the
