@@ -24,6 +24,10 @@ MUST_CHECK enum err cli_duration(const char *text, int64_t *sec);
 int cli_explain(const struct command *c, int argc, char **argv);
 int cli_judge(const struct command *c, int argc, char **argv);
 int cli_replay(const struct command *c, int argc, char **argv);
+int cli_backup(const struct command *c, int argc, char **argv);
+int cli_restore(const struct command *c, int argc, char **argv);
+int cli_export(const struct command *c, int argc, char **argv);
+int cli_grey(const struct command *c, int argc, char **argv);
 int cli_import(const struct command *c, int argc, char **argv);
 int cli_import_manager(const struct command *c, int argc, char **argv); /* argv[0] is "milter-manager" */
 int cli_history(const struct command *c, int argc, char **argv);

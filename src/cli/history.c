@@ -4,6 +4,7 @@
  */
 #include "cli/cli.h"
 #include "cli/screen.h"
+#include "setup/stores.h"
 #include "journal/journal.h"
 
 #include <errno.h>
@@ -199,7 +200,7 @@ int cli_history(const struct command *c, int argc, char **argv)
     if (!plan)
         return CLI_FAILED;
     struct buf directory = {0};
-    buf_printf(&directory, "%s/journal", plan->set->store);
+    buf_printf(&directory, "%s/journal", stores_state_directory(plan->set));
     int status = tell(buf_cstr(&directory), &query, &h);
     if (status != CLI_OK && plan->set->journal_sec == 0)
         fprintf(stderr, "tarsier history: `journal 0` is set: nothing is kept\n");

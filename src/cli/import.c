@@ -1,9 +1,6 @@
-/* import.c - `tarsier import`: a dump of milter-greylist's into the store, while no daemon has it open. */
-#include "cli/cli.h"
-#include "setup/files.h"
+/* import.c - `tarsier import`: records from elsewhere into the store. */
+#include "cli/access.h"
 #include "setup/import.h"
-#include "setup/rights.h"
-#include "setup/stores.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -12,67 +9,51 @@
 #include <string.h>
 #include <time.h>
 
-enum { DUMP_MAX_BYTES = 2000 * 1000 * 1000 };
-
-static void say(void *ctx, enum log_level level, const char *line)
+static enum err into_store(void *ctx, struct store_import *import)
 {
-    (void)ctx;
-    (void)level;
-    fprintf(stderr, "tarsier import: %s\n", line);
+    return store_import(ctx, import);
 }
 
-/* Become who the daemon runs as, so that the files made here are the daemon's. */
-static bool drop_rights(const struct conf_settings *set)
+/* Every line of the file into the sink. Errors: importer_take's; ERR_IO with errno when the file cannot be read. */
+static enum err read_lines(FILE *f, struct importer *im)
 {
-    struct identity id;
-    struct buf why = {0};
-    enum err e = identity_find(set->user, &id, &why);
-    if (e == ERR_NONE) {
-        e = rights_make_directory(set->store, &id, &why);
-        if (e == ERR_NONE)
-            e = rights_drop(&id, &why);
-        identity_fini(&id);
-    }
-    if (e != ERR_NONE)
-        fprintf(stderr, "tarsier import: %s\n", buf_cstr(&why));
-    buf_fini(&why);
-    return e == ERR_NONE;
+    char *line = NULL;
+    size_t size = 0;
+    enum err e = ERR_NONE;
+    for (ssize_t n; e == ERR_NONE && (n = getline(&line, &size, f)) >= 0;)
+        e = importer_take(im, slice_of(line, (size_t)n));
+    free(line);
+    return e == ERR_NONE && ferror(f) ? ERR_IO : e;
 }
 
-static const struct store_kind *find_kind(const struct conf_settings *set)
-{
-    const struct store_kind *kind = stores_find(set->store);
-    if (kind && kind->is_kept)
-        return kind;
-    fprintf(stderr, "tarsier import: nothing can be put into the store \"%s\" from outside\n", set->store);
-    return NULL;
-}
-
-static struct store *open_store(const struct store_kind *kind, const struct conf_settings *set)
-{
-    struct store *store = NULL;
-    const struct store_config config = {.place = set->store, .max_records = set->store_max, .bulk = true, .log = say};
-    enum err e = kind->open(&config, &store); /* what is wrong has been said, with what to do */
-    if (e == ERR_BUSY)
-        fprintf(stderr, "tarsier import: %s is in use: stop tarsierd first (systemctl stop tarsierd)\n", set->store);
-    return e == ERR_NONE ? store : NULL;
-}
-
-static bool import_text(const struct store_kind *kind, const struct conf_settings *set, const char *path, struct slice text)
+static int import_file(struct access *a, const char *path, FILE *f)
 {
     struct import_result result;
     struct buf words = {0};
-    struct store *store = open_store(kind, set);
-    if (!store)
-        return false;
-    enum err e = import_dump(store, set, text, (struct wall){time(NULL)}, &result);
+    struct importer *im = importer_new(a->plan->set, (struct wall){time(NULL)}, into_store, a->store);
+    enum err e = read_lines(f, im), last = importer_finish(im, &result);
+    importer_free(im);
+    e = e ? e : last;
     import_put_result(&words, &result);
     printf("%s: %s\n", path, buf_cstr(&words));
     if (e != ERR_NONE)
         fprintf(stderr, "tarsier import: stopped: %s\n", err_text(e));
     buf_fini(&words);
-    store_close(store);
-    return e == ERR_NONE;
+    return e == ERR_NONE && !result.is_cut ? CLI_OK : CLI_FAILED;
+}
+
+static FILE *open_input(const char *path)
+{
+    FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+    int c = f ? getc(f) : EOF; /* a directory opens, and cannot be read */
+    if (c != EOF)
+        (void)ungetc(c, f);
+    if (f && !ferror(f))
+        return f;
+    fprintf(stderr, "tarsier import: %s: %s\n", path, strerror(errno));
+    if (f && f != stdin)
+        (void)fclose(f);
+    return NULL;
 }
 
 int cli_import(const struct command *c, int argc, char **argv)
@@ -87,22 +68,22 @@ int cli_import(const struct command *c, int argc, char **argv)
         file = optarg;
     }
     if (argc - optind != 1)
-        return cli_usage(c, "it takes one file: milter-greylist's dumpfile");
-    struct plan *plan = cli_plan(file);
-    const struct store_kind *kind = plan ? find_kind(plan->set) : NULL;
-    if (!kind) {
-        plan_unref(plan);
-        return CLI_FAILED;
-    }
-    struct buf text = {0};
+        return cli_usage(
+            c, "it takes one file (or - for standard input): an export, milter-greylist's dumpfile, or db_dump's text");
+    struct access a;
     const char *path = argv[optind];
-    bool done = false;
-    enum err e = file_read(path, DUMP_MAX_BYTES, &text); /* before the rights to read it are given up */
-    if (e != ERR_NONE)
-        fprintf(stderr, "tarsier import: %s: %s\n", path, e == ERR_IO || e == ERR_NOT_FOUND ? strerror(errno) : err_text(e));
-    else if (drop_rights(plan->set))
-        done = import_text(kind, plan->set, path, buf_slice(&text));
-    buf_fini(&text);
-    plan_unref(plan);
-    return done ? CLI_OK : CLI_FAILED;
+    int status = CLI_FAILED;
+    FILE *f = NULL;
+    if (access_begin(&a, "import", file) && (f = open_input(path)) != NULL && access_drop_rights(&a)) {
+        enum err e = access_open_for_writing(&a);
+        if (e == ERR_BUSY)
+            fprintf(stderr, "tarsier import: %s is in use: stop tarsierd first (systemctl stop tarsierd)\n",
+                    a.plan->set->store);
+        if (e == ERR_NONE)
+            status = import_file(&a, path, f);
+    }
+    if (f && f != stdin)
+        (void)fclose(f);
+    access_end(&a);
+    return status;
 }

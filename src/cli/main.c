@@ -18,8 +18,16 @@ static const struct command commands[] = {
     {"replay", cli_replay,
      "[-f FILE] [--warm-up TIME] [--retry TIME] [--format postfix|trace] [--json] [--show-unread] LOG...",
      "what would have happened to the mail of Postfix's logs, or of a trace"},
-    {"import", cli_import, "[-f FILE] DUMP | milter-manager FILE|-",
-     "read milter-greylist's dump into the store;\n"
+    {"grey", cli_grey, "list|show|delete|flush [-f FILE] [FILTER]... [--json] [CLIENT]",
+     "look at, or forget, the records that match: --client, --network, --sender, --recipient,\n"
+     "      --state, --older, --newer"},
+    {"export", cli_export, "[-f FILE] [--since TIME] [--dump]",
+     "print the records, for `tarsier import` on another host; --dump: in milter-greylist's form"},
+    {"backup", cli_backup, "[-f FILE] FILE|-", "write records and the files beside them into one file; the daemon may run"},
+    {"restore", cli_restore, "[-f FILE] [--max-age TIME] FILE",
+     "make a backup the store; the daemon must not run, and the old store is kept"},
+    {"import", cli_import, "[-f FILE] FILE|- | milter-manager FILE|-",
+     "read records into the store: an export, milter-greylist's dump, or postgrey's by db_dump;\n"
      "      or print the tarsier.conf for what `milter-manager --show-config` has printed into FILE"},
     {"detect", cli_detect, "[--root DIR] [-f FILE] [-c POSTFIX_DIR]",
      "look for milters on this machine, say which of them Postfix and tarsierd ask, and print filter blocks"},

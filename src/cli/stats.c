@@ -1,6 +1,7 @@
 /* stats.c - `tarsier stats`: the numbers of a day or of the last hours, from the journal's statistics. No daemon is needed. */
 #include "cli/cli.h"
 #include "cli/screen.h"
+#include "setup/stores.h"
 #include "journal/journal.h"
 
 #include <errno.h>
@@ -220,7 +221,7 @@ int cli_stats(const struct command *c, int argc, char **argv)
     if (!plan)
         return CLI_FAILED;
     struct buf directory = {0};
-    buf_printf(&directory, "%s/journal", plan->set->store);
+    buf_printf(&directory, "%s/journal", stores_state_directory(plan->set));
     int status = tell(buf_cstr(&directory), &p, would, json);
     buf_fini(&directory);
     plan_unref(plan);

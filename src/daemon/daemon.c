@@ -414,7 +414,7 @@ static enum err start_import(struct daemon *d, struct buf *why)
         d->dump_fd = -1;
     }
     if (e == ERR_NONE) {
-        e = import_dump(d->store, d->plan->set, buf_slice(&text), io_now().wall, &result);
+        e = import_text(d->store, d->plan->set, buf_slice(&text), io_now().wall, &result);
         import_put_result(&told, &result);
         log_printf(d->log, LOG_LEVEL_NOTICE, "the store is new: %s is imported: %s", path, buf_cstr(&told));
     }

@@ -164,6 +164,12 @@ struct store_kind {
      * open; ERR_NOT_FOUND when there is none. Owner: store_close. NULL where the kind is not kept.
      */
     enum err (*open_reader)(const struct store_config *config, struct store **out);
+
+    /*
+     * Move what is at the place into a directory beside it, of the same file system. Nothing being there is fine. Errors: ERR_BUSY
+     * somebody has it open; ERR_IO (errno tells). NULL: it cannot be moved.
+     */
+    enum err (*set_aside)(const char *place, const char *directory);
 };
 
 /*

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -390,6 +391,30 @@ static const struct store_ops lmdb_ops = {
     .run = lmdb_run,
 };
 
+/* The lock's file stays: it is what two processes agree about. */
+static enum err lmdb_set_aside(const char *place, const char *directory)
+{
+    static const char *const files[] = {"data.mdb", "lock.mdb"};
+    struct tables t = {.lock_fd = -1};
+    struct buf why = {0}, from = {0}, to = {0};
+    enum err e = tables_lock(&t, place, &why);
+    for (size_t i = 0; e == ERR_NONE && i < COUNT_OF(files); i++) {
+        buf_clear(&from);
+        buf_clear(&to);
+        buf_printf(&from, "%s/%s", place, files[i]);
+        buf_printf(&to, "%s/%s", directory, files[i]);
+        if (rename(buf_cstr(&from), buf_cstr(&to)) != 0 && errno != ENOENT)
+            e = ERR_IO;
+    }
+    int saved = errno;
+    tables_close(&t);
+    buf_fini(&why);
+    buf_fini(&from);
+    buf_fini(&to);
+    errno = saved;
+    return e;
+}
+
 const struct store_kind store_lmdb = {
     .scheme = "/",
     .is_directory = true,
@@ -397,4 +422,5 @@ const struct store_kind store_lmdb = {
     .guard = guard_install,
     .open = lmdb_open,
     .open_reader = lmdb_open_reader,
+    .set_aside = lmdb_set_aside,
 };

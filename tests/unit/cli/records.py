@@ -1,0 +1,279 @@
+#!/usr/bin/env python3
+"""records.py - `tarsier grey`, `export`, `import`, `backup` and `restore` as processes, without a daemon and beside one.
+
+    records.py TARSIER TARSIERD [RECORDS]     TAP on standard output; as root or not. RECORDS: of the large store, 20000.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+TARSIER, TARSIERD = sys.argv[1:3]
+MANY = int(sys.argv[3]) if len(sys.argv) > 3 else 20000
+DIR = tempfile.mkdtemp(prefix="tarsier-")
+os.chmod(DIR, 0o777)  # the daemon's user makes its socket there
+NOW = int(time.time())
+
+cases = []
+failures = []
+
+
+def case(function):
+    cases.append(function)
+    return function
+
+
+def check(so, what):
+    if not so:
+        failures.append(what)
+        print("\n".join("# not so: %s" % line for line in str(what).splitlines()))
+
+
+def run(conf, *arguments, stdin=None):
+    words = arguments[0].split() + ["-f", conf] + list(arguments[1:])
+    done = subprocess.run([TARSIER, *words], input=stdin, capture_output=True, text=True, errors="replace", timeout=300)
+    return done.returncode, done.stdout, done.stderr
+
+
+def done(conf, *arguments, stdin=None):
+    status, out, err = run(conf, *arguments, stdin=stdin)
+    check(status == 0, (arguments, status, out, err))
+    return out
+
+
+def state(name):
+    """A configuration whose store is empty."""
+    path = "%s/%s.conf" % (DIR, name)
+    with open(path, "w") as conf:
+        conf.write('listen "unix:%s/%s.sock"\nstore "%s/%s"\nuser "nobody"\nracl greylist default\n' % (DIR, name, DIR, name))
+    return path
+
+
+def record(i, **more):
+    r = {"type": "tuple", "client": "192.0.%d.%d" % (i // 200 % 200, i % 200), "sender": "<s%d@shop.example>" % i,
+         "recipient": "<r@example.net>", "first_seen": NOW - 7200, "expires": NOW + 86400}
+    return dict(r, **more)
+
+
+def lines(records):
+    return "".join(json.dumps(r) + "\n" for r in records)
+
+
+SOME = [
+    record(1),
+    record(2, auto=True, auto_since=NOW - 60),
+    record(3, sender="<x@%s.example>" % ("long-name." * 8 + "z"), recipient="<y@%s.example>" % ("n" * 60)),
+    {"type": "pair", "client": "2001:db8::7", "domain": "bulk.example", "sender": "shop.example", "auto": True,
+     "first_seen": NOW - 90000, "expires": NOW + 3600, "auto_since": NOW - 90000},
+    {"type": "client", "client": "192.0.0.9", "first_seen": NOW - 60, "expires": NOW + 9000, "left_sec": 30,
+     "left_until": NOW + 9000},
+]
+
+
+def exported(conf, *arguments):
+    """The records of an export: not its first and last line, and in no order."""
+    out = done(conf, "export", *arguments).splitlines()
+    first, last = json.loads(out[0]), json.loads(out[-1])
+    check(first["tarsier"] == 1 and last["records"] == len(out) - 2, (first, last, len(out)))
+    return sorted(out[1:-1])
+
+
+class Daemon:
+    def __init__(self, conf):
+        self.process = subprocess.Popen([TARSIERD, "-f", conf], stderr=subprocess.PIPE, text=True)
+        for line in self.process.stderr:
+            if "listening at" in line:
+                return
+        check(False, "tarsierd does not start")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *why):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.stderr.read()
+        check(self.process.wait(timeout=60) == 0, "tarsierd failed")
+
+
+# ---- grey ----
+
+
+@case
+def lists_shows_and_deletes():
+    conf = state("grey")
+    check(done(conf, "import", "-", stdin=lines(SOME)).startswith("-: 5 records; 5 records added"), "import")
+    out = done(conf, "grey list")
+    check(out.count("\n") == 12, out)
+    check("passed" in out and "any sender of shop.example" in out and "pending     2h    24h  192.0.0.1\n" in out, out)
+    check("z.example" in out and "n.example" in out, out)
+    rows = [json.loads(r) for r in done(conf, "grey list", "--json", "--network", "192.0.0.0/24").splitlines()]
+    check(len(rows) == 4 and all(r["client"].startswith("192.0.0.") for r in rows), rows)
+    out = done(conf, "grey show", "192.0.0.9")
+    check("192.0.0.9  left" in out and "hung up     after 30 s" in out, out)
+    check(run(conf, "grey list", "--sender", "nobody@*")[0] == 1, "nothing is found")
+    check(run(conf, "grey list", "--state", "odd")[0] == 2, "no such state")
+    check(run(conf, "grey delete")[0] == 2 and run(conf, "grey flush")[0] == 2, "what?")
+    check(run(conf, "grey delete", "--all")[0] == 2, "--all is not delete's")
+    check(done(conf, "grey delete", "--state", "pending", "--older", "1h") == "2 records deleted\n", "delete")
+    check(len(exported(conf)) == 3, "three are left")
+    check(done(conf, "grey flush", "2001:db8::/32") == "1 record deleted\n", "flush a network")
+    check(done(conf, "grey flush", "--all") == "2 records deleted\n", "flush")
+    check(exported(conf) == [], "none is left")
+
+
+@case
+def nothing_is_where_no_store_is():
+    conf = state("missing")
+    status, out, err = run(conf, "grey list")
+    check(status == 1 and "there is no store" in err, (status, err))
+    with open(DIR + "/memory.conf", "w") as out:
+        out.write('store "memory:"\n')
+    for command in "grey list", "export", "import":
+        status, out, err = run(DIR + "/memory.conf", command, *(["-"] if command == "import" else []))
+        check(status == 1 and "nobody but tarsierd" in err, (command, err))
+
+
+# ---- from host to host ----
+
+
+@case
+def export_and_import_are_idempotent():
+    one, two = state("one"), state("two")
+    done(one, "import", "-", stdin=lines(SOME))
+    text = done(one, "export")
+    check("5 records added" in done(two, "import", "-", stdin=text), "added")
+    check("0 records added, 0 changed" in done(two, "import", "-", stdin=text), "known")
+    check(exported(one) == exported(two), "alike")
+    recent = exported(one, "--since", "1h")  # let in a minute ago, and hung up
+    check(len(recent) == 2 and '"client":"192.0.0.2"' in recent[1], recent)
+    dump = done(one, "export", "--dump")
+    three = state("three")
+    check("2 greylisted, 1 auto-whitelisted" in done(three, "import", "-", stdin=dump), dump)
+    check(len(exported(three)) == 3, "three tuples")
+
+
+@case
+def says_which_line_is_bad():
+    conf = state("bad")
+    status, out, err = run(conf, "import", "-", stdin=lines(SOME[:2]) + '{"type":"tuple","client":"nobody"}\n')
+    check(status == 0 and "2 records added" in out and "line 3: client is no address" in out, (status, out, err))
+    text = done(conf, "export")
+    status, out, err = run(conf, "import", "-", stdin=text[: len(text) // 2])
+    check(status == 1 and "the end is missing" in out, (status, out, err))
+    status, out, err = run(conf, "import", "-", stdin=text.replace('"tarsier":1', '"tarsier":7'))
+    check(status == 1 and "another version" in out, (status, out, err))
+    check(run(conf, "import", DIR)[0] == 1 and run(conf, "import", DIR + "/none")[0] == 1, "no file")
+
+
+@case
+def reads_beside_a_daemon():
+    conf = state("beside")
+    done(conf, "import", "-", stdin=lines(SOME))
+    with Daemon(conf):
+        check(len(exported(conf)) == 5, "five")
+        check("passed" in done(conf, "grey list"), "list")
+        done(conf, "backup", DIR + "/beside.backup")
+        status, out, err = run(conf, "restore", DIR + "/beside.backup")
+        check(status == 1 and "in use: stop tarsierd first" in err, (status, err))
+        check(not [n for n in os.listdir(DIR + "/beside") if n.startswith("before")], "nothing was put aside")
+
+
+# ---- backup ----
+
+
+@case
+def a_backup_becomes_the_store():
+    conf = state("kept")
+    done(conf, "import", "-", stdin=lines(SOME))
+    files = {"allows": b"192.0.2.1 # caf\xc3\xa9 \xff\n\nx\n", "pause": b"1\n", "journal/statistics": b"5 passed=1\n"}
+    for name, content in files.items():
+        path = "%s/kept/%s" % (DIR, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        shutil.chown(os.path.dirname(path), *((os.stat(DIR + "/kept").st_uid,) if os.geteuid() == 0 else (None, os.getegid())))
+        with open(path, "wb") as out:
+            out.write(content)
+        if os.geteuid() == 0:
+            os.chown(path, os.stat(DIR + "/kept").st_uid, -1)
+    backup = DIR + "/kept.backup"
+    before = exported(conf)
+    status, out, err = run(conf, "backup", backup)
+    check(status == 0 and "5 records, 5 lines of other files" in err, (status, err))
+    check(os.stat(backup).st_mode & 0o777 == 0o600, "rights")
+    with open(backup) as text:
+        whole = text.read()
+    done(conf, "grey flush", "--all")
+    done(conf, "import", "-", stdin=lines([record(77)]))
+    for name in files:
+        os.unlink("%s/kept/%s" % (DIR, name))
+    out = done(conf, "restore", backup)
+    check("5 records added" in out and "before-restore-" in out, out)
+    check(exported(conf) == before, "as it was")
+    for name, content in files.items():
+        with open("%s/kept/%s" % (DIR, name), "rb") as got:
+            check(got.read() == content, name)
+    aside = [n for n in os.listdir(DIR + "/kept") if n.startswith("before-restore-")]
+    check(len(aside) == 1 and "data.mdb" in os.listdir("%s/kept/%s" % (DIR, aside[0])), aside)
+    # and what is no backup, or an old one, touches nothing
+    head, rest = whole.split("\n", 1)
+    made = json.loads(head)["made"]
+    at = ['"made":%d' % t for t in (made, made - 8 * 86400, made + 86400)]
+    for bad, why in [
+        (whole[: whole.index("\n", len(whole) // 2) + 1], "the end is missing"),
+        (rest, ":1: the first line of a backup is not there"),
+        (whole.replace('"records":5', '"records":6'), "records are missing"),
+        (whole.replace("192.0.0.2", "192.0.0.999", 1), "client is no address"),
+        (whole + "{}\n", "neither a record"),
+        (whole.replace(at[0], at[1]), "older than a restore takes"),
+        (whole.replace(at[0], at[2]), "made in the future"),
+        (whole.replace('"tarsier":1', '"tarsier":2'), "another version"),
+        (whole.replace('"part":"pause"', '"part":"pose"'), "a part that this version does not know"),
+    ]:
+        with open(DIR + "/bad.backup", "w") as out:
+            out.write(bad)
+        status, out, err = run(conf, "restore", DIR + "/bad.backup")
+        check(status == 1 and why in err, (why, status, out, err))
+    check(exported(conf) == before, "still as it was")
+    with open(DIR + "/bad.backup", "w") as out:
+        out.write(whole.replace(at[0], at[1]))
+    done(conf, "restore", "--max-age", "30d", DIR + "/bad.backup")
+    status, out, err = run(conf, "backup", DIR + "/no/such/file")
+    check(status == 1 and "No such file" in err, (status, err))
+
+
+# ---- many ----
+
+
+@case
+def a_reader_that_dies_hurts_nobody():
+    conf = state("many")
+    done(conf, "import", "-", stdin=lines(record(i, sender="<s%d@shop.example>" % i) for i in range(MANY)))
+    with Daemon(conf):
+        for command in ["grey", "list"], ["export"]:
+            reader = subprocess.Popen([TARSIER, *command, "-f", conf], stdout=subprocess.PIPE)
+            for _ in range(10):
+                reader.stdout.readline()
+            reader.stdout.close()
+            reader.wait(timeout=60)
+        killed = subprocess.Popen([TARSIER, "export", "-f", conf], stdout=subprocess.PIPE)
+        killed.stdout.readline()
+        killed.kill()
+        killed.stdout.close()
+        killed.wait()
+        check(len(exported(conf)) == MANY, "all of them")
+        out = done(conf, "grey list", "--json", "--sender", "s%d@*" % (MANY - 1))
+        check(out.count("\n") == 1, out)
+
+
+try:
+    for number, function in enumerate(cases, 1):
+        failures.clear()
+        function()
+        print("%s %d - %s" % ("not ok" if failures else "ok", number, function.__name__), flush=True)
+    print("1..%d" % len(cases))
+finally:
+    shutil.rmtree(DIR, ignore_errors=True)
