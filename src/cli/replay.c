@@ -73,16 +73,20 @@ static const char *read_options(int argc, char **argv, struct replay_command *r)
 
 bool replay_progress_is_due(struct replay_command *r)
 {
-    return r->shows_progress && r->reading.lines % PROGRESS_LINES == 0;
+    return r->shows_progress && r->reading.lines % PROGRESS_LINES == 1;
 }
 
 void replay_progress(const struct replay_command *r, uint64_t read_bytes)
 {
-    if (r->all_bytes)
-        fprintf(stderr, "\r%3.0f %%  %llu lines", 100.0 * (double)read_bytes / (double)r->all_bytes,
-                (unsigned long long)r->reading.lines);
-    else
-        fprintf(stderr, "\r%llu lines", (unsigned long long)r->reading.lines);
+    static const char bar[] = "########################################";
+    enum { BAR = sizeof(bar) - 1 };
+    unsigned long long lines = r->reading.lines;
+    if (r->all_bytes) {
+        int percent = (int)(100 * read_bytes / r->all_bytes), done = percent < 100 ? percent * BAR / 100 : BAR;
+        fprintf(stderr, "\r[%.*s%*s] %3d %%  %llu lines", done, bar, BAR - done, "", percent, lines);
+    } else {
+        fprintf(stderr, "\r%llu lines", lines);
+    }
 }
 
 int replay_failed(const char *path, const char *why)
@@ -99,6 +103,7 @@ static int read_trace(struct replay_command *r, const char *path)
     bool is_first = true;
     if (gzip_open(path, &file) != ERR_NONE)
         return replay_failed(path, strerror(errno));
+    r->all_bytes = gzip_size_bytes(file);
     while (gzip_line(file, TRACE_LINE_MAX_BYTES, &line)) {
         r->reading.lines++;
         if (replay_progress_is_due(r))

@@ -142,8 +142,12 @@ static void read_attributes(struct slice rest, struct maillog_line *out)
             out->n_recipients = 0;
         else if (slice_eq_cstr(key, "sasl_username") || slice_eq_cstr(key, "sasl_method"))
             out->login = value;
-        else if (slice_eq_cstr(key, "orig_client") || slice_eq_cstr(key, "orig_queue_id"))
+        else if (slice_eq_cstr(key, "orig_queue_id"))
             out->has_origin = true;
+        else if (slice_eq_cstr(key, "orig_client")) {
+            out->has_origin = true;
+            (void)take_client(&value, &out->origin_name, &out->origin);
+        }
     }
 }
 

@@ -30,16 +30,18 @@ enum maillog_verdict { MAILLOG_ACCEPTS, MAILLOG_TEMPFAILS, MAILLOG_REJECTS, MAIL
 struct maillog_line {
     enum maillog_kind kind;
     struct wall time;
-    unsigned repeated;    /* "message repeated N times"; else 1 */
-    struct slice host;    /* the machine that wrote it */
-    struct slice program; /* "postfix/smtpd", "mx1/submission/smtpd" */
-    struct slice pid;     /* digits; NONE: it has none */
-    struct slice id;      /* of the queue; NONE: none, or NOQUEUE */
-    struct ip client;     /* IP_NONE: not told, or "unknown" */
-    struct slice name;    /* verified name; NONE: "unknown", or not told */
-    struct slice login;   /* SASL method or user; NONE: not authenticated */
-    bool has_origin;      /* orig_client: it has been in this Postfix before (content filter), or comes from a proxy */
-    struct slice stage;   /* "RCPT", "END-OF-MESSAGE"; NONE where no stage is told */
+    unsigned repeated;        /* "message repeated N times"; else 1 */
+    struct slice host;        /* the machine that wrote it */
+    struct slice program;     /* "postfix/smtpd", "mx1/submission/smtpd" */
+    struct slice pid;         /* digits; NONE: it has none */
+    struct slice id;          /* of the queue; NONE: none, or NOQUEUE */
+    struct ip client;         /* IP_NONE: not told, or "unknown" */
+    struct slice name;        /* verified name; NONE: "unknown", or not told */
+    struct slice login;       /* SASL method or user; NONE: not authenticated */
+    bool has_origin;          /* orig_queue_id, orig_client: it has been in a Postfix before (content filter, front end) */
+    struct ip origin;         /* orig_client's; IP_NONE: not told, or "unknown" */
+    struct slice origin_name; /* its verified name; NONE: "unknown", or not told */
+    struct slice stage;       /* "RCPT", "END-OF-MESSAGE"; NONE where no stage is told */
     enum maillog_verdict verdict;
     struct slice sender, recipient; /* without angle brackets, and empty for <>; NONE: not told */
     struct slice helo;

@@ -14,6 +14,7 @@ struct join {
     struct list process_ages, waiting; /* the oldest first */
     size_t n_waiting;
     struct join_retries retries;
+    struct join_recent recent;
 };
 
 static struct join_message *message_of(struct list *age)
@@ -265,26 +266,42 @@ static void on_unverified(struct join *j, const struct maillog_line *line)
     join_text_set(&p->unverified, line->name);
 }
 
+/*
+ * Whether a message with an original client was counted with its first pass. A front end that is not in these logs hands on what
+ * nobody has counted: then the original client is the client.
+ */
+static bool was_here(const struct join *j, const struct maillog_line *line)
+{
+    return line->origin.family == IP_NONE || is_loopback(&line->origin) ||
+           recent_has(&j->recent, &line->origin, line->time.sec);
+}
+
 static void on_client(struct join *j, const struct maillog_line *line)
 {
+    struct maillog_line mine = *line;
+    bool is_again = line->has_origin && was_here(j, line);
     message_end(j, line);
-    struct join_process *p = line->pid.ptr ? process_serve(j, line, false) : NULL;
-    bool is_user = line->login.ptr != NULL, is_local = is_loopback(&line->client);
+    if (line->has_origin && !is_again) {
+        mine.client = line->origin;
+        mine.name = line->origin_name;
+    }
+    struct join_process *p = line->pid.ptr ? process_serve(j, &mine, false) : NULL;
+    bool is_user = line->login.ptr != NULL, is_local = !is_again && !is_user && is_loopback(&mine.client);
     if (p) {
         p->message = 0;
         p->is_user = is_user;
-        p->is_again = line->has_origin;
-        p->is_local = is_local && !is_user;
+        p->is_again = is_again;
+        p->is_local = is_local;
     }
-    if (line->has_origin)
-        j->counts.again++;
-    else if (is_local && !is_user)
-        j->counts.local++;
-    if (!line->id.ptr || line->client.family == IP_NONE || line->has_origin || (is_local && !is_user))
+    j->counts.again += is_again;
+    j->counts.local += is_local;
+    if (mine.client.family != IP_NONE && !line->has_origin)
+        recent_note(&j->recent, &mine.client, line->time.sec);
+    if (!line->id.ptr || mine.client.family == IP_NONE || is_again || is_local)
         return;
-    struct join_message *m = message_new(j, line, key_of(line, line->id));
+    struct join_message *m = message_new(j, &mine, key_of(line, line->id));
     m->is_user = is_user;
-    message_identify(m, line, p);
+    message_identify(m, &mine, p);
     if (p)
         p->message = m->node.key;
 }

@@ -31,7 +31,7 @@ struct join_sink {
 struct join_counts {
     uint64_t users;      /* messages of authenticated clients: no deliveries */
     uint64_t local;      /* … that were made on this machine, or came over its loopback */
-    uint64_t again;      /* … that have been in this Postfix before (content filters) */
+    uint64_t again;      /* … that have been in one of these Postfixes before (content filters) */
     uint64_t unfinished; /* … that began and were never seen in the queue: the client broke off, or the log does */
     uint64_t forced;     /* given out early, because there was no room */
 };

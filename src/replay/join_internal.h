@@ -73,6 +73,21 @@ struct join_retries {
     } clients[JOIN_RETRIES];
 };
 
+/* ---- who was here lately ---- */
+
+enum { JOIN_RECENT = 1 << 15, JOIN_RECENT_SEC = 6 * 3600 };
+
+/* Clients by hash, a newer one takes the place: when each was seen last. */
+struct join_recent {
+    struct {
+        uint64_t key;
+        int64_t at_sec;
+    } clients[JOIN_RECENT];
+};
+
+void recent_note(struct join_recent *r, const struct ip *client, int64_t at_sec);
+bool recent_has(const struct join_recent *r, const struct ip *client, int64_t at_sec);
+
 void retries_note(struct join_retries *r, const struct ip *client, struct slice sender, struct slice recipient,
                   int64_t at_sec);
 /* How long this client took to bring the delivery, or another one; 0: not known. */

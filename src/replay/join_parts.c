@@ -107,3 +107,24 @@ int64_t retries_find(struct join_retries *r, const struct delivery *d)
     }
     return r->clients[at].key == client ? r->clients[at].after_sec : 0;
 }
+
+/* ---- who was here lately ---- */
+
+static uint64_t address_key(const struct ip *client)
+{
+    return siphash64(&(struct siphash_key){{9}}, slice_of(client->bytes, sizeof(client->bytes))) | 1;
+}
+
+void recent_note(struct join_recent *r, const struct ip *client, int64_t at_sec)
+{
+    uint64_t key = address_key(client);
+    r->clients[key / 2 % JOIN_RECENT].key = key;
+    r->clients[key / 2 % JOIN_RECENT].at_sec = at_sec;
+}
+
+bool recent_has(const struct join_recent *r, const struct ip *client, int64_t at_sec)
+{
+    uint64_t key = address_key(client);
+    size_t slot = key / 2 % JOIN_RECENT;
+    return r->clients[slot].key == key && at_sec - r->clients[slot].at_sec <= JOIN_RECENT_SEC;
+}

@@ -24,12 +24,16 @@ struct replay *replay_new(struct plan *plan, const struct replay_options *option
     struct replay *r = mem_zalloc(sizeof(*r));
     bool certain = options->is_certain;
     r->plan = plan;
+    for (size_t i = 0; i < plan->conf->n_filters; i++)
+        plan->conf->filters[i].set.evaluation = false; /* what is only evaluated is what is asked about here */
     r->options = *options;
     r->senders = senders_new();
     r->rules[REPLAY_LOW] = (struct world_rules){.waits = true, .confirms = !certain, .spares = !certain};
     r->rules[REPLAY_ONCE].is_let_in = true;
-    for (int i = 0; i < REPLAY_WORLDS; i++)
+    for (int i = 0; i < REPLAY_WORLDS; i++) {
         r->rules[i].retry_sec = options->retry_sec;
+        r->rules[i].records_max = options->records_max ? options->records_max : REPLAY_RECORDS_MAX;
+    }
     return r;
 }
 
@@ -182,4 +186,12 @@ const struct senders *replay_senders(const struct replay *r)
 const struct world_delays *replay_delays(const struct replay *r)
 {
     return r->worlds[REPLAY_HIGH] ? world_delays(r->worlds[REPLAY_HIGH]) : NULL;
+}
+
+bool replay_was_full(const struct replay *r)
+{
+    bool any = false;
+    for (int i = 0; i < REPLAY_WORLDS && r->worlds[i]; i++)
+        any = any || world_was_full(r->worlds[i]);
+    return any;
 }

@@ -16,9 +16,13 @@
 
 enum replay_world_name { REPLAY_LOW, REPLAY_HIGH, REPLAY_ONCE, REPLAY_WORLDS };
 
+/* About 400 bytes each, in three worlds. */
+enum { REPLAY_RECORDS_MAX = 1 << 19 };
+
 struct replay_options {
     int64_t warm_up_sec; /* the first so many seconds fill the memories and are not counted */
     int64_t retry_sec;   /* of a deferred client of whom the log tells nothing */
+    size_t records_max;  /* of each world; 0: REPLAY_RECORDS_MAX */
     bool is_certain;     /* a trace: its "unknown" is no name, and no HELO name proves itself, in the low world neither */
 };
 
@@ -51,7 +55,7 @@ struct replay_counts {
 
 struct replay;
 
-/* Owner: replay_free. The plan is borrowed; its children are never asked. */
+/* Owner: replay_free. The plan is borrowed and changed: its children are never asked, and no filter is only evaluated. */
 struct replay *replay_new(struct plan *plan, const struct replay_options *options);
 void replay_free(struct replay *r);
 
@@ -65,6 +69,8 @@ void replay_finish(struct replay *r);
 const struct replay_counts *replay_counts(const struct replay *r);
 const struct senders *replay_senders(const struct replay *r);
 const struct world_delays *replay_delays(const struct replay *r); /* of the high world */
+/* There was no room for all that the daemon would have remembered: too many are held and deferred. */
+bool replay_was_full(const struct replay *r);
 const char *replay_rule_name(enum replay_rule rule);
 
 #endif

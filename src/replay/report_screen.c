@@ -198,5 +198,7 @@ void report_put_screen(const struct replay *r, const struct replay_reading *read
     if (!reading->is_trace)
         put_refused(c, out);
     put_notes(c, reading, out);
+    if (replay_was_full(r))
+        buf_put_cstr(out, "There were more clients to remember than there is room for: the numbers are too high.\n");
     put_senders(r, out);
 }

@@ -28,6 +28,7 @@ struct world {
     struct waiting **heap; /* the next one first */
     size_t n_waiting, heap_cap;
     struct wall forgotten;
+    bool was_full;
     struct world_delays delays;
     struct arena arena; /* of one dialogue */
 };
@@ -204,13 +205,29 @@ static void run_until(struct world *w, struct wall now)
     }
 }
 
+/* What would end next goes first: at most so many days before its time. */
+static void make_room(struct world *w, struct wall now)
+{
+    size_t wanted = w->rules.records_max / 4 * 3;
+    w->was_full = true;
+    for (int64_t ahead_sec = FORGET_SEC; grey_memory_count(w->memory) > wanted && ahead_sec < INT32_MAX; ahead_sec *= 2)
+        grey_memory_forget(w->memory, (struct wall){now.sec + ahead_sec});
+}
+
+static void tidy(struct world *w, struct wall now)
+{
+    if (now.sec - w->forgotten.sec > FORGET_SEC) {
+        grey_memory_forget(w->memory, now);
+        w->forgotten = now;
+    }
+    if (grey_memory_count(w->memory) > w->rules.records_max)
+        make_room(w, now);
+}
+
 struct world_result world_deliver(struct world *w, const struct delivery *d, bool counts)
 {
     run_until(w, d->time);
-    if (d->time.sec - w->forgotten.sec > FORGET_SEC) {
-        grey_memory_forget(w->memory, d->time);
-        w->forgotten = d->time;
-    }
+    tidy(w, d->time);
     struct world_result r = attempt(w, d, d->time);
     if (!r.deferred || r.rejected)
         return r;
@@ -219,10 +236,11 @@ struct world_result world_deliver(struct world *w, const struct delivery *d, boo
     item->counts = counts;
     item->interval_sec = d->retry_sec > 0 ? d->retry_sec : w->rules.retry_sec;
     (void)plan_retry(item);
-    if (!w->rules.is_let_in) {
+    if (!w->rules.is_let_in && w->n_waiting < w->rules.records_max) {
         heap_push(w, item);
         return r;
     }
+    w->was_full |= !w->rules.is_let_in; /* it comes back all the same, only too early */
     while (!come_back(w, item)) {
     }
     free(item);
@@ -232,6 +250,11 @@ struct world_result world_deliver(struct world *w, const struct delivery *d, boo
 void world_finish(struct world *w)
 {
     run_until(w, (struct wall){INT64_MAX});
+}
+
+bool world_was_full(const struct world *w)
+{
+    return w->was_full;
 }
 
 const struct world_delays *world_delays(const struct world *w)

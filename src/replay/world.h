@@ -9,11 +9,12 @@
 #include "replay/delivery.h"
 
 struct world_rules {
-    bool waits;        /* a held client stays to the end; else it hangs up at once */
-    bool confirms;     /* a HELO name leads to its client, also one that is not known; else none does */
-    bool spares;       /* a client that may have been TEMP was */
-    bool is_let_in;    /* who was deferred has come back and been let in before anything else happens */
-    int64_t retry_sec; /* a deferred client comes back after so long, where the delivery does not tell */
+    bool waits;         /* a held client stays to the end; else it hangs up at once */
+    bool confirms;      /* a HELO name leads to its client, also one that is not known; else none does */
+    bool spares;        /* a client that may have been TEMP was */
+    bool is_let_in;     /* who was deferred has come back and been let in before anything else happens */
+    size_t records_max; /* more are not remembered, nor clients that wait: those that would end next are forgotten */
+    int64_t retry_sec;  /* a deferred client comes back after so long, where the delivery does not tell */
 };
 
 struct world_result {
@@ -40,6 +41,9 @@ struct world_result world_deliver(struct world *w, const struct delivery *d, boo
 
 /* All that would still come back. */
 void world_finish(struct world *w);
+
+/* Records were forgotten, or clients that waited, because there were too many. */
+bool world_was_full(const struct world *w);
 
 const struct world_delays *world_delays(const struct world *w);
 /* The minutes within which so many per cent of the deferred were let in; 0 where there is none. */

@@ -374,6 +374,11 @@ def replays_logs():
     check(err == "       2  postfix/smtpd[17]: something that nobody knows of 4711\n", err)
     status, out, err = replay(conf, *paths, DIR + "/none.log")
     check(status == 1 and "accepted" in out and "cannot read %s/none.log: No such file" % DIR in err, (status, out, err))
+    master, terminal = os.openpty()
+    done = subprocess.run([TARSIER, "replay", "-f", conf, *paths], stdout=subprocess.PIPE, stderr=terminal, text=True, timeout=60)
+    shown = os.read(master, 4096).decode()
+    check(done.returncode == 0 and re.match(r"\r\[(?=.{40}\])#* *\] +\d+ %  1 lines\r\x1b\[K$", shown), repr(shown))
+    os.close(master), os.close(terminal)
     status, out, err = replay(conf, "-", stdin="")
     check(status == 0 and out.startswith("nothing to replay: 0 lines"), (status, out, err))
 

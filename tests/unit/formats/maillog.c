@@ -96,6 +96,8 @@ static void messages(void)
         "Nov  4 12:43:01 mx postfix/10025/smtpd[17]: 3F2A91C0: client=localhost[127.0.0.1], orig_queue_id=3F2A91BF, "
         "orig_client=a.example[192.0.2.1]");
     CHECK(l.has_origin);
+    CHECK_INT(l.origin.family, IP_V4);
+    CHECK_SLICE(l.origin_name, "a.example");
     l = read_line("Nov  4 12:43:01 mx postfix/qmgr[3]: 3F2A91C0: from=<a b@example.org>, size=1200, nrcpt=2 (queue active)");
     CHECK_INT(l.kind, MAILLOG_QUEUED);
     CHECK_SLICE(l.sender, "a b@example.org");

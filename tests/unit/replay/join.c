@@ -132,6 +132,12 @@ static const struct row rows[] = {
      "2 smtpd[7]: 4DDDD1: client=localhost[127.0.0.1], orig_queue_id=4AAAA1, orig_client=mail.a.example[192.0.2.1]\n"
      "3 qmgr[9]: 4DDDD1: from=<a@a.example>, size=900, nrcpt=1 (queue active)\n",
      A_TO_B "1 again\n"},
+    {"a front end that is in no log hands on: its client is the client, and is counted once behind a content filter",
+     "0 smtpd[7]: connect from front.example[198.51.100.5]\n"
+     "0 smtpd[7]: 4DDDD1: client=front.example[198.51.100.5], orig_queue_id=4ZZZZ1, orig_client=unknown[192.0.2.7]:4711\n"
+     "1 qmgr[9]: 4DDDD1: from=<s@x>, size=900, nrcpt=1 (queue active)\n2 qmgr[9]: 4DDDD1: removed\n"
+     "3 smtpd[8]: 4DDDD2: client=localhost[127.0.0.1], orig_client=localhost[127.0.0.1]\n",
+     "0 192.0.2.7 FAIL? - helo - from <s@x>\n1 again\n"},
     {"a proxy takes one and refuses one",
      "0 smtpd[1]: connect from mail.a.example[192.0.2.1]\n0 smtpd[1]: NOQUEUE: client=mail.a.example[192.0.2.1]\n"
      "1 smtpd[1]: proxy-accept: END-OF-MESSAGE: 250 2.0.0 Ok: queued as 4DDDD1; from=<a@a.example> to=<b@mx.example> "

@@ -88,6 +88,18 @@ static const struct row rows[] = {
      .once = 1,
      .bound = 1,
      .p50_min = 15},
+    {.what = "what the filter only evaluates is told as if it were done",
+     .conf = "filter \"greylist\" {\n  builtin greylist\n  evaluation yes\n}\nracl whitelist tarpit 125s\nracl greylist "
+             "default\n",
+     .trace = "1000000 192.0.2.1 mail.example.com a@example.com b@mx.example\n",
+     .deliveries = 1,
+     .suspects = 1,
+     .held_low = 1,
+     .held_once = 1,
+     .once = 1,
+     .held = 1,
+     .bound = 1,
+     .p50_min = 30},
     {.what = "lines that cannot be read are none, and time never goes back",
      .trace = "time address name sender recipient\n"
               "1000000 192.0.2.1 unknown a@example.com b@mx.example\n"
@@ -137,7 +149,8 @@ static void traces(void)
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         const struct row *row = &rows[i];
         struct plan *plan = plan_of(row->conf ? row->conf : SHIPPED);
-        struct replay_options options = {row->warm_up_sec, row->retry_sec ? row->retry_sec : 900, true};
+        struct replay_options options = {
+            .warm_up_sec = row->warm_up_sec, .retry_sec = row->retry_sec ? row->retry_sec : 900, .is_certain = true};
         struct replay *r = replay_new(plan, &options);
         play(r, row->trace);
         const struct replay_counts *c = replay_counts(r);
@@ -157,8 +170,38 @@ static void traces(void)
     }
 }
 
+/* More tuples than there is room for: what is kept stays bounded, and the report says so. */
+static void bounded(void)
+{
+    for (int full = 0; full < 2; full++) {
+        struct plan *plan = plan_of("greylist 5m\nautowhite 35d\nracl greylist default\n");
+        struct replay_options options = {.retry_sec = 900, .is_certain = true, .records_max = full ? 100 : 1000};
+        struct replay *r = replay_new(plan, &options);
+        struct buf screen = {0};
+        for (unsigned i = 0; i < 400; i++) {
+            char sender[32];
+            struct delivery d = {
+                .time = {1000000 + i}, .client = {IP_V4, {192, 0, 2, 1}}, .resolve = RESOLVE_FAIL, .times = 1};
+            snprintf(sender, sizeof(sender), "a%u@example.com", i);
+            d.sender = slice_cstr(sender);
+            d.recipients[d.n_recipients++] = SLICE_LIT("b@mx.example");
+            replay_delivery(r, &d);
+        }
+        replay_finish(r);
+        report_put_screen(r, &(struct replay_reading){.lines = 400}, &screen);
+        CHECK_INT(replay_was_full(r), full);
+        CHECK((strstr(buf_cstr(&screen), "than there is room for") != NULL) == full);
+        CHECK_INT(replay_counts(r)->all.deferred[REPLAY_HIGH], 400);
+        CHECK_INT(replay_delays(r)->let_in, 400);
+        buf_fini(&screen);
+        replay_free(r);
+        plan_unref(plan);
+    }
+}
+
 int main(void)
 {
     TEST(traces);
+    TEST(bounded);
     return TEST_END();
 }
