@@ -9,6 +9,7 @@
  * command, and in the end exactly one; no 5xx without the blacklisted sender; timers end; nothing is left over.
  */
 #include "base/mem.h"
+#include "client/client.h"
 #include "engine/engine.h"
 #include "port/journal.h"
 #include "grey/memory.h"
@@ -277,7 +278,9 @@ static void check_counters(const struct world *w)
         open += w->conns[i].open;
     expect(stats.open == open, "another number of sessions than there are connections");
     expect(stats.held <= stats.open, "more are held than there are");
-    expect(stats.held_all == stats.held + stats.served + stats.left + stats.cut + stats.siblings, "a hold without an end");
+    expect(stats.held_all ==
+               stats.held + stats.served + stats.left + stats.cut + stats.siblings + stats.released + stats.dropped,
+           "a hold without an end");
     expect(!w->stopping || open == 0, "a session after the stop");
     expect(w->stopped == w->stopping, "the stop was not told");
 }
@@ -665,10 +668,27 @@ static void op_limits(struct world *w)
     step(w, (struct event){.kind = EVENT_LIMITS, .u.limits.mta_sessions = take(w)});
 }
 
-static void op_cut(struct world *w)
+/* Whoever is in the listing is held, and found by its name. */
+static void check_listing(const struct world *w)
 {
-    if (take(w) >= 0xc0)
-        step(w, (struct event){.kind = EVENT_CUT});
+    struct held_client each, same;
+    unsigned n = 0;
+    for (owner_id after = OWNER_NOBODY; engine_next_held(w->engine, after, &each); after = each.owner, n++)
+        expect(engine_find_held(w->engine, each.owner, &same) && same.owner == each.owner, "a listed hold is not found");
+    expect(n == engine_stats(w->engine).held, "another number of holds is listed");
+}
+
+/* What an administrator does: end holds, of whoever it may be, or all; cut. */
+static void op_administer(struct world *w)
+{
+    uint8_t b = take(w);
+    struct event e = {.kind = b < 0x40 ? EVENT_RELEASE : b < 0x80 ? EVENT_DROP : b < 0xc0 ? EVENT_PAUSE : EVENT_CUT};
+    check_listing(w);
+    if (b < 0x80)
+        e.owner = w->conns[b % CONNS].id;
+    else if (b < 0xc0)
+        e.u.paused_until.sec = b & 1 ? 0 : w->now.wall.sec + b;
+    step(w, e);
 }
 
 static void op_stop(struct world *w)
@@ -681,7 +701,7 @@ static void op_stop(struct world *w)
 
 static void (*const ops[])(struct world *w) = {
     op_open, op_next, op_command, op_raw,  op_eof,  op_answer, op_answer_all, op_stale,
-    op_tick, op_wait, op_late,    op_wall, op_plan, op_limits, op_stop,       op_cut,
+    op_tick, op_wait, op_late,    op_wall, op_plan, op_limits, op_stop,       op_administer,
 };
 
 /* ---- the end ---- */
@@ -689,6 +709,7 @@ static void (*const ops[])(struct world *w) = {
 /* Nobody answers any more, and still everybody hears. */
 static void wait_out(struct world *w)
 {
+    step(w, (struct event){.kind = EVENT_PAUSE}); /* no pause; the wall clock might be set back for ever */
     for (unsigned i = 0; i < LAST_TICKS && engine_wants_ticks(w->engine); i++) {
         pass(w, 1000);
         step(w, (struct event){.kind = EVENT_TICK});

@@ -193,6 +193,16 @@ void client_hold(struct clients *all, struct client *c, int64_t duration_ms, boo
         c->next_look = spread(all, c, LOOK_EVERY_MS / 2);
 }
 
+void client_describe(const struct clients *all, const struct client *c, struct held_client *out)
+{
+    *out = (struct held_client){
+        .owner = c->owner,
+        .ends = c->ends,
+        .waited_ms = client_waited_ms(all, c),
+        .left_ms = client_left_ms(all, c),
+    };
+}
+
 static uint32_t bounded(int64_t ms)
 {
     return ms > CLIENT_WAIT_MAX_MS ? CLIENT_WAIT_MAX_MS : (uint32_t)ms;

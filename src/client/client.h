@@ -67,6 +67,18 @@ struct client {
 /* Tens of thousands are held at once (docs/performance.md). */
 _Static_assert(sizeof(struct client) <= 192, "a client has become too large");
 
+/* One that is held, told: for an administrator. Texts are its owner's, until the next step; NONE: not known, or not yet. */
+struct held_client {
+    owner_id owner;
+    struct endpoints ends;
+    int64_t waited_ms, left_ms;
+    struct slice connection; /* its name in the log */
+    struct slice name, helo, sender, recipient;
+    struct slice why;  /* it is a suspect, in words */
+    struct slice line; /* of the configuration that holds it: id or number */
+    char room[96];     /* for texts that are made here */
+};
+
 /* What all clients of one engine share. */
 struct clients {
     struct hold_table *holds;
@@ -119,6 +131,8 @@ void client_drop(struct clients *all, struct client *c);
 /* In the present hold, or, in the step in which that has ended, in the last one. */
 int64_t client_waited_ms(const struct clients *all, const struct client *c);
 int64_t client_left_ms(const struct clients *all, const struct client *c); /* of the present hold; 0: its time is over */
+/* What the client itself knows; the texts are NONE. It must be held. */
+void client_describe(const struct clients *all, const struct client *c, struct held_client *out);
 
 /* ---- what comes ---- */
 

@@ -165,6 +165,11 @@ unsigned shared_holds_max(const struct shared *sh)
     return sh->mta_sessions ? sh->mta_sessions / 2 : HOLDS_MAX_DEFAULT;
 }
 
+bool shared_is_paused(const struct shared *sh)
+{
+    return sh->now.wall.sec < sh->paused_until.sec;
+}
+
 bool shared_is_stressed(const struct shared *sh)
 {
     return sh->mta_sessions > 0 && (uint64_t)sh->stats.open * 4 >= (uint64_t)sh->mta_sessions * 3;

@@ -84,10 +84,11 @@ struct shared {
     char boot[SESSION_BOOT_MAX]; /* in the names of this process's connections in the log */
     uint32_t connections;        /* named so far */
     bool stopping;
-    bool told_progress; /* the warning that holds exceed the MTA's time-out was given */
-    bool writes_slow;   /* the last commit took more than GREY_SLOW_MS, or takes it: the reader is asked too (asking.c) */
-    bool writes_late;   /* one was waited for in vain, and none has succeeded since */
-    bool reads_late;    /* the same of the reader */
+    struct wall paused_until; /* until then nobody is held or deferred; 0: no pause */
+    bool told_progress;       /* the warning that holds exceed the MTA's time-out was given */
+    bool writes_slow; /* the last commit took more than GREY_SLOW_MS, or takes it: the reader is asked too (asking.c) */
+    bool writes_late; /* one was waited for in vain, and none has succeeded since */
+    bool reads_late;  /* the same of the reader */
     struct complaint unstored, unspooled; /* records and spool files that could not be written */
     struct engine_stats stats;
     /* the manager's */
@@ -131,6 +132,8 @@ void shared_headers_less(struct shared *sh, uint64_t old_bytes, uint64_t new_byt
 
 /* How many clients may be held at once (DESIGN 3, "Bounds"). */
 unsigned shared_holds_max(const struct shared *sh);
+/* Whether an administrator has told us to hold and defer nobody. */
+bool shared_is_paused(const struct shared *sh);
 /* Whether the MTA is near its limit of sessions. */
 bool shared_is_stressed(const struct shared *sh);
 

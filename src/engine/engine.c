@@ -21,6 +21,7 @@ struct engine {
         const struct owner_ops *ops; /* NULL: no such kind */
         void *ctx;
     } kinds[OWNER_KINDS_MAX];
+    struct timer pause_timer;
     struct session **slots;
     size_t n_slots;
     bool told_stopped;
@@ -126,12 +127,53 @@ void engine_add_kind(struct engine *e, uint32_t kind, const struct owner_ops *op
     e->kinds[kind] = (struct owner_table){ops, ctx};
 }
 
+/* ---- pause ---- */
+
+static void pause_over(struct shared *sh)
+{
+    sh->paused_until.sec = 0;
+    effects_log(sh->out, OWNER_NOBODY, LOG_LEVEL_NOTICE, "pause: over; clients are held and deferred again");
+}
+
+static void pause_all(struct engine *e, struct wall until)
+{
+    struct shared *sh = &e->shared;
+    int64_t left_sec = until.sec - sh->now.wall.sec;
+    timer_stop(&sh->clients.wheel, &e->pause_timer);
+    if (left_sec <= 0) {
+        if (sh->paused_until.sec != 0)
+            pause_over(sh);
+        return;
+    }
+    sh->paused_until = until;
+    timer_arm(&sh->clients.wheel, &e->pause_timer, (struct mono){sh->now.mono.ms + left_sec * 1000});
+    effects_log(sh->out, OWNER_NOBODY, LOG_LEVEL_NOTICE,
+                "pause: for %lld s nobody is held or deferred; %u clients are let go on", (long long)left_sec,
+                hold_count(sh->clients.holds));
+    clients_release_all(&sh->clients);
+}
+
+/* The wall clock may have been set meanwhile: it is what counts. */
+static void check_pause(struct engine *e)
+{
+    struct shared *sh = &e->shared;
+    int64_t left_sec = sh->paused_until.sec - sh->now.wall.sec;
+    if (left_sec > 0)
+        timer_arm(&sh->clients.wheel, &e->pause_timer, (struct mono){sh->now.mono.ms + left_sec * 1000});
+    else
+        pause_over(sh);
+}
+
+/* ---- time ---- */
+
 static void tick(struct engine *e)
 {
     struct timer *t;
     while ((t = timer_wheel_next(&e->shared.clients.wheel, e->shared.now.mono)) != NULL) {
         if (t == &e->registry.probe_timer)
             capability_probes_check(&e->registry);
+        else if (t == &e->pause_timer)
+            check_pause(e);
         else
             run_owner(e, CONTAINER_OF(t, struct client, timer)->owner);
     }
@@ -150,6 +192,23 @@ static void take_plan(struct engine *e, struct plan *plan)
     plan_unref(e->shared.plan);
     e->shared.plan = plan;
     e->shared.requirements.plan = NULL; /* one of before may have been at the same address */
+}
+
+static struct client *client_of(struct engine *e, owner_id id)
+{
+    void *ctx = NULL;
+    const struct owner_ops *ops = id != OWNER_NOBODY ? ops_of(e, id, &ctx) : NULL;
+    return ops && ops->client ? ops->client(ctx, id) : NULL;
+}
+
+/* Its owner hears of it in its own turn, in this step. */
+static void end_hold(struct engine *e, const struct event *event)
+{
+    struct client *c = client_of(e, event->owner);
+    if (c && event->kind == EVENT_RELEASE)
+        client_release(&e->shared.clients, c);
+    else if (c)
+        client_drop(&e->shared.clients, c);
 }
 
 /* ---- sessions, as owners ---- */
@@ -225,7 +284,31 @@ static void session_turn(void *ctx, struct clients *all, owner_id id)
     reap(e, id);
 }
 
-static const struct owner_ops session_ops = {.event = session_event, .run = session_turn};
+static struct client *client_of_session(void *ctx, owner_id id)
+{
+    struct session *s = find(ctx, id);
+    return s ? session_client(s) : NULL;
+}
+
+static bool next_held_session(void *ctx, const struct clients *all, owner_id after, struct held_client *out)
+{
+    struct engine *e = ctx;
+    size_t i = after == OWNER_NOBODY ? 0 : (size_t)owner_slot(after) + 1;
+    while (i < e->n_slots && !(e->slots[i] && client_is_held(session_client(e->slots[i]))))
+        i++;
+    if (i >= e->n_slots)
+        return false;
+    client_describe(all, session_client(e->slots[i]), out);
+    session_describe_hold(e->slots[i], out);
+    return true;
+}
+
+static const struct owner_ops session_ops = {
+    .event = session_event,
+    .run = session_turn,
+    .client = client_of_session,
+    .next_held = next_held_session,
+};
 
 /* News of a connection that was given up are of no interest any more. */
 static void to_child(struct engine *e, const struct event *event)
@@ -249,6 +332,7 @@ struct engine *engine_new(struct plan *plan, struct siphash_key key, struct inst
     shared_init(&e->shared, plan, key, now);
     registry_init(&e->registry, &e->shared.clients.wheel);
     e->shared.registry = &e->registry;
+    timer_init(&e->pause_timer);
     engine_add_kind(e, OWNER_SESSION, &session_ops, e);
     return e;
 }
@@ -288,6 +372,13 @@ void engine_step(struct engine *e, const struct event *event, struct effects *ou
         if (!sh->stopping)
             capability_probes_begin(sh->registry, sh->plan);
         break;
+    case EVENT_RELEASE:
+    case EVENT_DROP:
+        end_hold(e, event);
+        break;
+    case EVENT_PAUSE:
+        pause_all(e, event->u.paused_until);
+        break;
     case EVENT_REPORT:
         report_put(sh);
         break;
@@ -296,6 +387,7 @@ void engine_step(struct engine *e, const struct event *event, struct effects *ou
         break;
     case EVENT_STOP:
         sh->stopping = true;
+        timer_stop(&sh->clients.wheel, &e->pause_timer);
         capability_probes_stop(sh->registry);
         to_all(e, event);
         break;
@@ -314,6 +406,31 @@ void engine_step(struct engine *e, const struct event *event, struct effects *ou
 bool engine_wants_ticks(const struct engine *e)
 {
     return e->shared.clients.wheel.count > 0;
+}
+
+bool engine_next_held(const struct engine *e, owner_id after, struct held_client *out)
+{
+    for (uint32_t kind = after == OWNER_NOBODY ? 0 : owner_kind(after); kind < OWNER_KINDS_MAX; kind++) {
+        const struct owner_ops *ops = e->kinds[kind].ops;
+        if (ops && ops->next_held && ops->next_held(e->kinds[kind].ctx, &e->shared.clients, after, out))
+            return true;
+        after = OWNER_NOBODY;
+    }
+    return false;
+}
+
+bool engine_find_held(const struct engine *e, owner_id id, struct held_client *out)
+{
+    uint32_t slot = owner_slot(id);
+    owner_id before = slot > 0 ? owner_make((enum owner_kind)owner_kind(id), slot - 1, owner_serial(id)) : OWNER_NOBODY;
+    const struct owner_ops *ops = owner_kind(id) < OWNER_KINDS_MAX ? e->kinds[owner_kind(id)].ops : NULL;
+    return ops && ops->next_held && ops->next_held(e->kinds[owner_kind(id)].ctx, &e->shared.clients, before, out) &&
+           out->owner == id;
+}
+
+struct wall engine_paused_until(const struct engine *e)
+{
+    return shared_is_paused(&e->shared) ? e->shared.paused_until : (struct wall){0};
 }
 
 uint64_t engine_memory_bytes(const struct engine *e)

@@ -11,7 +11,9 @@
 #include "dialogue/stats.h"
 
 struct engine;
-struct clients; /* client/client.h */
+struct client; /* client/client.h */
+struct clients;
+struct held_client;
 
 /* key: a secret of this process for its hash tables. Owner: takes over the caller's reference on plan. Free with engine_free. */
 struct engine *engine_new(struct plan *plan, struct siphash_key key, struct instant now);
@@ -31,6 +33,9 @@ void engine_step(struct engine *e, const struct event *event, struct effects *ou
 struct owner_ops {
     void (*event)(void *ctx, struct clients *all, const struct event *event); /* one with the owner's name */
     void (*run)(void *ctx, struct clients *all, owner_id id); /* its timer has fired, or its client has been woken */
+    struct client *(*client)(void *ctx, owner_id id);         /* NULL: there is no such owner */
+    /* The first held one in a slot above `after`'s (OWNER_NOBODY: of all); false: there is none. client_describe(), and more. */
+    bool (*next_held)(void *ctx, const struct clients *all, owner_id after, struct held_client *out);
 };
 
 enum { OWNER_KINDS_MAX = 8 };
@@ -40,6 +45,16 @@ void engine_add_kind(struct engine *e, uint32_t kind, const struct owner_ops *op
 
 /* Whether EVENT_TICK is needed for now (some timer runs). May be asked after each step. */
 bool engine_wants_ticks(const struct engine *e);
+
+/*
+ * Who is held, for an administrator: one after another, by kind and slot. Begin with OWNER_NOBODY, go on with the owner of the one
+ * before, also after steps between. EVENT_RELEASE and EVENT_DROP take such a name. Owner: texts are valid until the next step.
+ */
+bool engine_next_held(const struct engine *e, owner_id after, struct held_client *out);
+/* That very one; false: it is not held (any more). */
+bool engine_find_held(const struct engine *e, owner_id id, struct held_client *out);
+/* Until when nobody is held or deferred (EVENT_PAUSE); 0: there is no pause. */
+struct wall engine_paused_until(const struct engine *e);
 
 /* About how much memory the sessions use now, with what they keep of messages. */
 uint64_t engine_memory_bytes(const struct engine *e);

@@ -13,12 +13,15 @@ static void put_counters(struct shared *sh)
                 "status: generation %u; %" PRIu32 " sessions open, %" PRIu32 " clients held%s; since the start %" PRIu64
                 " sessions; passed: %" PRIu64 "; recipients: %" PRIu64 " accepted, %" PRIu64 " deferred, %" PRIu64
                 " rejected; holds: %" PRIu64 ", %" PRIu64 " served, %" PRIu64 " released with another connection, %" PRIu64
-                " left, %" PRIu64 " cut; %" PRIu64 " clients gone before any hold, %" PRIu64
-                " failures of the store, %" PRIu64 " of children, %" PRIu64 " regexes that took too long",
+                " left, %" PRIu64 " cut, %" PRIu64 " released and %" PRIu64 " dropped by an administrator; %" PRIu64
+                " clients gone before any hold, %" PRIu64 " failures of the store, %" PRIu64 " of children, %" PRIu64
+                " regexes that took too long",
                 sh->plan->generation, s->open, hold_count(sh->clients.holds),
-                shared_is_stressed(sh) ? ", the MTA is under stress" : "", s->sessions, s->passed, s->accepted, s->deferred,
-                s->rejected, s->held_all, s->served, s->siblings, s->left, s->cut, s->gone, s->store_failures,
-                s->child_failures, s->regex_limits);
+                shared_is_paused(sh)     ? ", paused: nobody is held or deferred"
+                : shared_is_stressed(sh) ? ", the MTA is under stress"
+                                         : "",
+                s->sessions, s->passed, s->accepted, s->deferred, s->rejected, s->held_all, s->served, s->siblings, s->left,
+                s->cut, s->released, s->dropped, s->gone, s->store_failures, s->child_failures, s->regex_limits);
 }
 
 static unsigned open_connections(const struct shared *sh, const struct registry_record *r)

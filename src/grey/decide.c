@@ -342,7 +342,8 @@ static void let_in(struct work *w, struct grant g)
     }
     grant_auto(w, name, g);
     w->answer->expires = w->set->slots[name].record.expires;
-    grant_companions(w, g);
+    if (w->req->kind != GREY_PASS || w->req->pass != GREY_PASS_RELEASED) /* who released it knows of this tuple only */
+        grant_companions(w, g);
 }
 
 /* Note in a slot that a hold was served: AUTO once it is confirmed. What is AUTO already needs no hold. */
@@ -531,7 +532,8 @@ static void pass(struct work *w)
                                      GREY_HOLD_RENEWALS * (patience_life(w) - w->req->autowhite_sec));
     w->answer->verdict = GREY_ACCEPT;
     w->answer->remaining_sec = 0;
-    if (w->req->pass == GREY_PASS_PATIENT || is_patient(w) || w->answer->state == GREY_DUE)
+    if (w->req->pass == GREY_PASS_PATIENT || w->req->pass == GREY_PASS_RELEASED || is_patient(w) ||
+        w->answer->state == GREY_DUE)
         let_in(w, g);
     else
         serve(w);

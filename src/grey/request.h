@@ -37,9 +37,10 @@ enum grey_request_kind {
 };
 
 enum grey_pass {
-    GREY_PASS_SERVED,  /* waited to the end: the tuple is served, left marks are cleared */
-    GREY_PASS_WAITED,  /* the wait was served earlier in this connection, or beside it: the tuple is served */
-    GREY_PASS_PATIENT, /* known as patient, or the wait of this connection is confirmed: the tuple becomes AUTO */
+    GREY_PASS_SERVED,   /* waited to the end: the tuple is served, left marks are cleared */
+    GREY_PASS_WAITED,   /* the wait was served earlier in this connection, or beside it: the tuple is served */
+    GREY_PASS_RELEASED, /* an administrator lets it in: the tuple alone becomes AUTO */
+    GREY_PASS_PATIENT,  /* known as patient, or the wait of this connection is confirmed: the tuple becomes AUTO */
 };
 
 struct grey_request {

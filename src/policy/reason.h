@@ -20,6 +20,7 @@ enum policy_reason {
     REASON_AUTOPAIR = 1u << 12,   /* another mail of the client and the sender's domain has passed (`hostkey domain`) */
     REASON_AUTOCLIENT = 1u << 13, /* another mail of the client has passed (`lazyaw`) */
     REASON_PATIENT = 1u << 14,    /* the client has waited in an earlier connection */
+    REASON_RELEASED = 1u << 15,   /* ours: an administrator has ended its hold */
 };
 
 #endif

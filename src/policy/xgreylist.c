@@ -54,6 +54,7 @@ static const struct {
     {REASON_DEFAULT, "Default is to whitelist mail"},
     {REASON_TARPIT, NULL},
     {REASON_PATIENT, "Client has waited in a tarpit before"},
+    {REASON_RELEASED, "Released by an administrator"},
     {REASON_UNSTORED, "Greylisting could not be stored"},
 };
 

@@ -28,6 +28,9 @@ enum event_kind {
     EVENT_STOP,    /* answer whoever waits and end (SIGTERM) */
     EVENT_LIMITS,  /* what the MTA can hold, read from its own configuration at start and reload */
     EVENT_PROBE,   /* at the start and after a reload: ask the children that nobody knows what they want */
+    EVENT_RELEASE, /* an administrator lets the owner's held client go on; dropped where it is not held */
+    EVENT_DROP,    /* … or ends it: 421 */
+    EVENT_PAUSE,   /* judge and log, but hold and defer nobody; who is held goes on */
     EVENT_REPORT,  /* an administrator wants to know what is going on: lines in the log, nothing else */
     EVENT_CHILD,   /* news of a child's connection */
     EVENT_DNS,     /* answer to EFFECT_DNS */
@@ -63,7 +66,7 @@ enum dns_status {
 struct event {
     enum event_kind kind;
     owner_id
-        owner; /* OPEN, BYTES, EOF, STORE, LOOK, DNS, SPOOL, DRAINED; DNS: also the engine's own question, OWNER_NOBODY */
+        owner; /* OPEN, BYTES, EOF, STORE, LOOK, DNS, SPOOL, DRAINED, RELEASE, DROP; DNS: also the engine's own question, OWNER_NOBODY */
     struct instant now;
     uint32_t request; /* STORE, LOOK, DNS, SPOOL, DRAINED: the number in the effect */
     union {
@@ -74,6 +77,7 @@ struct event {
             uint64_t cookie; /* of the socket that was found; 0 when none */
         } look;
         struct plan *plan;
+        struct wall paused_until; /* PAUSE; a time that has passed, or 0: the pause is over */
         struct {
             uint32_t mta_sessions; /* the MTA's process limit; 0 when it cannot be read */
             uint64_t memory_bytes; /* of all sessions together, but for bodies and headers; 0: as it is, at first 64 MiB */

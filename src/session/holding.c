@@ -47,7 +47,7 @@ void holding_first_look(struct session *s)
 static void first_looked(struct session *s)
 {
     bool is_gone = s->d.client.state == CLIENT_GONE;
-    if (is_gone && session_only_evaluates(s) && !s->children) {
+    if (is_gone && session_spares_all(s) && !s->children) {
         client_mark_unwatchable(&s->d.client);
         is_gone = false; /* nothing is done to anybody */
     }
@@ -130,6 +130,16 @@ static void hold_over(struct session *s)
     case CLIENT_GONE:
         note_left(s);
         session_reply_gone(s, "Client is gone");
+        break;
+    case CLIENT_RELEASED:
+        s->d.sh->stats.released++;
+        text_log_hold_end(s, JOURNAL_RELEASED, waited_ms(s));
+        recipient_released(s);
+        break;
+    case CLIENT_DROPPED:
+        s->d.sh->stats.dropped++;
+        text_log_hold_end(s, JOURNAL_DROPPED, waited_ms(s));
+        session_reply_gone(s, "Service is not available to you now");
         break;
     case CLIENT_UNWATCHABLE:
         s->d.sh->stats.cut++;

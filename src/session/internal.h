@@ -48,6 +48,7 @@ enum wait {
 enum {
     FLAG_GREYLIST_NOT_APPLICABLE =
         1u << 3,                  /* the filter's condition said no at CONNECT: it is not asked in this connection */
+    FLAG_RELEASED = 1u << 6,      /* an administrator has let the present recipient in */
     FLAG_COUNTED = 1u << 17,      /* the present recipient is one of `accepted` */
     FLAG_OVER = 1u << 16,         /* the MTA has "accept" for the whole connection: everything is answered at once */
     FLAG_ASKED = 1u << 4,         /* the filter's condition said yes for this message */
@@ -151,6 +152,8 @@ void session_reply_code(struct session *s, uint8_t code);
 void session_continue(struct session *s);
 /* The greylist filter's `evaluation`. */
 bool session_only_evaluates(const struct session *s);
+/* That, or a pause: what holds and defers is logged, and lets in. */
+bool session_spares_all(const struct session *s);
 /* Nobody is asked any more in this connection: "accept" for all of it. */
 void session_accept_connection(struct session *s);
 bool session_is_accepted(const struct session *s);
@@ -209,6 +212,8 @@ void recipient_begin(struct session *s);
 void recipient_known(struct session *s, const struct grey_answer *answer);
 /* After a served hold: the decision that follows it. */
 void recipient_served(struct session *s);
+/* An administrator has ended the hold. */
+void recipient_released(struct session *s);
 /* The hold has been cut, for the client cannot be watched any more: the lines are judged anew, and none of them holds. */
 void recipient_unwatchable(struct session *s);
 void recipient_committed(struct session *s, const struct grey_answer *answer);
@@ -270,6 +275,8 @@ void text_log_deferred(struct session *s, int64_t remaining_sec);
 void text_log_rejected(struct session *s);
 void text_log_held(struct session *s);
 /* how: STAYED, SIBLING, LEFT or CUT. */
+/* For a listing of who is held; texts borrow from the session. */
+void text_describe_hold(const struct session *s, struct held_client *out);
 void text_log_hold_end(struct session *s, enum journal_what how, int64_t waited_ms);
 void text_log_not_held(struct session *s, enum policy_no_hold why);
 /* A line with tarpit does not match for the client's left mark. */

@@ -91,7 +91,8 @@ void message_note_accepted(struct session *s, unsigned reasons, int64_t elapsed_
 /* delayedreject: a recipient was deferred, and nobody else is written to. */
 static bool is_deferred(const struct session *s)
 {
-    return (s->flags & FLAG_DEFER_AT_DATA) && !(s->flags & FLAG_RCPT_UNFILTERED) && s->accepted == 0;
+    return (s->flags & FLAG_DEFER_AT_DATA) && !(s->flags & FLAG_RCPT_UNFILTERED) && s->accepted == 0 &&
+           !shared_is_paused(s->d.sh);
 }
 
 static void data_go(struct session *s)

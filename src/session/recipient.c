@@ -196,7 +196,7 @@ static void defer(struct session *s, const struct grey_answer *a)
     struct buf packet = {0};
     s->d.sh->stats.deferred++;
     text_log_deferred(s, a->remaining_sec);
-    if (session_only_evaluates(s)) {
+    if (session_spares_all(s)) {
         leave_unfiltered(s);
         return;
     }
@@ -233,7 +233,7 @@ static unsigned auto_reason(const struct session *s)
 static void act(struct session *s)
 {
     const struct decision *d = &s->decision;
-    if (d->tarpit == TARPIT_HOLD && session_only_evaluates(s)) {
+    if (d->tarpit == TARPIT_HOLD && session_spares_all(s)) {
         text_log_held(s);
         leave_unfiltered(s); /* whether it would have stayed nobody knows */
         return;
@@ -288,6 +288,22 @@ void recipient_served(struct session *s)
     }
 }
 
+/* Its wait is over, not the rule: a line that refuses does so now. Nobody has vouched for it who is released by a pause. */
+void recipient_released(struct session *s)
+{
+    if (s->decision.action == CONF_BLACKLIST) {
+        refuse(s);
+        return;
+    }
+    if (shared_is_paused(s->d.sh)) {
+        leave_unfiltered(s);
+        return;
+    }
+    s->decision.action = CONF_WHITELIST;
+    s->flags |= FLAG_RELEASED;
+    asking_begin(s, GREY_PASS, GREY_PASS_RELEASED, 0);
+}
+
 static void log_unstored(struct session *s)
 {
     uint64_t count = shared_complain(s->d.sh, &s->d.sh->unstored);
@@ -305,7 +321,8 @@ void recipient_committed(struct session *s, const struct grey_answer *a)
         log_unstored(s);
     if (passes) {
         bool before = d->tarpit == TARPIT_PATIENT && s->d.client.waited_ms == 0; /* in an earlier connection */
-        accept(s, before ? REASON_PATIENT : REASON_TARPIT, 0);
+        bool released = s->flags & FLAG_RELEASED;
+        accept(s, released ? REASON_RELEASED : before ? REASON_PATIENT : REASON_TARPIT, 0);
         return;
     }
     if (a->failed) {

@@ -60,6 +60,11 @@ struct client *session_client(struct session *s)
     return &s->d.client;
 }
 
+void session_describe_hold(const struct session *s, struct held_client *out)
+{
+    text_describe_hold(s, out);
+}
+
 bool session_is_over(const struct session *s)
 {
     return s->phase == PHASE_OVER;
@@ -195,7 +200,7 @@ void session_clear_recipient(struct session *s)
     s->decision = (struct decision){0};
     s->tuple = (struct grey_tuple){0};
     s->known = NULL;
-    s->flags &= ~(uint32_t)(FLAG_RCPT_MACROS | FLAG_COUNTED);
+    s->flags &= ~(uint32_t)(FLAG_RCPT_MACROS | FLAG_COUNTED | FLAG_RELEASED);
 }
 
 void session_clear_message(struct session *s)
@@ -330,6 +335,11 @@ bool session_only_evaluates(const struct session *s)
 {
     size_t number = policy_greylist_number(s->d.plan->policy);
     return number < s->d.plan->conf->n_filters && s->d.plan->conf->filters[number].set.evaluation;
+}
+
+bool session_spares_all(const struct session *s)
+{
+    return session_only_evaluates(s) || shared_is_paused(s->d.sh);
 }
 
 void session_accept_connection(struct session *s)

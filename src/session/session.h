@@ -16,6 +16,8 @@ void session_free(struct session *s);
 
 owner_id session_name(const struct session *s);
 struct client *session_client(struct session *s);
+/* What is known beside the client itself; it must be held. Texts borrow from the session. */
+void session_describe_hold(const struct session *s, struct held_client *out);
 
 /* Events; each may end the session: session_is_over() then, and its EFFECT_CLOSE is queued. */
 void session_bytes(struct session *s, struct slice bytes);

@@ -170,6 +170,13 @@ static enum journal_suspicion suspicion_of(const struct session *s)
                                                 : JOURNAL_S25R;
 }
 
+/* What the line tells of is not done; NULL: it is. */
+static const char *why_not_done(const struct session *s, enum journal_what what)
+{
+    bool suspends = what == JOURNAL_HELD || what == JOURNAL_DEFERRED;
+    return session_only_evaluates(s) ? "evaluation only" : suspends && shared_is_paused(s->d.sh) ? "paused" : NULL;
+}
+
 /* sec: -1 where there is none. Also for lines with nolog: they keep something out of the log, not out of the numbers. */
 static void note(struct session *s, enum journal_what what, int64_t sec, struct slice why)
 {
@@ -181,7 +188,7 @@ static void note(struct session *s, enum journal_what what, int64_t sec, struct 
         .at = s->d.sh->now.wall,
         .what = what,
         .suspicion = suspicion_of(s),
-        .evaluation = session_only_evaluates(s),
+        .evaluation = why_not_done(s, what) != NULL,
         .sec = sec,
         .connection = buf_slice(&connection),
         .queue_id = s->d.queue_id,
@@ -369,32 +376,59 @@ void text_log_accepted(struct session *s, unsigned reasons)
     write_line(s, LOG_LEVEL_INFO, &line);
 }
 
-/* What the client's name is suspected of: ", S25R rule 1", ", generic_rdns 5". */
-static void put_suspicion(const struct session *s, struct buf *line)
+/* What the client's name is suspected of: "S25R rule 1", "generic_rdns 5". NONE: nothing. */
+static struct slice suspicion_text(const struct session *s, char room[24])
 {
-    if (s->suspicion >= SUSPICION_POINTS)
-        buf_printf(line, ", generic_rdns %d", s->suspicion - SUSPICION_POINTS);
-    else if (s->suspicion == SUSPICION_NAMELESS)
-        buf_put_cstr(line, ", no verified name");
-    else if (s->suspicion != SUSPICION_NONE)
-        buf_printf(line, ", S25R rule %d", s->suspicion - SUSPICION_S25R);
+    if (s->suspicion == SUSPICION_NONE)
+        return SLICE_NONE;
+    if (s->suspicion == SUSPICION_NAMELESS)
+        return SLICE_LIT("no verified name");
+    bool points = s->suspicion >= SUSPICION_POINTS;
+    int n = snprintf(room, 24, points ? "generic_rdns %d" : "S25R rule %d",
+                     s->suspicion - (points ? SUSPICION_POINTS : SUSPICION_S25R));
+    return slice_of(room, (size_t)n);
 }
 
-/* One line of the recipient's: "… from <a> to <b> WHAT (ACL n)". */
-static void log_recipient(struct session *s, enum log_level level, const char *what, int64_t sec)
+static void put_suspicion(const struct session *s, struct buf *line)
 {
+    char room[24];
+    struct slice text = suspicion_text(s, room);
+    if (text.ptr)
+        buf_printf(line, ", %.*s", SLICE_ARG(text));
+}
+
+void text_describe_hold(const struct session *s, struct held_client *out)
+{
+    struct buf name = {0};
+    char *room = out->room;
+    text_put_connection(s, &name);
+    size_t n = (size_t)snprintf(room, 48, "%.*s", SLICE_ARG(buf_slice(&name)));
+    buf_fini(&name);
+    out->connection = slice_of(room, n < 48 ? n : 47);
+    out->name = s->d.host;
+    out->helo = s->d.helo;
+    out->sender = s->d.sender;
+    out->recipient = s->d.recipient;
+    out->why = suspicion_text(s, room + 48);
+    out->line = acl_name(s, room + 72);
+}
+
+/* One line of the recipient's: "… from <a> to <b> TEXT (ACL n)". */
+static void log_recipient(struct session *s, enum journal_what what, const char *text, int64_t sec)
+{
+    const char *why = why_not_done(s, what);
     struct buf line = {0};
     put_client(s, &line);
     put_envelope(s, &line);
     buf_put_byte(&line, ' ');
-    buf_put_cstr(&line, what);
+    buf_put_cstr(&line, text);
     if (sec >= 0)
         xgreylist_put_duration(&line, sec);
     put_acl(s, &line);
     put_suspicion(s, &line);
-    if (session_only_evaluates(s))
-        buf_put_cstr(&line, " (evaluation only: let in)");
-    write_line(s, level, &line);
+    if (why)
+        buf_printf(&line, " (%s: let in)", why);
+    write_line(s, LOG_LEVEL_INFO, &line);
 }
 
 static void log_autowhite(struct session *s)
@@ -419,21 +453,21 @@ void text_log_let_in(struct session *s, int64_t elapsed_sec)
     if (s->decision.autowhite_sec > 0)
         log_autowhite(s);
     else
-        log_recipient(s, LOG_LEVEL_INFO, "let in after ", elapsed_sec); /* the peer says nothing here */
+        log_recipient(s, JOURNAL_LET_IN, "let in after ", elapsed_sec); /* the peer says nothing here */
 }
 
 void text_log_deferred(struct session *s, int64_t remaining_sec)
 {
     note(s, JOURNAL_DEFERRED, remaining_sec, SLICE_NONE);
     if (!s->decision.nolog)
-        log_recipient(s, LOG_LEVEL_INFO, "delayed for ", remaining_sec);
+        log_recipient(s, JOURNAL_DEFERRED, "delayed for ", remaining_sec);
 }
 
 void text_log_rejected(struct session *s)
 {
     note(s, JOURNAL_REJECTED, -1, SLICE_NONE);
     if (!s->decision.nolog)
-        log_recipient(s, LOG_LEVEL_INFO, "blacklisted", -1);
+        log_recipient(s, JOURNAL_REJECTED, "blacklisted", -1);
 }
 
 void text_log_held(struct session *s)
@@ -441,23 +475,25 @@ void text_log_held(struct session *s)
     int64_t sec = (s->decision.hold_ms + 999) / 1000;
     note(s, JOURNAL_HELD, sec, SLICE_NONE);
     if (!s->decision.nolog)
-        log_recipient(s, LOG_LEVEL_INFO, "held for ", sec);
+        log_recipient(s, JOURNAL_HELD, "held for ", sec);
 }
 
 void text_log_hold_end(struct session *s, enum journal_what how, int64_t waited_ms)
 {
-    static const char *const words[JOURNAL_MAX_] = {
+    const char *const words[JOURNAL_MAX_] = {
         [JOURNAL_STAYED] = "served",
         [JOURNAL_SIBLING] = "released with another connection",
         [JOURNAL_LEFT] = "left",
         [JOURNAL_CUT] = "cut",
+        [JOURNAL_RELEASED] = shared_is_paused(s->d.sh) ? "ended by a pause" : "released by an administrator",
+        [JOURNAL_DROPPED] = "dropped by an administrator",
     };
     struct buf what = {0};
     note(s, how, waited_ms / 1000, SLICE_NONE);
     if (s->decision.nolog)
         return;
     buf_printf(&what, "hold %s after ", words[how]);
-    log_recipient(s, LOG_LEVEL_INFO, buf_cstr(&what), waited_ms / 1000);
+    log_recipient(s, how, buf_cstr(&what), waited_ms / 1000);
     buf_fini(&what);
 }
 
@@ -471,12 +507,12 @@ void text_log_not_held(struct session *s, enum policy_no_hold why)
         [HOLD_STRESS] = "not held: the mail server is under stress",
     };
     note(s, JOURNAL_NOT_HELD, -1, slice_cstr(texts[why]));
-    log_recipient(s, LOG_LEVEL_INFO, texts[why], -1);
+    log_recipient(s, JOURNAL_NOT_HELD, texts[why], -1);
 }
 
 void text_log_left_before(struct session *s, int64_t left_sec)
 {
-    log_recipient(s, LOG_LEVEL_INFO, "not held: it has hung up before, after ", left_sec);
+    log_recipient(s, JOURNAL_NOT_HELD, "not held: it has hung up before, after ", left_sec);
 }
 
 void text_log_confirmed(struct session *s)

@@ -2,6 +2,7 @@
 #include "world.h"
 
 #include "base/mem.h"
+#include "client/client.h"
 #include "grey/clean.h"
 
 #include <inttypes.h>
@@ -223,6 +224,8 @@ static void want_stats(struct world *w, const struct script_line *l, unsigned at
                   {"left", s.left},
                   {"cut", s.cut},
                   {"siblings", s.siblings},
+                  {"released", s.released},
+                  {"dropped", s.dropped},
                   {"unwatchable", s.unwatchable},
                   {"bound_max", s.bound_max},
                   {"bound_client", s.bound_client},
@@ -247,6 +250,29 @@ static void want_stats(struct world *w, const struct script_line *l, unsigned at
         else if (values[i].value != wanted)
             world_fail(w, "wanted %s, got %" PRIu64, l->words[at], values[i].value);
     }
+}
+
+/* want hold NAME PATTERN | want no hold NAME: its row in the listing. */
+static void want_hold(struct world *w, const struct script_line *l, unsigned at, bool none)
+{
+    struct conn *c = at + 1 < l->n_words ? world_conn(w, l->words[at + 1]) : NULL;
+    struct held_client h = {0}, each = {0};
+    bool found = c && engine_find_held(w->engine, c->id, &h), listed = false;
+    for (owner_id after = OWNER_NOBODY; engine_next_held(w->engine, after, &each); after = each.owner)
+        listed |= c && each.owner == c->id;
+    if (!c || found == none || listed != found) {
+        world_fail(w, "%s: wanted %s hold in the listing", l->words[at + 1], none ? "no" : "a");
+        return;
+    }
+    if (none)
+        return;
+    char address[IP_TEXT_MAX];
+    const char *row = arena_printf(&w->arena, "%.*s[%s] helo %.*s %.*s -> %.*s waited %lld left %lld %.*s line %.*s",
+                                   SLICE_ARG(h.name), ip_format(&h.ends.remote, address), SLICE_ARG(h.helo),
+                                   SLICE_ARG(h.sender), SLICE_ARG(h.recipient), (long long)(h.waited_ms / 1000),
+                                   (long long)((h.left_ms + 999) / 1000), SLICE_ARG(h.why), SLICE_ARG(h.line));
+    if (!script_glob(join(w, l, at + 2), row))
+        world_fail(w, "wanted the hold \"%s\", got \"%s\"", join(w, l, at + 2), row);
 }
 
 static bool store_fact(struct world *w, const struct grey_answer *a, const char *fact)
@@ -343,6 +369,10 @@ void expect_line(struct world *w, const struct script_line *l)
         want_stats(w, l, 2);
     } else if (strcmp(first, "store") == 0) {
         want_store(w, l, 2);
+    } else if (strcmp(first, "hold") == 0) {
+        want_hold(w, l, 1, false);
+    } else if (strcmp(first, "no") == 0 && l->n_words == 4 && strcmp(l->words[2], "hold") == 0) {
+        want_hold(w, l, 2, true);
     } else if (strcmp(first, "stopped") == 0) {
         if (!w->stopped)
             world_fail(w, "wanted the engine to have stopped");

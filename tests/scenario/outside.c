@@ -234,12 +234,12 @@ static void commit(struct world *w, struct delivery *d)
 
 static const struct {
     const char *word;
-    enum client_state state;
-} client_words[] = {{"alive", CLIENT_ALIVE},     {"gone", CLIENT_GONE},     {"rst", CLIENT_RST},
-                    {"listen", CLIENT_LISTEN},   {"absent", CLIENT_ABSENT}, {"unwatchable", CLIENT_ABSENT},
-                    {"unknown", CLIENT_UNKNOWN}, {"silent", CLIENT_SILENT}, {"reused", CLIENT_REUSED}};
+    enum peer_state state;
+} client_words[] = {{"alive", PEER_ALIVE},     {"gone", PEER_GONE},     {"rst", PEER_RST},
+                    {"listen", PEER_LISTEN},   {"absent", PEER_ABSENT}, {"unwatchable", PEER_ABSENT},
+                    {"unknown", PEER_UNKNOWN}, {"silent", PEER_SILENT}, {"reused", PEER_REUSED}};
 
-bool outside_client_state(const char *word, enum client_state *state)
+bool outside_client_state(const char *word, enum peer_state *state)
 {
     for (size_t i = 0; i < COUNT_OF(client_words); i++)
         if (strcmp(client_words[i].word, word) == 0) {
@@ -268,25 +268,25 @@ static enum look_result see(const struct conn *c, uint64_t asked, uint64_t *cook
 {
     *cookie_out = 0;
     switch (c->state) {
-    case CLIENT_ALIVE:
+    case PEER_ALIVE:
         *cookie_out = c->cookie;
         return LOOK_ALIVE;
-    case CLIENT_GONE:
+    case PEER_GONE:
         *cookie_out = c->cookie;
         return LOOK_GONE;
-    case CLIENT_RST:
+    case PEER_RST:
         return asked ? LOOK_ABSENT : LOOK_LISTEN;
-    case CLIENT_REUSED:
+    case PEER_REUSED:
         if (asked)
             return LOOK_ABSENT;
         *cookie_out = c->cookie;
         return LOOK_ALIVE;
-    case CLIENT_LISTEN:
+    case PEER_LISTEN:
         return asked ? LOOK_ABSENT : LOOK_LISTEN;
-    case CLIENT_ABSENT:
+    case PEER_ABSENT:
         return LOOK_ABSENT;
-    case CLIENT_UNKNOWN:
-    case CLIENT_SILENT:
+    case PEER_UNKNOWN:
+    case PEER_SILENT:
         break;
     }
     return LOOK_UNKNOWN;
@@ -299,7 +299,7 @@ static void answer_look(struct world *w, struct delivery *d)
     struct event event = {.kind = EVENT_LOOK, .owner = d->session, .request = d->request};
     event.u.look.result = LOOK_UNKNOWN;
     if (c) {
-        if (c->state == CLIENT_SILENT)
+        if (c->state == PEER_SILENT)
             return;
         event.u.look.result = see(c, d->cookie, &event.u.look.cookie);
         if (c->lies_gone && !d->alone) {

@@ -28,15 +28,15 @@
 /* The kind of a journal's row among the log's lines. */
 enum { WORLD_JOURNAL = 100 };
 
-enum client_state {
-    CLIENT_ALIVE,
-    CLIENT_GONE,    /* it has sent its FIN */
-    CLIENT_RST,     /* it has reset: the kernel falls back to the listening socket, or with a cookie finds nothing */
-    CLIENT_LISTEN,  /* cannot be watched: XCLIENT */
-    CLIENT_ABSENT,  /* cannot be watched: other host */
-    CLIENT_UNKNOWN, /* looks end in an error */
-    CLIENT_SILENT,  /* looks are not answered */
-    CLIENT_REUSED   /* reset, and a new connection from the same port */
+enum peer_state {
+    PEER_ALIVE,
+    PEER_GONE,    /* it has sent its FIN */
+    PEER_RST,     /* it has reset: the kernel falls back to the listening socket, or with a cookie finds nothing */
+    PEER_LISTEN,  /* cannot be watched: XCLIENT */
+    PEER_ABSENT,  /* cannot be watched: other host */
+    PEER_UNKNOWN, /* looks end in an error */
+    PEER_SILENT,  /* looks are not answered */
+    PEER_REUSED   /* reset, and a new connection from the same port */
 };
 
 enum store_mode {
@@ -100,7 +100,7 @@ struct conn {
     const char *address, *host, *helo, *sender, *recipient;
     const char *auth, *subject;
     /* the client's socket */
-    enum client_state state;
+    enum peer_state state;
     uint64_t cookie;
     bool lies_gone; /* the next look among others says gone, whatever is so */
     /* what was seen */
@@ -252,7 +252,7 @@ void outside_mode(struct world *w, enum store_mode mode, int64_t slow_ms);
 /* What the committed records say of a tuple. */
 struct grey_answer outside_known(struct world *w, const struct grey_tuple *tuple, int64_t delay_sec);
 struct tuple_copy *outside_copy_tuple(struct world *w, const struct grey_tuple *tuple);
-bool outside_client_state(const char *word, enum client_state *state);
+bool outside_client_state(const char *word, enum peer_state *state);
 
 /* ---- mta.c, mta_content.c, mta_replies.c ---- */
 

@@ -439,6 +439,26 @@ static void a_changed_setting_defers_nobody_anew(void)
     world_free(&w);
 }
 
+static void what_is_released_is_that_tuple_alone(void)
+{
+    struct world w = world_new();
+    w.req.pairs = w.req.lazy = true;
+    w.req.pass = GREY_PASS_RELEASED;
+    CHECK_INT(world_ask(&w, GREY_PASS, 0, 0)->verdict, GREY_ACCEPT);
+    CHECK(w.durable);
+    CHECK_INT(decide(&w, HOUR)->state, GREY_AUTO);
+    CHECK_INT(w.got.via, GREY_VIA_TUPLE);
+    CHECK(!w.got.patient);
+    struct world fresh = world_new();
+    fresh.req.pairs = fresh.req.lazy = true;
+    fresh.req.pass = GREY_PASS_RELEASED;
+    (void)world_ask(&fresh, GREY_PASS, 0, 0);
+    fresh.req.tuple.recipient = SLICE_LIT("<another@example.net>");
+    CHECK_INT(decide(&fresh, HOUR)->state, GREY_NEW);
+    world_free(&fresh);
+    world_free(&w);
+}
+
 static void pairs_let_in_what_is_like_it(void)
 {
     struct world w = world_new();
@@ -632,6 +652,7 @@ int main(void)
     TEST(pairs_let_in_what_is_like_it);
     TEST(a_patient_bot_does_not_free_its_provider);
     TEST(lazyaw_counts_any_tuple_of_the_client);
+    TEST(what_is_released_is_that_tuple_alone);
     TEST(lazyaw_learns_when_it_is_switched_on);
     TEST(a_crowd_shares_a_record);
     TEST(hash_collisions_are_not_found);

@@ -62,7 +62,8 @@ static void check_step(const struct world *w, struct model *m, unsigned i)
     if (w->req.kind == GREY_DECIDE && a->verdict == GREY_ACCEPT && !m->passed[i])
         CHECK(now - a->first_seen.sec >= delay);
     bool lets_in = w->req.kind == GREY_PASS || (w->req.kind == GREY_DECIDE && a->verdict == GREY_ACCEPT);
-    bool for_a_hold = w->req.kind == GREY_PASS ? w->req.pass != GREY_PASS_PATIENT : w->req.first_seen.sec < now;
+    bool for_a_hold = w->req.kind == GREY_PASS ? w->req.pass == GREY_PASS_SERVED || w->req.pass == GREY_PASS_WAITED
+                                               : w->req.first_seen.sec < now;
     if (lets_in && for_a_hold && !a->patient && a->state != GREY_DUE && a->state != GREY_AUTO) {
         m->served[i] = true;
     } else if (lets_in) {
@@ -90,7 +91,7 @@ static void play(uint64_t seed)
         w.req.timeout_sec = DAY;
         w.req.autowhite_sec = DAY;
         int64_t waited = (int64_t)(next_random(&seed) % 200);
-        w.req.pass = (enum grey_pass)((r >> 21) % 3);
+        w.req.pass = (enum grey_pass)((r >> 21) % 4);
         enum grey_request_kind kind = (enum grey_request_kind)((r >> 32) % (GREY_RENEW + 1));
         (void)world_ask(&w, kind, at, waited);
         check_step(&w, &m, i);
