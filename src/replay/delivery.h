@@ -13,7 +13,7 @@ struct delivery {
     struct wall time; /* when the client named its first recipient */
     struct ip client;
     enum policy_resolve resolve; /* never ABSENT */
-    bool is_unnamed;             /* refused before anybody has looked its name up */
+    bool is_unnamed;             /* FAIL, and nobody had looked the name up: postscreen, or what a trace does not tell */
     bool perhaps_temp;           /* FAIL, and the log cannot tell it from TEMP */
     struct slice name;           /* OK: the verified name; FORGED, TEMP: the unverified one; else NONE */
     struct slice helo;           /* NONE: not known */

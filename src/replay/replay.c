@@ -30,6 +30,7 @@ struct replay *replay_new(struct plan *plan, const struct replay_options *option
     r->senders = senders_new();
     r->rules[REPLAY_LOW] = (struct world_rules){.waits = true, .confirms = !certain, .spares = !certain};
     r->rules[REPLAY_ONCE].is_let_in = true;
+    r->rules[REPLAY_LOW].names_all = r->rules[REPLAY_ONCE].names_all = true;
     for (int i = 0; i < REPLAY_WORLDS; i++) {
         r->rules[i].retry_sec = options->retry_sec;
         r->rules[i].records_max = options->records_max ? options->records_max : REPLAY_RECORDS_MAX;
@@ -137,6 +138,7 @@ static void count(struct replay *r, const struct delivery *d, const struct world
     c->rejected += high->rejected;
     c->helo_known += d->helo.len > 0;
     c->perhaps_temp += d->perhaps_temp;
+    c->unnamed += d->is_unnamed;
     if (high->held || high->deferred || high->rejected)
         senders_note(r->senders, d, replay_rule_name(rule), points, is_correspondent(r, d->sender));
 }

@@ -6,6 +6,8 @@
  *     high   nobody waits, no HELO name proves itself; who is deferred comes back later, and everything of it until then is deferred
  *     once   as high, but who is deferred has come back before the next delivery: each memory is earned at most once
  *
+ * Whose name nobody had looked up (a trace may say so) counts as nameless in the high world only.
+ *
  * A delivery that was refused is only judged, by the same conditions: what a milter is not asked about changes no memory.
  */
 #ifndef TARSIER_REPLAY_REPLAY_H
@@ -49,6 +51,7 @@ struct replay_counts {
     uint64_t rejected;         /* 5xx by a line of the configuration */
     uint64_t helo_known;       /* of suspects */
     uint64_t perhaps_temp;     /* of suspects */
+    uint64_t unnamed;          /* of suspects: nobody had looked the name up (a trace's "[192.0.2.1]") */
     uint64_t refused;          /* in the log */
     uint64_t refused_suspects; /* … of whom the filter would have been asked */
 };

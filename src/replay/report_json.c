@@ -41,8 +41,9 @@ void report_put_json(const struct replay *r, const struct replay_reading *readin
     put_part(&c->all, out);
     buf_printf(out, ",\n \"rejected\": %llu, \"refused\": %llu, \"refused_suspects\": %llu", (unsigned long long)c->rejected,
                (unsigned long long)c->refused, (unsigned long long)c->refused_suspects);
-    buf_printf(out, ", \"helo_known\": %llu, \"perhaps_temp\": %llu, \"memory_full\": %s", (unsigned long long)c->helo_known,
-               (unsigned long long)c->perhaps_temp, replay_was_full(r) ? "true" : "false");
+    buf_printf(out, ", \"helo_known\": %llu, \"perhaps_temp\": %llu, \"unnamed\": %llu, \"memory_full\": %s",
+               (unsigned long long)c->helo_known, (unsigned long long)c->perhaps_temp, (unsigned long long)c->unnamed,
+               replay_was_full(r) ? "true" : "false");
     put_delays(replay_delays(r), out);
     buf_printf(out, ",\n \"by_rule\": {");
     for (int i = 0; i < REPLAY_RULES; i++) {

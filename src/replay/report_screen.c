@@ -122,6 +122,10 @@ static void put_notes(const struct replay_counts *c, const struct replay_reading
 {
     if (reading->is_trace) {
         buf_put_cstr(out, "Low: all who are held wait. High: nobody does. No HELO proves itself.\n");
+        if (c->unnamed) {
+            put_count(out, c->unnamed);
+            buf_put_cstr(out, " suspects bear no name that was looked up: low as named, high as nameless.\n");
+        }
         return;
     }
     buf_printf(out, "HELO known for %.0f %% of the suspects; %.0f %% have no name, for now or for good.\n",

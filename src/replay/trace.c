@@ -12,7 +12,9 @@ enum err trace_read(struct slice line, struct delivery *out)
         ip_parse(address, &out->client) != ERR_NONE)
         return ERR_SYNTAX;
     out->time.sec = (int64_t)sec;
-    if (name.len && name.ptr[0] != '[' && !slice_eq_cstr(name, "unknown")) {
+    if (name.len && name.ptr[0] == '[') {
+        out->is_unnamed = true;
+    } else if (name.len && !slice_eq_cstr(name, "unknown")) {
         out->resolve = RESOLVE_OK;
         out->name = name;
     }

@@ -226,6 +226,8 @@ static void tidy(struct world *w, struct wall now)
 
 struct world_result world_deliver(struct world *w, const struct delivery *d, bool counts)
 {
+    if (w->rules.names_all && d->is_unnamed)
+        return (struct world_result){0};
     run_until(w, d->time);
     tidy(w, d->time);
     struct world_result r = attempt(w, d, d->time);
