@@ -6,6 +6,8 @@
 #   make valgrind unit tests under valgrind
 #   make fuzz     a minute of every fuzz target (clang)      make bench   the tables of docs/performance.md
 #   make fmt      clang-format on the sources                make docs    manual pages as text
+#   make deb      the Debian package, into build-deb           make check-package  it, in a booted Debian 12 of its own
+#   make check-fresh  ./run and ./check in a Debian 12 with nothing else (both: root, the network, minutes)
 #   make install  into PREFIX (default /usr/local; what is given here counts, also where something was built before)
 
 B ?= build
@@ -16,7 +18,7 @@ PROGRAMS = src/daemon/tarsierd src/cli/tarsier
 # Another version lays some lines out differently.
 CLANG_FORMAT ?= $(shell command -v clang-format-14 || echo clang-format)
 
-.PHONY: all everything prefix test-build check asan tsan valgrind fuzz bench fmt fmt-check docs install clean layers
+.PHONY: deb check-package check-fresh all everything prefix test-build check asan tsan valgrind fuzz bench fmt fmt-check docs install clean layers
 
 all: prefix
 	ninja -C $(B) $(PROGRAMS)
@@ -76,5 +78,17 @@ install: all
 	test -e $(DESTDIR)/etc/tarsier/tarsier.conf || install -D -m 644 dist/tarsier.conf $(DESTDIR)/etc/tarsier/tarsier.conf
 	install -d -m 755 $(DESTDIR)/etc/tarsier/conf.d
 
+deb:
+	tools/install-deps build run package
+	tools/make-deb build-deb
+
+check-package:
+	tools/install-deps build run package
+	tools/check-package build-package
+
+check-fresh:
+	tools/install-deps package
+	tools/check-fresh build-fresh
+
 clean:
-	rm -rf build build-*
+	rm -rf --one-file-system build build-*
