@@ -2,18 +2,25 @@
 #ifndef TARSIER_CLI_CLI_H
 #define TARSIER_CLI_CLI_H
 
+#include "ctl/commands.h"
 #include "plan/plan.h"
 
-enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2 }; /* exit statuses */
+enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_NO_DAEMON = 3 }; /* exit statuses */
 
+/* What a row of the table (ctl/commands.h) does. */
 struct command {
-    const char *name;
-    int (*run)(const struct command *c, int argc, char **argv); /* argv[0] is the command's name */
-    const char *arguments, *text;
+    enum ctl_id id;
+    int (*run)(const struct command *c, int argc, char **argv); /* argv[0] is the last word of the command's name */
+    const struct ctl_command *row;                              /* filled in by main() */
 };
 
 /* Say why (unless NULL) and how it is called; returns CLI_USAGE. */
 int cli_usage(const struct command *c, const char *why);
+/*
+ * The next option, as the command's row has them: its letter, and optarg; -1 behind the last one, optind is the first argument then.
+ * '?': one that it does not know, which getopt has told.
+ */
+int cli_option(const struct command *c, int argc, char **argv);
 
 /* The configuration at path, or the default one for NULL; NULL after its errors were printed. Owner: plan_unref. */
 struct plan *cli_plan(const char *path);
@@ -21,6 +28,8 @@ struct plan *cli_plan(const char *path);
 /* "45s", "30m", "12h", "7d", "2w"; a bare number is seconds. Errors: ERR_SYNTAX, ERR_RANGE (over a hundred years). */
 MUST_CHECK enum err cli_duration(const char *text, int64_t *sec);
 
+int cli_status(const struct command *c, int argc, char **argv);
+int cli_completion(const struct command *c, int argc, char **argv);
 int cli_explain(const struct command *c, int argc, char **argv);
 int cli_judge(const struct command *c, int argc, char **argv);
 int cli_replay(const struct command *c, int argc, char **argv);

@@ -1,54 +1,96 @@
 /*
- * main.c - tarsier, the administrator's command: a table of subcommands, each with its options and its text.
+ * main.c - tarsier, the administrator's command: from the words of the command line to the function behind a row of the table of
+ * commands (ctl/commands.h).
  */
 #include "cli/cli.h"
 
+#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
 static const struct command commands[] = {
-    {"explain", cli_explain, "[options] NAME ADDRESS SENDER RECIPIENT",
-     "what would happen to a mail, and which line decides"},
-    {"judge", cli_judge, "[-f FILE] NAME ADDRESS | -",
-     "what generic_rdns sees of a host name; or of each line \"name TAB address\" of standard input"},
-    {"history", cli_history, "[-f FILE] [--since TIME] [--json] ADDRESS|SENDER|NAME|ID",
-     "what was decided about a client, a sender or recipient, a connection or a queue id"},
-    {"stats", cli_stats, "[-f FILE] [--day DAY | --since TIME] [--would] [--json]",
-     "how many were held, deferred and let in; with --would, what a filter that is only evaluated would have done"},
-    {"replay", cli_replay,
-     "[-f FILE] [--warm-up TIME] [--retry TIME] [--format postfix|trace] [--json] [--show-unread] LOG...",
-     "what would have happened to the mail of Postfix's logs, or of a trace"},
-    {"grey", cli_grey, "list|show|delete|flush [-f FILE] [FILTER]... [--json] [CLIENT]",
-     "look at, or forget, the records that match: --client, --network, --sender, --recipient,\n"
-     "      --state, --older, --newer"},
-    {"export", cli_export, "[-f FILE] [--since TIME] [--dump]",
-     "print the records, for `tarsier import` on another host; --dump: in milter-greylist's form"},
-    {"backup", cli_backup, "[-f FILE] FILE|-", "write records and the files beside them into one file; the daemon may run"},
-    {"restore", cli_restore, "[-f FILE] [--max-age TIME] FILE",
-     "make a backup the store; the daemon must not run, and the old store is kept"},
-    {"import", cli_import, "[-f FILE] FILE|- | milter-manager FILE|-",
-     "read records into the store: an export, milter-greylist's dump, or postgrey's by db_dump;\n"
-     "      or print the tarsier.conf for what `milter-manager --show-config` has printed into FILE"},
-    {"detect", cli_detect, "[--root DIR] [-f FILE] [-c POSTFIX_DIR]",
-     "look for milters on this machine, say which of them Postfix and tarsierd ask, and print filter blocks"},
+    /* clang-format off */
+    {CTL_STATUS, cli_status},
+    {CTL_EXPLAIN, cli_explain},
+    {CTL_JUDGE, cli_judge},
+    {CTL_HISTORY, cli_history},
+    {CTL_STATS, cli_stats},
+    {CTL_REPLAY, cli_replay},
+    {CTL_GREY, cli_grey},
+    {CTL_EXPORT, cli_export},
+    {CTL_BACKUP, cli_backup},
+    {CTL_RESTORE, cli_restore},
+    {CTL_IMPORT, cli_import},
+    {CTL_DETECT, cli_detect},
+    {CTL_COMPLETION, cli_completion},
+    /* clang-format on */
 };
 
-enum { N_COMMANDS = sizeof(commands) / sizeof(commands[0]) };
+enum {
+    N_COMMANDS = sizeof(commands) / sizeof(commands[0]),
+    OPTIONS_MAX = 24,
+    NAME_WORDS_MAX = 2,
+};
+
+_Static_assert((int)N_COMMANDS == (int)CTL_COMMANDS, "each row of the table of commands has its function");
 
 static void usage(FILE *out)
 {
-    fprintf(out, "usage: tarsier COMMAND [ARGUMENTS]\n\n");
-    for (size_t i = 0; i < N_COMMANDS; i++)
-        fprintf(out, "  tarsier %s %s\n      %s\n", commands[i].name, commands[i].arguments, commands[i].text);
-    fprintf(out, "  tarsier help | --help\n  tarsier version | --version\n\nMore: man tarsier\n");
+    struct buf text = {0};
+    ctl_put_help(&text);
+    fputs(buf_cstr(&text), out);
+    buf_fini(&text);
+}
+
+static void usage_of(const struct ctl_command *row, FILE *out)
+{
+    struct buf text = {0};
+    buf_put_cstr(&text, "usage: ");
+    ctl_put_help_of(row, &text);
+    buf_put_cstr(&text, "More: man tarsier\n");
+    fputs(buf_cstr(&text), out);
+    buf_fini(&text);
 }
 
 int cli_usage(const struct command *c, const char *why)
 {
     if (why)
-        fprintf(stderr, "tarsier %s: %s\n", c->name, why);
-    fprintf(stderr, "usage: tarsier %s %s\nMore: man tarsier\n", c->name, c->arguments);
+        fprintf(stderr, "tarsier %s: %s\n", c->row->name, why);
+    usage_of(c->row, stderr);
     return CLI_USAGE;
+}
+
+int cli_option(const struct command *c, int argc, char **argv)
+{
+    struct option longs[OPTIONS_MAX] = {{0}};
+    char shorts[2 * OPTIONS_MAX + 1];
+    size_t n = 0, at = 0;
+    for (const struct ctl_option *o = c->row->options; o && o->name && n + 1 < OPTIONS_MAX; o++, n++) {
+        longs[n] = (struct option){o->name, o->argument ? required_argument : no_argument, NULL, o->letter};
+        if (!o->is_short)
+            continue;
+        shorts[at++] = o->letter;
+        if (o->argument)
+            shorts[at++] = ':';
+    }
+    shorts[at] = '\0';
+    return getopt_long(argc, argv, shorts, longs, NULL);
+}
+
+int cli_completion(const struct command *c, int argc, char **argv)
+{
+    struct buf text = {0};
+    if (argc != 2)
+        return cli_usage(c, "it takes the name of a shell");
+    if (strcmp(argv[1], "bash") == 0)
+        ctl_put_bash(&text);
+    else if (strcmp(argv[1], "zsh") == 0)
+        ctl_put_zsh(&text);
+    else
+        return cli_usage(c, "it knows bash and zsh");
+    fputs(buf_cstr(&text), stdout);
+    buf_fini(&text);
+    return CLI_OK;
 }
 
 enum err cli_duration(const char *text, int64_t *sec)
@@ -73,25 +115,63 @@ enum err cli_duration(const char *text, int64_t *sec)
     return ERR_SYNTAX;
 }
 
-static const struct command *find(const char *name)
+/* The row that the first of these words name, and how many words that are. */
+static const struct ctl_command *find(int argc, char **argv, size_t *used)
 {
-    for (size_t i = 0; i < N_COMMANDS; i++)
-        if (strcmp(commands[i].name, name) == 0)
-            return &commands[i];
-    return NULL;
+    struct slice words[NAME_WORDS_MAX];
+    size_t n = 0;
+    while (n < NAME_WORDS_MAX && (int)n < argc) {
+        words[n] = slice_cstr(argv[n]);
+        n++;
+    }
+    return ctl_command_find(words, n, used);
 }
 
 static int unknown(const char *name)
 {
-    const char *names[N_COMMANDS];
-    for (size_t i = 0; i < N_COMMANDS; i++)
-        names[i] = commands[i].name;
-    const char *near = diag_suggest(slice_cstr(name), names, N_COMMANDS);
+    const char *names[CTL_COMMANDS];
+    for (size_t i = 0; i < CTL_COMMANDS; i++)
+        names[i] = ctl_command_row(i)->name;
+    const char *near = diag_suggest(slice_cstr(name), names, CTL_COMMANDS);
     fprintf(stderr, "tarsier: there is no command \"%s\"", name);
     if (near)
         fprintf(stderr, "; did you mean \"%s\"?", near);
     fprintf(stderr, "\n");
     usage(stderr);
+    return CLI_USAGE;
+}
+
+/* For tarsier(1), which holds this list; tests/unit/daemon/control.py compares. */
+static int help_for_manual(void)
+{
+    struct buf text = {0};
+    ctl_put_manual(&text);
+    fputs(buf_cstr(&text), stdout);
+    buf_fini(&text);
+    return CLI_OK;
+}
+
+static int help(int argc, char **argv)
+{
+    size_t used;
+    if (argc == 1 && strcmp(argv[0], "--mdoc") == 0)
+        return help_for_manual();
+    const struct ctl_command *row = find(argc, argv, &used);
+    if (row)
+        usage_of(row, stdout);
+    else
+        usage(stdout);
+    return CLI_OK;
+}
+
+static int run(const struct ctl_command *row, int argc, char **argv)
+{
+    for (size_t i = 0; i < N_COMMANDS; i++) {
+        struct command c = commands[i];
+        c.row = row;
+        if (c.id == row->id)
+            return c.run(&c, argc, argv);
+    }
     return CLI_USAGE;
 }
 
@@ -101,14 +181,13 @@ int main(int argc, char **argv)
         usage(stderr);
         return CLI_USAGE;
     }
-    if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-        usage(stdout);
-        return CLI_OK;
-    }
+    if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+        return help(argc - 2, argv + 2);
     if (strcmp(argv[1], "version") == 0 || strcmp(argv[1], "--version") == 0) {
         printf("tarsier %s\n", TARSIER_VERSION);
         return CLI_OK;
     }
-    const struct command *c = find(argv[1]);
-    return c ? c->run(c, argc - 1, argv + 1) : unknown(argv[1]);
+    size_t used;
+    const struct ctl_command *row = find(argc - 1, argv + 1, &used);
+    return row ? run(row, argc - (int)used, argv + used) : unknown(argv[1]);
 }

@@ -2,6 +2,7 @@
 #include "cli/screen.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <time.h>
 
 static size_t column_of(const struct buf *out)
@@ -65,6 +66,18 @@ void screen_put_duration(struct buf *out, int64_t sec)
     int64_t rest = i < 3 ? sec % units[i].sec / units[i + 1].sec : 0;
     if (rest > 0)
         buf_printf(out, " %" PRId64 " %s", rest, units[i + 1].name);
+}
+
+void screen_put_count(struct buf *out, int64_t n)
+{
+    char digits[32];
+    int len = snprintf(digits, sizeof(digits), "%" PRId64, n);
+    int first = digits[0] == '-';
+    for (int i = 0; i < len; i++) {
+        if (i > first && (len - i) % 3 == 0)
+            buf_put_byte(out, ',');
+        buf_put_byte(out, digits[i]);
+    }
 }
 
 /* Length of the well-formed UTF-8 character at the front (RFC 3629); 0: there is none. */

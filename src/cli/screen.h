@@ -21,6 +21,9 @@ void screen_put_time(struct buf *out, struct wall at, struct wall now);
 /* "40 s", "2 min 5 s", "30 min", "3 h 10 min", "5 d 2 h": two units at most. */
 void screen_put_duration(struct buf *out, int64_t sec);
 
+/* "1,204". */
+void screen_put_count(struct buf *out, int64_t n);
+
 /* A string of JSON with its quotes (RFC 8259); bytes that are no UTF-8 become U+FFFD. */
 void screen_put_json(struct buf *out, struct slice text);
 

@@ -58,6 +58,8 @@ struct conf_settings {
     bool statistics;     /* statistics yes|no: a line a session and a child (default yes) */
     int64_t journal_sec; /* 0: no journal */
     int64_t journal_max_bytes;
+    const char *control;                                         /* path of the control socket; NULL: none */
+    const char *control_metrics, *control_read, *control_change; /* groups, commas or blanks between; NULL: none */
     const char *spool; /* directory for what memory should not hold; NULL (default): the store's */
 };
 

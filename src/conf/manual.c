@@ -48,7 +48,7 @@ static void put_head(const struct setting *row, struct buf *out)
         put_quoted(row->argument, out);
         for (const struct setting_word *w = row->words; w && w->word; w++)
             buf_printf(out, " | Cm %s", w->word);
-        if (row->type == SETTING_STRING && !row->default_text)
+        if (row->type == SETTING_STRING && (!row->default_text || row->may_be_none))
             buf_put_cstr(out, " | Cm none");
     }
     buf_put_byte(out, '\n');

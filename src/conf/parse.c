@@ -173,7 +173,7 @@ static bool parse_setting_value(struct parser *p, void *values, const struct set
     case SETTING_CHOICE:
         return parse_choice(p, row->name, row->words, settings_value(values, row));
     case SETTING_STRING:
-        if (!row->default_text && parse_take_word(p, "none")) {
+        if ((!row->default_text || row->may_be_none) && parse_take_word(p, "none")) {
             *settings_string(values, row) = NULL;
             return true;
         }
@@ -201,6 +201,8 @@ static bool check_setting(struct parser *p, const struct setting *row, const str
         return parse_fail(p, word->where, NULL, "the store's directory must begin with a slash");
     if (row->offset == offsetof(struct conf_settings, spool) && set->spool && set->spool[0] != '/')
         return parse_fail(p, word->where, NULL, "the spool's directory must begin with a slash");
+    if (row->offset == offsetof(struct conf_settings, control) && set->control && set->control[0] != '/')
+        return parse_fail(p, word->where, NULL, "the path of the control socket must begin with a slash");
     int64_t mode;
     struct token t = parse_peek(p, 0);
     if (row->offset == offsetof(struct conf_settings, dumpfile) && t.kind == TOKEN_WORD)
@@ -241,7 +243,8 @@ const struct setting *parse_row(struct parser *p, const struct settings_table *t
         i = settings_find(table, word->text, SLICE_NONE);
     /* holds and sessions need a second word; a word behind store, which takes a text, is meant as one */
     bool is_meant = settings_has_second(table, word->text) && second.kind == TOKEN_WORD;
-    if (i == table->count || (!two && is_meant && table->rows[i].type == SETTING_STRING)) {
+    bool is_none = i < table->count && table->rows[i].may_be_none && slice_eq_nocase(second.text, SLICE_LIT("none"));
+    if (i == table->count || (!two && is_meant && !is_none && table->rows[i].type == SETTING_STRING)) {
         (void)fail_second(p, table, word, &second);
         return NULL;
     }

@@ -150,6 +150,17 @@ static const struct setting rows[] = {
     {.name = "journal max", .type = SETTING_NUMBER, .offset = AT(journal_max_bytes), .value = 64 * 1024 * 1024, .min = 1024 * 1024,
      .max = INT64_C(1) << 40, .argument = "bytes",
      .text = "How much of it is kept; the oldest goes first. A decision takes about 200 bytes."},
+    {.name = "control", .type = SETTING_STRING, .offset = AT(control), .default_text = "/run/tarsier/control",
+     .may_be_none = true, .needs_restart = true, .argument = "\"file\"",
+     .text = "The socket over which tarsier asks and steers the running daemon. Everybody may connect; root and the daemon's "
+             "user may do everything, others what their groups allow."},
+    {.name = "control metrics", .type = SETTING_STRING, .offset = AT(control_metrics), .argument = "\"groups\"",
+     .text = "Whose members may ask for numbers, which name nobody: tarsier status, tarsier metrics. Commas or blanks stand "
+             "between groups."},
+    {.name = "control read", .type = SETTING_STRING, .offset = AT(control_read), .argument = "\"groups\"",
+     .text = "Whose members may see who writes to whom, too: tarsier holds."},
+    {.name = "control change", .type = SETTING_STRING, .offset = AT(control_change), .argument = "\"groups\"",
+     .text = "Whose members may do everything: tarsier reload, tarsier holds release."},
     {.name = "spool", .type = SETTING_STRING, .offset = AT(spool), .needs_restart = true, .argument = "\"directory\"",
      .text = "Where the part of a message is kept that is too large for memory, while filters wait for it. none: in the store's "
              "directory, or in /var/lib/tarsier where the store has none."},

@@ -33,6 +33,7 @@ struct setting {
     enum setting_type type;
     size_t offset;            /* in the struct of the table's values */
     int64_t value;            /* default; a FLAG's too */
+    bool may_be_none;         /* STRING with a default_text: the word none is NULL all the same */
     const char *default_text; /* STRING: default; of others what the manual calls it, where no value can stand for it */
     int64_t min, max;
     const struct setting_word *words; /* CHOICE; or for TIME and NUMBER words beside the numbers; ends with word NULL */

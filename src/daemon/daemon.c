@@ -7,6 +7,7 @@
 #include "setup/import.h"
 #include "setup/stores.h"
 #include "daemon/inherit.h"
+#include "daemon/control.h"
 #include "daemon/notify.h"
 #include "daemon/overload.h"
 
@@ -57,6 +58,7 @@ static void trim_done(void *ctx)
 static void hook_step(void *ctx, const struct event *event, struct effects *out)
 {
     struct daemon *d = ctx;
+    control_event(d, event, out);
     engine_step(d->engine, event, out);
     if (!d->trimming && trim_due(&d->trim, engine_memory_bytes(d->engine), event->now.mono)) {
         d->trimming = true;
@@ -80,7 +82,7 @@ static void hook_overload(void *ctx, const struct event *event, struct effects *
 static bool hook_wants_ticks(void *ctx)
 {
     struct daemon *d = ctx;
-    return engine_wants_ticks(d->engine) || trim_wanted(&d->trim, engine_memory_bytes(d->engine));
+    return engine_wants_ticks(d->engine) || control_wants_ticks(d) || trim_wanted(&d->trim, engine_memory_bytes(d->engine));
 }
 
 static void hook_store(void *ctx, const struct effect *e)
@@ -146,6 +148,7 @@ static void hook_woken(void *ctx)
 {
     struct daemon *d = ctx;
     store_take_answers(d->store, store_answered, d);
+    control_woken(d);
 }
 
 static void put_store(struct daemon *d, const struct store_stats *s, struct buf *out)
@@ -247,6 +250,7 @@ static enum err start_loop(struct daemon *d, struct buf *why)
                              .beat = hook_beat,
                              .signalled = hook_signalled};
     resolve_hooks(&hooks);
+    control_hooks(&hooks);
     const struct conf_settings *set = d->plan->set;
     uint32_t files = io_raise_files(WANTED_FILES);
     /* below twice the reserve half of it is ours: a dozen is open before the first session */
@@ -441,8 +445,8 @@ static enum err start_engine(struct daemon *d, struct buf *why)
 
 /* In this order: what needs root's rights, then giving them up, then the store (DESIGN 6, "Privileges"). */
 static enum err (*const start_steps[])(struct daemon *d, struct buf *why) = {
-    start_identity, start_loop,  start_listeners, start_pidfile, start_watch,  start_dump,
-    start_rights,   start_store, start_import,    start_journal, resolve_open, start_engine,
+    start_identity, start_loop,  start_listeners, control_start, start_pidfile, start_watch,  start_dump,
+    start_rights,   start_store, start_import,    start_journal, resolve_open,  start_engine,
 };
 
 static void tell_start(struct daemon *d)
@@ -478,6 +482,7 @@ static bool start(struct daemon *d)
     }
     d->plan = l.plan;
     d->plan->generation = ++d->generation;
+    d->generation_at = d->reload_at = io_now().wall;
     d->started = plan_ref(d->plan);
     d->mta_sessions = l.mta_sessions;
     l.plan = NULL;
@@ -517,6 +522,7 @@ static void finish(struct daemon *d)
     store_close(d->store);
     resolve_close(d);
     io_free(d->io);
+    control_free(d);
     overload_free(d->overload);
     engine_free(d->engine);
     watch_close(d->watch);

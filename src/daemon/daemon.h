@@ -22,15 +22,18 @@ struct daemon {
     struct log *log;
     struct io *io;
     struct engine *engine;
+    struct control *control;
     struct store *store;
     struct journal *journal;
     struct watch *watch; /* NULL: there is none to be had */
     struct dns *dns;
-    struct plan *plan;     /* in force; a reference of our own beside the engine's */
-    struct plan *started;  /* as at the start: what a reload does not change is compared with it */
-    uint32_t generation;   /* the last number given to a plan that came into force */
-    uint32_t mta_sessions; /* 0: not known */
-    uint32_t descriptors;  /* for sessions, children and spool files */
+    struct plan *plan;                    /* in force; a reference of our own beside the engine's */
+    struct plan *started;                 /* as at the start: what a reload does not change is compared with it */
+    uint32_t generation;                  /* the last number given to a plan that came into force */
+    struct wall generation_at, reload_at; /* when it came into force; when a reload has ended last */
+    bool reload_failed;                   /* that one */
+    uint32_t mta_sessions;                /* 0: not known */
+    uint32_t descriptors;                 /* for sessions, children and spool files */
     uint32_t sessions_max;
     struct overload *overload;
     int64_t overload_told_ms; /* when the log last said that there are too many sessions; 0: never */

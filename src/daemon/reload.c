@@ -5,7 +5,7 @@
  */
 #include "base/mem.h"
 #include "conf/settings.h"
-#include "daemon/daemon.h"
+#include "daemon/control.h"
 #include "daemon/notify.h"
 
 #include <stdlib.h>
@@ -14,7 +14,9 @@
 struct reload {
     struct daemon *d;
     const char *conf_file, *postfix_dir; /* the worker reads these and nothing else of the daemon */
+    uid_t owner;
     struct loaded loaded;
+    struct control_rights rights;
     struct dns_resolver *resolver; /* NULL: resolv.conf could not be read */
 };
 
@@ -22,6 +24,8 @@ static void reload_work(void *ctx)
 {
     struct reload *r = ctx;
     loaded_read(r->conf_file, r->postfix_dir, &r->loaded);
+    if (r->loaded.plan)
+        control_rights_find(r->loaded.plan->set, r->owner, &r->rights);
     if (dns_resolver_new(&dns_limits_default, NULL, &r->resolver) != ERR_NONE)
         r->resolver = NULL;
 }
@@ -65,15 +69,19 @@ static void share_descriptors(struct daemon *d)
     io_share(d->io, max, d->descriptors - max);
 }
 
-static void put_in_force(struct daemon *d, struct loaded *l)
+static void put_in_force(struct reload *r)
 {
+    struct daemon *d = r->d;
+    struct loaded *l = &r->loaded;
     struct plan *plan = l->plan;
     l->plan = NULL;
     plan->generation = ++d->generation;
+    d->generation_at = d->reload_at;
     tell_restart(d, plan);
     plan_unref(d->plan);
     d->plan = plan_ref(plan);
     share_descriptors(d);
+    control_take_rights(d, &r->rights);
     journal_keep(d->journal, plan->set->journal_sec, (uint64_t)plan->set->journal_max_bytes);
     io_feed(d->io, &(struct event){.kind = EVENT_PLAN, .u.plan = plan});
     if (l->mta_sessions != d->mta_sessions)
@@ -91,13 +99,15 @@ static void reload_done(void *ctx)
     struct daemon *d = r->d;
     d->reloading = false;
     if (!d->stopping) {
+        d->reload_at = io_now().wall;
+        d->reload_failed = !r->loaded.plan;
         if (r->resolver)
             dns_switch(d->dns, r->resolver, io_now().mono);
         r->resolver = NULL;
         /* A note asks nothing of anybody: the start has told it, and --check does. */
         daemon_log_diags(d, &r->loaded.diags, DIAG_WARNING);
         if (r->loaded.plan)
-            put_in_force(d, &r->loaded);
+            put_in_force(r);
         else
             log_printf(d->log, LOG_LEVEL_ERROR,
                        "reload: %s has %zu error%s; generation %u stays in force, nothing is changed", d->conf_file,
@@ -105,6 +115,7 @@ static void reload_done(void *ctx)
         notify_send("READY=1");
     }
     loaded_fini(&r->loaded);
+    control_rights_fini(&r->rights);
     dns_resolver_free(r->resolver);
     free(r);
     if (d->reload_again && !d->stopping)
@@ -121,6 +132,7 @@ void daemon_reload(struct daemon *d)
     struct reload *r = mem_zalloc(sizeof(*r));
     r->d = d;
     r->conf_file = d->conf_file;
+    r->owner = d->control->rights.owner;
     r->postfix_dir = d->options->postfix_dir;
     io_work(d->io, reload_work, reload_done, r);
 }

@@ -446,3 +446,13 @@ struct engine_stats engine_stats(const struct engine *e)
     stats.held = hold_count(e->shared.clients.holds);
     return stats;
 }
+
+void engine_overview(struct engine *e, struct instant now, struct engine_overview *out)
+{
+    report_overview(&e->shared, now, out);
+}
+
+bool engine_filter(struct engine *e, size_t i, struct instant now, struct engine_filter *out)
+{
+    return report_filter(&e->shared, i, now, out);
+}

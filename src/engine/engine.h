@@ -61,4 +61,27 @@ uint64_t engine_memory_bytes(const struct engine *e);
 
 struct engine_stats engine_stats(const struct engine *e);
 
+/* What it is doing now. */
+struct engine_overview {
+    struct engine_stats stats;
+    unsigned held, holds_max;
+    bool stressed;  /* the MTA is near its limit of sessions: nobody is held */
+    bool filters;   /* there is one at all */
+    bool evaluates; /* … and each of them is only tried out */
+};
+void engine_overview(struct engine *e, struct instant now, struct engine_overview *out);
+
+/* A child milter of the present plan. Texts are the plan's. */
+struct engine_filter {
+    const char *name, *connect, *fallback;
+    bool enabled, evaluation;
+    bool is_asked;                  /* its breaker lets everybody through */
+    bool is_probed;                 /* one session tries whether it answers again, or the next one will */
+    int64_t left_sec;               /* how long it is not asked yet */
+    unsigned open;                  /* connections */
+    uint64_t connections, failures; /* since the start */
+};
+/* The i-th, from 0 on. False: there are no more. */
+MUST_CHECK bool engine_filter(struct engine *e, size_t i, struct instant now, struct engine_filter *out);
+
 #endif

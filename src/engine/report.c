@@ -3,6 +3,7 @@
  * is asked, and what its breaker says. Reads only; the manual page tarsierd(8) has the words.
  */
 #include "engine/report.h"
+#include "conf/settings.h"
 
 #include <inttypes.h>
 
@@ -72,4 +73,57 @@ void report_put(struct shared *sh)
     for (size_t i = 0; i < conf->n_filters && !sh->plan->without_children; i++)
         if (conf->filters[i].connect)
             put_filter(sh, &conf->filters[i]);
+}
+
+void report_overview(struct shared *sh, struct instant now, struct engine_overview *out)
+{
+    const struct conf *conf = sh->plan->conf;
+    (void)now;
+    *out = (struct engine_overview){.stats = sh->stats,
+                                    .held = hold_count(sh->clients.holds),
+                                    .holds_max = shared_holds_max(sh),
+                                    .stressed = shared_is_stressed(sh),
+                                    .filters = conf->n_filters == 0, /* the greylist filter alone */
+                                    .evaluates = conf->n_filters > 0};
+    for (size_t i = 0; i < conf->n_filters; i++) {
+        out->filters |= conf->filters[i].set.enabled;
+        out->evaluates &= conf->filters[i].set.evaluation || !conf->filters[i].set.enabled;
+    }
+}
+
+static const char *word_of(const struct setting_word *words, int64_t value)
+{
+    while (words->word && words->value != value)
+        words++;
+    return words->word ? words->word : "";
+}
+
+/* The i-th of those that are asked over a socket; NULL: there are no more. */
+static const struct conf_filter *filter_at(const struct conf *conf, size_t i)
+{
+    for (size_t k = 0; k < conf->n_filters; k++)
+        if (conf->filters[k].connect && i-- == 0)
+            return &conf->filters[k];
+    return NULL;
+}
+
+bool report_filter(struct shared *sh, size_t i, struct instant now, struct engine_filter *out)
+{
+    const struct conf_filter *f = filter_at(sh->plan->conf, i);
+    if (!f || sh->plan->without_children)
+        return false;
+    const struct registry_record *r = registry_record(sh->registry, f->name, f->connect);
+    int64_t left_sec = r->breaker.state == BREAKER_OPEN ? (r->breaker.until.ms - now.mono.ms + 999) / 1000 : 0;
+    *out = (struct engine_filter){.name = f->name,
+                                  .connect = f->connect,
+                                  .fallback = word_of(setting_fallback_words, f->set.fallback),
+                                  .enabled = f->set.enabled,
+                                  .evaluation = f->set.evaluation,
+                                  .is_asked = r->breaker.state == BREAKER_CLOSED,
+                                  .is_probed = r->breaker.state != BREAKER_CLOSED && left_sec <= 0,
+                                  .left_sec = left_sec > 0 ? left_sec : 0,
+                                  .open = open_connections(sh, r),
+                                  .connections = r->connections,
+                                  .failures = r->failures};
+    return true;
 }

@@ -41,7 +41,7 @@ def check(so, what):
 
 def configure(rules=RULES, extra=""):
     with open(CONF, "w") as out:
-        out.write('listen "unix:%s"\nstore "%s/store"\nuser "nobody"\nholds unwatched hold\n%s%s' % (SOCKET, DIR, extra, rules))
+        out.write('listen "unix:%s"\nstore "%s/store"\nuser "nobody"\nholds unwatched hold\n%s%scontrol none\n' % (SOCKET, DIR, extra, rules))
 
 
 def log():

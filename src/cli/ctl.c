@@ -1,0 +1,171 @@
+/* ctl.c - a connection, one request, and its lines. */
+#include "cli/ctl.h"
+#include "base/mem.h"
+#include "setup/files.h"
+#include "setup/generation.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static const char default_socket[] = "/run/tarsier/control";
+
+/* Without a word about a file that cannot be read: a daemon may run all the same. Owner: the caller frees. NULL: it has none. */
+static char *find_socket(const struct cli_daemon *at)
+{
+    if (at->socket)
+        return mem_strdup(at->socket);
+    struct diags diags;
+    diags_init(&diags);
+    struct plan *plan = generation_read(at->file ? at->file : files_default(), &diags);
+    const char *path = plan ? plan->set->control : default_socket;
+    char *found = path ? mem_strdup(path) : NULL;
+    plan_unref(plan);
+    diags_fini(&diags);
+    return found;
+}
+
+static int dial(const char *path)
+{
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof(to.sun_path)) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    memcpy(to.sun_path, path, strlen(path));
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && connect(fd, (const struct sockaddr *)&to, sizeof(to)) < 0) {
+        int error = errno;
+        close(fd);
+        errno = error;
+        return -1;
+    }
+    return fd;
+}
+
+static bool send_all(int fd, struct slice bytes)
+{
+    while (bytes.len > 0) {
+        ssize_t n = send(fd, bytes.ptr, bytes.len, MSG_NOSIGNAL);
+        if (n < 0 && errno != EINTR)
+            return false;
+        bytes = slice_from(bytes, n > 0 ? (size_t)n : 0);
+    }
+    return true;
+}
+
+struct answer {
+    struct buf in;
+    size_t at; /* the next line begins here */
+    cli_row row;
+    void *ctx;
+    struct buf *why;
+};
+
+enum { GOES_ON = -1 };
+
+static int take_end(struct answer *a, const struct ctl_line *line)
+{
+    if (line->kind == CTL_LINE_END)
+        return CLI_OK;
+    buf_put_slice(a->why, ctl_field(line, 1));
+    return slice_eq_cstr(ctl_field(line, 0), CTL_CODE_USAGE) ? CLI_USAGE : CLI_FAILED;
+}
+
+/* The lines that are there. Returns GOES_ON until the end has come. */
+static int take_lines(struct answer *a)
+{
+    for (;;) {
+        struct slice rest = slice_from(buf_slice(&a->in), a->at);
+        size_t n = slice_find(rest, '\n');
+        if (n == rest.len)
+            break;
+        struct ctl_line line;
+        enum err e = ctl_line_parse(a->in.ptr + a->at, n, &line);
+        a->at += n + 1;
+        if (e != ERR_NONE) {
+            buf_put_cstr(a->why, "its answer cannot be read: is it of another version?");
+            return CLI_FAILED;
+        }
+        if (line.kind != CTL_LINE_ROW)
+            return take_end(a, &line);
+        a->row(a->ctx, &line);
+    }
+    buf_drop(&a->in, a->at);
+    a->at = 0;
+    if (a->in.len <= CTL_LINE_MAX_BYTES)
+        return GOES_ON;
+    buf_put_cstr(a->why, "a line of its answer is too long");
+    return CLI_FAILED;
+}
+
+static int listen_to(int fd, struct answer *a)
+{
+    int status = GOES_ON;
+    while (status == GOES_ON) {
+        char *room = buf_reserve(&a->in, 16384);
+        ssize_t n = read(fd, room, 16384);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0) {
+            buf_put_cstr(a->why, "tarsierd has closed the connection: it ends");
+            return CLI_NO_DAEMON;
+        }
+        a->in.len += (size_t)n;
+        status = take_lines(a);
+    }
+    return status;
+}
+
+static int converse(const char *path, struct slice request, struct answer *a)
+{
+    int fd = dial(path);
+    if (fd < 0) {
+        if (errno == EACCES)
+            buf_printf(a->why, "%s: %s", path, strerror(errno));
+        else
+            buf_printf(a->why, "no tarsierd answers at %s: %s", path, strerror(errno));
+        return CLI_NO_DAEMON;
+    }
+    (void)send_all(fd, request); /* where it was closed, the reason can still be read */
+    int status = listen_to(fd, a);
+    close(fd);
+    return status;
+}
+
+int cli_ask_quietly(const struct cli_daemon *at, const struct slice *words, size_t n, cli_row row, void *ctx,
+                    struct buf *why)
+{
+    struct buf request = {0};
+    struct answer a = {.row = row, .ctx = ctx, .why = why};
+    char *path = find_socket(at);
+    int status = CLI_USAGE;
+    if (!path) {
+        buf_put_cstr(why, "the configuration says `control none`: there is no socket to ask at");
+        status = CLI_NO_DAEMON;
+    } else if (ctl_request_put(&request, words, n) != ERR_NONE) {
+        buf_printf(why, "a request has at most %d bytes", CTL_REQUEST_MAX_BYTES);
+    } else {
+        status = converse(path, buf_slice(&request), &a);
+    }
+    buf_fini(&request);
+    buf_fini(&a.in);
+    free(path);
+    return status;
+}
+
+int cli_ask(const struct command *c, const struct cli_daemon *at, const struct slice *words, size_t n, cli_row row,
+            void *ctx)
+{
+    struct buf why = {0};
+    int status = cli_ask_quietly(at, words, n, row, ctx, &why);
+    if (status != CLI_OK)
+        fprintf(stderr, "tarsier %s: %s\n", c->row->name, buf_cstr(&why));
+    buf_fini(&why);
+    return status;
+}

@@ -1,0 +1,27 @@
+/* ctl.h - asking the running daemon over its control socket (docs/control-protocol.md). */
+#ifndef TARSIER_CLI_CTL_H
+#define TARSIER_CLI_CTL_H
+
+#include "cli/cli.h"
+#include "ctl/protocol.h"
+
+/* Where it is: the socket, or else what the configuration says, or else where it is by default. NULL: not given. */
+struct cli_daemon {
+    const char *socket, *file;
+};
+
+/* The row is borrowed for the call. */
+typedef void (*cli_row)(void *ctx, const struct ctl_line *row);
+
+/*
+ * One request and its answer. What the daemon refuses, and that there is none, is told on standard error. Returns CLI_OK, CLI_FAILED
+ * (refused), CLI_USAGE or CLI_NO_DAEMON.
+ */
+int cli_ask(const struct command *c, const struct cli_daemon *at, const struct slice *words, size_t n, cli_row row,
+            void *ctx);
+
+/* The same without a word on standard error; *why gets it, in one line. */
+int cli_ask_quietly(const struct cli_daemon *at, const struct slice *words, size_t n, cli_row row, void *ctx,
+                    struct buf *why);
+
+#endif

@@ -1,0 +1,169 @@
+/* commands.c - the table, and finding a row of it. */
+#include "ctl/commands.h"
+
+#include "base/mem.h"
+
+#include <string.h>
+
+#define FILE_OPTION                                                                                                         \
+    {                                                                                                                       \
+        "file", 'f', true, "FILE", "the configuration, instead of the usual one"                                            \
+    }
+#define SOCKET_OPTION                                                                                                       \
+    {                                                                                                                       \
+        "socket", 'S', false, "PATH", "the control socket, instead of the configuration's"                                  \
+    }
+#define JSON_OPTION                                                                                                         \
+    {                                                                                                                       \
+        "json", 'j', false, NULL, "print JSON"                                                                              \
+    }
+
+static const struct ctl_option status_options[] = {
+    {"check", 'c', false, NULL, "print one line for a monitor, with Nagios's exit status: 0, 1, 2, 3"},
+    JSON_OPTION,
+    FILE_OPTION,
+    SOCKET_OPTION,
+    {0},
+};
+static const struct ctl_option file_options[] = {FILE_OPTION, {0}};
+static const struct ctl_option explain_options[] = {
+    FILE_OPTION,
+    {"helo", 'H', false, "NAME", "what it says in HELO"},
+    {"state", 's', false, "STATE", "what is known already: \"held 40 s and left\""},
+    {"resolve", 'r', false, "HOW", "how the look-up of its name ended: ok, forged, temp, fail"},
+    {"ptr", 'p', false, "NAME", "the name that its address has, whether verified or not"},
+    {"auth", 'a', false, "USER", "it has authenticated"},
+    {"unwatched", 'u', false, NULL, "its connection cannot be watched"},
+    {0},
+};
+static const struct ctl_option history_options[] = {
+    FILE_OPTION,
+    {"since", 's', false, "TIME", "how far back, such as 12h or 7d"},
+    JSON_OPTION,
+    {0},
+};
+static const struct ctl_option stats_options[] = {
+    FILE_OPTION,
+    {"day", 'd', false, "DAY", "today, yesterday, or a date such as 2026-11-24"},
+    {"since", 's', false, "TIME", "the last 12h or 7d"},
+    {"would", 'w', false, NULL, "what a filter that is only evaluated would have done"},
+    JSON_OPTION,
+    {0},
+};
+static const struct ctl_option replay_options[] = {
+    FILE_OPTION,
+    {"warm-up", 'w', false, "TIME", "this much of the beginning is learned from, and not counted"},
+    {"retry", 'r', false, "TIME", "when a server is taken to come back where the log does not tell"},
+    {"format", 'F', false, "FORM", "postfix or trace"},
+    JSON_OPTION,
+    {"show-unread", 'u', false, NULL, "print the lines that were not understood"},
+    {0},
+};
+static const struct ctl_option grey_options[] = {
+    FILE_OPTION,
+    {"client", 'c', false, "ADDRESS", "of this client"},
+    {"network", 'n', false, "NETWORK", "of clients in this network"},
+    {"sender", 's', false, "SENDER", "of this sender, or of its domain"},
+    {"recipient", 'r', false, "RECIPIENT", "to this recipient, or to its domain"},
+    {"state", 't', false, "STATE", "in this state"},
+    {"older", 'o', false, "TIME", "first seen longer ago than 12h or 7d"},
+    {"newer", 'w', false, "TIME", "first seen within the last 12h or 7d"},
+    {"all", 'a', false, NULL, "every record: what a deletion without any filter has to say"},
+    JSON_OPTION,
+    {0},
+};
+static const struct ctl_option export_options[] = {
+    FILE_OPTION,
+    {"since", 's', false, "TIME", "what has changed in the last 12h or 7d"},
+    {"dump", 'd', false, NULL, "in milter-greylist's form"},
+    {0},
+};
+static const struct ctl_option restore_options[] = {
+    FILE_OPTION,
+    {"max-age", 'm', false, "TIME", "take a backup that is older than a week, too, up to this age"},
+    {0},
+};
+static const struct ctl_option detect_options[] = {
+    {"root", 'r', false, "DIR", "look below this directory instead of /"},
+    FILE_OPTION,
+    {"postfix", 'c', true, "DIR", "Postfix's configuration"},
+    {0},
+};
+
+static const struct ctl_command rows[] = {
+    {CTL_STATUS, CTL_METRICS, 0, 0, "status", "", "how the daemon is, in eight lines", status_options},
+    {CTL_EXPLAIN, CTL_LOCAL, 0, 0, "explain", "NAME ADDRESS SENDER RECIPIENT",
+     "what would happen to a mail, and which line decides", explain_options},
+    {CTL_JUDGE, CTL_LOCAL, 0, 0, "judge", "NAME ADDRESS | -",
+     "what generic_rdns sees of a host name, or of each line \"name TAB address\" of standard input", file_options},
+    {CTL_HISTORY, CTL_LOCAL, 0, 0, "history", "ADDRESS|SENDER|NAME|ID",
+     "what was decided about a client, a sender or recipient, a connection or a queue id", history_options},
+    {CTL_STATS, CTL_LOCAL, 0, 0, "stats", "", "how many were held, deferred and let in", stats_options},
+    {CTL_REPLAY, CTL_LOCAL, 0, 0, "replay", "LOG...", "what would have happened to the mail of a log or a trace",
+     replay_options},
+    {CTL_GREY, CTL_LOCAL, 0, 0, "grey", "list|show|delete|flush [CLIENT]", "look at, or forget, the records that match",
+     grey_options},
+    {CTL_EXPORT, CTL_LOCAL, 0, 0, "export", "", "print the records, for tarsier import on another host", export_options},
+    {CTL_BACKUP, CTL_LOCAL, 0, 0, "backup", "FILE|-",
+     "write records and the files beside them into one file; the daemon may run", file_options},
+    {CTL_RESTORE, CTL_LOCAL, 0, 0, "restore", "FILE",
+     "make a backup the store; the daemon must not run, and the old store is kept", restore_options},
+    {CTL_IMPORT, CTL_LOCAL, 0, 0, "import", "FILE|- | milter-manager FILE|-",
+     "read records into the store: an export, milter-greylist's dump, or postgrey's by db_dump; or print the tarsier.conf "
+     "for "
+     "what milter-manager --show-config has printed",
+     file_options},
+    {CTL_DETECT, CTL_LOCAL, 0, 0, "detect", "",
+     "look for milters on this machine, say which of them Postfix and tarsierd ask, and print filter blocks",
+     detect_options},
+    {CTL_COMPLETION, CTL_LOCAL, 0, 0, "completion", "bash|zsh", "print what the shell needs to complete these commands",
+     NULL},
+};
+
+_Static_assert(COUNT_OF(rows) == CTL_COMMANDS, "each command has its row");
+
+const struct ctl_command *ctl_command_row(size_t i)
+{
+    return &rows[i];
+}
+
+const struct ctl_command *ctl_command(enum ctl_id id)
+{
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        if (rows[i].id == id)
+            return &rows[i];
+    PANIC("a command without a row");
+}
+
+/* Whether the first words are the row's name; the number of them, 0: they are not. */
+static size_t names(const struct ctl_command *c, const struct slice *words, size_t n)
+{
+    size_t used = 0;
+    for (struct slice rest = slice_cstr(c->name); rest.ptr; used++) {
+        struct slice part = slice_cut(&rest, ' ');
+        if (used == n || !slice_eq(part, words[used]))
+            return 0;
+    }
+    return used;
+}
+
+const struct ctl_command *ctl_command_find(const struct slice *words, size_t n, size_t *used)
+{
+    const struct ctl_command *found = NULL;
+    *used = 0;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        size_t length = names(&rows[i], words, n);
+        if (length > *used) {
+            *used = length;
+            found = &rows[i];
+        }
+    }
+    return found;
+}
+
+const char *ctl_right_name(enum ctl_right right)
+{
+    static const char *const words[] = {
+        [CTL_LOCAL] = "local", [CTL_METRICS] = "metrics", [CTL_READ] = "read", [CTL_CHANGE] = "change"};
+    return words[right];
+}

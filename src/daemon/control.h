@@ -1,0 +1,36 @@
+/*
+ * control.h - the control socket: the server (ctl/server.h) on the loop, whose rights are which, and the table of what the commands
+ * do. A command's handler stands in a file of its own, control_NAME.c, and finds the daemon in request->ctx.
+ */
+#ifndef TARSIER_DAEMON_CONTROL_H
+#define TARSIER_DAEMON_CONTROL_H
+
+#include "ctl/server.h"
+#include "daemon/control_rights.h"
+#include "daemon/daemon.h"
+
+struct control {
+    struct ctl_server *server;
+    struct control_rights rights;
+    bool turn_wanted;
+    struct instant started;
+    struct mono last_mta; /* when an MTA has connected last; ms 0: never */
+};
+
+/* Listen, with root's rights. What goes wrong is told, and mail flows without a control socket. */
+MUST_CHECK enum err control_start(struct daemon *d, struct buf *why);
+void control_free(struct daemon *d);
+void control_hooks(struct io_hooks *hooks);
+
+/* From the daemon's own hooks: an event that is no connection's; a wake; whether time is of interest. */
+void control_event(struct daemon *d, const struct event *event, struct effects *out);
+void control_woken(struct daemon *d);
+bool control_wants_ticks(const struct daemon *d);
+/* A reload has put other rights in force. Takes them over. */
+void control_take_rights(struct daemon *d, struct control_rights *rights);
+
+/* ---- handlers ---- */
+
+enum ctl_progress control_status(struct ctl_request *r);
+
+#endif

@@ -1,0 +1,422 @@
+#!/usr/bin/env python3
+"""control.py - the control socket and the commands that use it, against a running daemon.
+
+    control.py TARSIERD TARSIER MANUAL      TAP on standard output. Needs no root; as root the daemon becomes nobody, and rights are tried.
+"""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+TARSIERD, TARSIER, MANUAL = sys.argv[1:4]
+PATIENCE_SEC = 20
+DIR = tempfile.mkdtemp(prefix="tarsier-control-")
+os.chmod(DIR, 0o755)
+SOCKET, CONTROL, LOG, CONF = (DIR + name for name in ("/run/sock", "/control/control", "/log", "/tarsier.conf"))
+RULES = "racl greylist default delay 30m\n"
+STRANGER, GROUP = 54321, 54322  # nobody has them
+
+cases = []
+failures = []
+
+
+def case(function):
+    cases.append(function)
+    return function
+
+
+def check(so, what):
+    if not so:
+        failures.append(what)
+        print("\n".join("# not so: %s" % line for line in str(what).splitlines()))
+
+
+def configure(rules=RULES, extra=""):
+    with open(CONF, "w") as out:
+        out.write('listen "unix:%s"\nstore "%s/store"\nuser "nobody"\ncontrol "%s"\nholds unwatched hold\n%s%s'
+                  % (SOCKET, DIR, CONTROL, extra, rules))
+
+
+def log():
+    with open(LOG) as text:
+        return text.read()
+
+
+def wait_for(what, seconds=PATIENCE_SEC):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if what():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+class Daemon:
+    """tarsierd in the foreground; `with` ends it."""
+
+    def __init__(self):
+        open(LOG, "w").close()
+        with open(LOG, "a") as out:
+            self.process = subprocess.Popen([TARSIERD, "-f", CONF, "--postfix", DIR], stdin=subprocess.DEVNULL, stderr=out)
+        check(wait_for(lambda: "listening at" in log() or self.process.poll() is not None), "it starts")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            check(self.process.wait(PATIENCE_SEC) == 0, "it ends well: " + log())
+
+
+class Control:
+    """The protocol, by hand."""
+
+    def __init__(self):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(PATIENCE_SEC)
+        self.socket.connect(CONTROL)
+        self.kept = b""
+
+    def say(self, text):
+        try:
+            self.socket.sendall(text if isinstance(text, bytes) else text.encode())
+        except BrokenPipeError:
+            pass  # it was closed already, with an answer
+
+    def line(self):
+        """The next line; None at the end."""
+        while b"\n" not in self.kept:
+            try:
+                part = self.socket.recv(65536)
+            except ConnectionResetError:
+                part = b""
+            if not part:
+                return None
+            self.kept += part
+        line, self.kept = self.kept.split(b"\n", 1)
+        return line.decode("utf-8", "replace")
+
+    def ask(self, text):
+        """(rows, end)"""
+        self.say(text)
+        rows = []
+        while True:
+            line = self.line()
+            if line is None or line == "." or line.startswith("error "):
+                return rows, line
+            rows.append(line)
+
+    def close(self):
+        self.socket.close()
+
+
+class Mta:
+    """As much of a milter client as these cases need: a client that is held, or deferred."""
+
+    def __init__(self, name="dhcp-12-34.isp.example.net", address="198.51.100.7", sender="<a@example.org>",
+                 recipient="<b@example.net>"):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(PATIENCE_SEC)
+        self.socket.connect(SOCKET)
+        self.packet("O", struct.pack("!III", 6, 0x1FF, 0x1FFFFF))
+        self.hear()
+        host = name.encode()
+        self.packet("D", b"C_\0" + host + b"\0j\0mx.example.org\0{client_addr}\0" + address.encode() + b"\0")
+        self.packet("C", host + b"\0004" + struct.pack("!H", 1234) + address.encode() + b"\0")
+        self.connected = self.hear()
+        self.sender, self.recipient = sender.encode(), recipient.encode()
+
+    def rcpt(self):
+        self.packet("M", self.sender + b"\0")
+        check(self.hear()[0] == "c", "MAIL")
+        self.packet("R", self.recipient + b"\0")
+        return self
+
+    def packet(self, command, body=b""):
+        self.socket.sendall(struct.pack("!I", len(body) + 1) + command.encode() + body)
+
+    def take(self, n):
+        got = b""
+        while len(got) < n:
+            part = self.socket.recv(n - len(got))
+            if not part:
+                return None
+            got += part
+        return got
+
+    def hear(self):
+        """The next reply that is not PROGRESS: (letter, body); None at the end."""
+        while True:
+            head = self.take(4)
+            if head is None:
+                return None
+            packet = self.take(struct.unpack("!I", head)[0])
+            if packet[:1] != b"p":
+                return packet[:1].decode(), packet[1:]
+
+    def close(self):
+        self.socket.close()
+
+
+def tarsier(*arguments, stdin=""):
+    done = subprocess.run([TARSIER, *arguments], input=stdin, capture_output=True, text=True, errors="replace", timeout=60)
+    return done.returncode, done.stdout, done.stderr
+
+
+def ask(*arguments):
+    """A command that is to do its work, on a screen that is wide enough."""
+    status, out, err = tarsier(*arguments, "-f", CONF)
+    check(status == 0 and err == "", (arguments, status, out, err))
+    check(all(len(line) <= 80 for line in out.splitlines()), "at most 80 columns:\n" + out)
+    return out
+
+
+def pairs(text="status\n"):
+    c = Control()
+    rows, end = c.ask(text)
+    c.close()
+    check(end == ".", end)
+    return dict(row.split("\t")[:2] for row in rows if not row.startswith("filter\t"))
+
+
+def as_user(uid, gid, groups, what):
+    """what() in a process of that user; what it returns, as JSON."""
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.setgroups(groups)
+            os.setresgid(gid, gid, gid)
+            os.setresuid(uid, uid, uid)
+            result = what()
+        except BaseException as error:  # whatever it is: the parent tells
+            result = repr(error)
+        os.write(write, json.dumps(result).encode())
+        os._exit(0)
+    os.close(write)
+    with os.fdopen(read) as answer:
+        result = json.loads(answer.read() or '"nothing"')
+    os.waitpid(pid, 0)
+    return result
+
+
+# ---- the socket ----
+
+
+@case
+def answers_line_by_line():
+    configure()
+    with Daemon():
+        c = Control()
+        rows, end = c.ask("status\n")
+        check(end == "." and any(row.startswith("version\t") for row in rows), (rows, end))
+        c.say("sta")
+        rows, end = c.ask("tus\r\n")
+        check(end == "." and rows, (rows, end))
+        for request, code in (("nonsense\n", "usage"), ("\n", "usage"), ("status now\n", "usage"), ("explain\n", "usage"),
+                              ("sta\\tus\n", "usage"), ("status\\\n", "usage")):
+            rows, end = c.ask(request)
+            check(rows == [] and end.startswith("error %s " % code), (request, rows, end))
+        c.say(b"\xff\xfe\x00\x01\n")
+        check(c.line().startswith("error usage "), "garbage")
+        c.say("status\n" * 5)
+        for _ in range(5):
+            check(c.ask("")[1] == ".", "each of those sent ahead")
+        c.say("status\n")
+        c.socket.shutdown(socket.SHUT_WR)
+        check(c.ask("")[1] == "." and c.line() is None, "answered, then closed")
+        c.close()
+
+
+@case
+def survives_floods():
+    configure()
+    with Daemon():
+        c = Control()
+        c.say(b"a" * 100000)
+        line = c.line()
+        check(line is not None and line.startswith("error usage ") and c.line() is None, ("a line without an end", line))
+        c.close()
+        c = Control()
+        c.say(b"status\n" * 100000)  # more than may be sent ahead
+        last = None
+        while (line := c.line()) is not None:
+            last = line
+        check(last is not None, "something was said")
+        c.close()
+        for _ in range(200):
+            Control().close()
+        many = []
+        while len(many) < 16:  # those of before may not be closed yet
+            c = Control()
+            if c.ask("status\n")[1] == ".":
+                many.append(c)
+        one_more = Control()
+        end = one_more.ask("status\n")[1]
+        check(end == "error busy too many connections are open", end)
+        one_more.close()
+        check(all(c.ask("status\n")[1] == "." for c in many), "the others go on")
+        for c in many:
+            c.close()
+        check(wait_for(lambda: pairs()["version"] != ""), "there is room again")
+
+
+@case
+def leaves_mail_alone_while_nobody_reads():
+    """Many answers, and nobody reads them: mail goes on, and memory is bounded by what may be sent ahead."""
+    configure()
+    with Daemon():
+        slow = Control()
+        slow.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        slow.socket.settimeout(0)
+        sent = 0
+        try:
+            while sent < 100000:
+                sent += slow.socket.send(b"status\n" * 100)
+        except OSError:
+            pass
+        mta = Mta()
+        mta.rcpt()
+        got = mta.hear()
+        check(got[0] == "y", got)
+        mta.close()
+        check(pairs()["sessions"] in ("0", "1"), "others are answered")
+        slow.close()
+
+
+@case
+def makes_its_socket_for_everybody_to_try():
+    configure()
+    with Daemon():
+        check(os.stat(CONTROL).st_mode & 0o777 == 0o666, "mode 666")
+        check(os.stat(os.path.dirname(CONTROL)).st_mode & 0o777 == 0o755, "its directory's, 755")
+    check(not os.path.exists(CONTROL), "removed at the end")
+    configure(extra="control none\n")
+    with Daemon():
+        check(not os.path.exists(CONTROL), "none")
+        status, out, err = tarsier("status", "-f", CONF)
+        check(status == 3 and "control none" in err, (status, err))
+    with open(DIR + "/file", "w"):
+        pass
+    configure(extra='control "%s/file/control"\n' % DIR)
+    with Daemon():
+        check("no control socket: " in log() and "started all the same" in log(), log())
+
+
+@case
+def lets_each_do_what_its_groups_may():
+    if os.geteuid() != 0:
+        print("# left out: only root can be somebody else")
+        return
+    configure(extra='control metrics "%d"\ncontrol read "%d, nosuchgroup"\ncontrol change "%d"\n' % (GROUP, GROUP + 1, GROUP + 2))
+
+    def first():
+        c = Control()
+        rows, end = c.ask("status\n")
+        return end if end != "." else "fine"
+
+    with Daemon():
+        check("control: no such group: nosuchgroup" in log(), log())
+        check(as_user(STRANGER, STRANGER, [], first) == "error denied uid %d may ask nothing here" % STRANGER, "a stranger")
+        check(as_user(STRANGER, GROUP, [], first) == "fine", "by its group")
+        check(as_user(STRANGER, STRANGER, [7, GROUP + 1], first) == "fine", "by another of its groups")
+        check(as_user(65534, 65534, [], first) == "fine", "the daemon's user")
+
+
+# ---- status ----
+
+
+@case
+def tells_how_it_is():
+    configure(extra='filter "greylist" { builtin greylist }\nfilter "av" { connect "unix:%s/av.sock" }\n' % DIR)
+    with Daemon() as d:
+        out = ask("status")
+        check(re.match(r"tarsier \d+\.\d+\.\d+  up 00:00  ENFORCING  configuration 1 of \d\d-\d\d \d\d:\d\d:\d\d ok\n", out), out)
+        check("has not connected since the start" in out and "holds      0 of " in out and "filters    av ok" in out, out)
+        mta = Mta()
+        mta.rcpt().hear()
+        out = ask("status")
+        check("sessions   1 open" in out and re.search(r"last connection \d+ s ago", out), out)
+        mta.close()
+        shown = json.loads(ask_json("status"))
+        check(shown["generation"] == 1 and shown["mode"] == "enforcing" and shown["filters"][0]["name"] == "av", shown)
+        status, out, err = tarsier("status", "--check", "-f", CONF)
+        check(status == 0 and out.startswith("TARSIER OK - ") and " | sessions=" in out, (status, out, err))
+        with open(CONF, "a") as conf:
+            conf.write("nonsense\n")
+        d.process.send_signal(signal.SIGHUP)
+        check(wait_for(lambda: "stays in force" in log()), "a reload that fails")
+        status, out, err = tarsier("status", "--check", "--socket", CONTROL)
+        check(status == 1 and out.startswith("TARSIER WARNING - the last reload has failed"), (status, out, err))
+        check("ERROR" in tarsier("status", "--socket", CONTROL)[1], "and on the screen")
+    status, out, err = tarsier("status", "--check", "--socket", CONTROL)
+    check(status == 2 and out.startswith("TARSIER CRITICAL - no tarsierd answers at "), (status, out))
+    status, out, err = tarsier("status", "--socket", CONTROL)
+    check(status == 3 and out == "" and "no tarsierd answers at" in err, (status, out, err))
+    check(tarsier("status", "--nonsense")[0] == 2 and tarsier("status", "word")[0] == 2, "usage")
+
+
+def ask_json(*arguments):
+    status, out, err = tarsier(*arguments, "--json", "-f", CONF)
+    check(status == 0, (arguments, status, err))
+    return out
+
+
+@case
+def the_manual_lists_all_commands():
+    with open(MANUAL) as page:
+        listed = page.read().split("src/ctl/commands.c\n")[1].split(".\\\" commands: end")[0]
+    made = tarsier("help", "--mdoc")[1]
+    check(listed == made, "man/tarsier.1 is not what `tarsier help --mdoc` prints:\n" + made)
+
+
+@case
+def completes_and_helps():
+    status, out, err = tarsier("help")
+    check(status == 0 and all(len(line) <= 80 for line in out.splitlines()), out)
+    status, out, err = tarsier("help", "status")
+    check(status == 0 and "--check" in out and "explain" not in out, out)
+    for shell in ("bash", "zsh"):
+        status, out, err = tarsier("completion", shell)
+        check(status == 0 and "status" in out, (shell, out))
+        if shutil.which(shell):
+            done = subprocess.run([shell, "-n"], input=out, capture_output=True, text=True)
+            check(done.returncode == 0 and done.stderr == "", (shell, done.stderr))
+    script = tarsier("completion", "bash")[1] + """
+        try() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=(); _tarsier; echo "${COMPREPLY[@]}"; }
+        try tarsier sta; try tarsier status --c; try tarsier "" """
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True)
+    lines = done.stdout.splitlines()
+    check(lines[0].split() == ["status", "stats"] and lines[1] == "--check" and "explain" in lines[2].split(), done)
+    check(tarsier("completion", "fish")[0] == 2 and tarsier("completion")[0] == 2, "usage")
+
+
+def main():
+    count = 0
+    for function in cases:
+        del failures[:]
+        try:
+            function()
+        except Exception as error:  # one case must not take the others with it
+            failures.append(error)
+            print("# %s: %s" % (type(error).__name__, error))
+        count += 1
+        print("%s %d - %s" % ("not ok" if failures else "ok", count, function.__name__))
+        if failures and os.path.exists(LOG):
+            print("".join("#     %s\n" % line for line in log().splitlines()[-15:]), end="")
+        sys.stdout.flush()
+    print("1..%d" % count)
+    shutil.rmtree(DIR)
+    return 0
+
+
+sys.exit(main())
