@@ -51,4 +51,27 @@ struct dialogue {
     struct scope conn, helo_scope, mail, rcpt;
 };
 
+/* A number for a request whose answer is waited for; never 0. */
+uint32_t dialogue_next_request(struct dialogue *d);
+/* Mail is to flow faster than usual: the MTA says so, or is near its limit of sessions. */
+bool dialogue_is_stressed(const struct dialogue *d);
+
+/* ---- text.c ---- */
+
+/* The value of a macro that is kept; ctx is the dialogue. NONE: absent. */
+struct slice dialogue_macro(const void *ctx, struct slice name);
+/* Where the mail came in, for %V: Postfix sets {daemon_addr}, never {if_addr}. */
+struct slice dialogue_address(const struct dialogue *d, char room[IP_TEXT_MAX]);
+struct slice dialogue_hostname(const struct dialogue *d); /* the MTA's; ours where it does not tell */
+/* "s-4gk2m9xq-17": the connection's name in the log, the same from its first line to its last. */
+void dialogue_put_connection(const struct dialogue *d, struct buf *out);
+/* What joins the lines of a connection: its own name, for Postfix has no queue id before the first accepted recipient. */
+void dialogue_put_key(struct dialogue *d, struct buf *out);
+void dialogue_put_host(const struct dialogue *d, struct buf *out); /* "host[192.0.2.1]" */
+void dialogue_put_client(struct dialogue *d, struct buf *out);     /* "4BxyZ: addr host[192.0.2.1]" */
+/* A line of the log, whose memory is given back. */
+void dialogue_write_line(const struct dialogue *d, enum log_level level, struct buf *line);
+/* A line about this connection: what joins its lines is put before it. */
+void dialogue_log(struct dialogue *d, enum log_level level, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
 #endif

@@ -194,6 +194,11 @@ bool transcript_recipient_counts(const struct transcript *t, size_t number)
     return number < t->n_recipients && !t->recipients[number].refused && !t->recipients[number].rejected;
 }
 
+bool transcript_is_rejected(const struct transcript *t, unsigned number)
+{
+    return number < t->n_recipients && t->recipients[number].rejected;
+}
+
 bool transcript_has_recipient(const struct transcript *t)
 {
     for (size_t i = 0; i < t->n_recipients; i++)

@@ -95,6 +95,7 @@ void transcript_forget_body(struct transcript *t);
 bool transcript_rcpt_is_rejected(const struct transcript *t);
 /* Is it one that the message may go to? */
 bool transcript_recipient_counts(const struct transcript *t, size_t number);
+bool transcript_is_rejected(const struct transcript *t, unsigned number); /* a recipient; by the MTA itself */
 bool transcript_has_recipient(const struct transcript *t);
 
 #endif

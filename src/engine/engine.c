@@ -320,9 +320,10 @@ static void to_child(struct engine *e, const struct event *event)
         capability_probe_news(&e->registry, c->probe, event);
         return;
     }
-    struct session *s = session_of_child(c->milter);
-    owner_id id = session_name(s);
-    session_child_news(s, c->milter, event);
+    owner_id id = c->session;
+    struct session *s = find(e, id);
+    if (s)
+        session_child_event(s, c->filter, event);
     reap(e, id);
 }
 

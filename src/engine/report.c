@@ -29,7 +29,7 @@ static unsigned open_connections(const struct shared *sh, const struct registry_
 {
     unsigned n = 0;
     for (size_t i = 0; i < sh->registry->n_slots; i++)
-        n += sh->registry->slots[i].milter && session_record_of_child(sh->registry->slots[i].milter) == r;
+        n += sh->registry->slots[i].is_open && !sh->registry->slots[i].probe && sh->registry->slots[i].record == r;
     return n;
 }
 

@@ -52,7 +52,7 @@ static void fail(struct registry *r, struct capability_probe *q, const char *why
 static void connect_to(struct registry *r, struct capability_probe *q, const struct ip *ip)
 {
     struct effect *e = effects_add(r->out, EFFECT_CHILD_OPEN, 0);
-    q->id = registry_connection_name(r, NULL, q);
+    q->id = registry_connection_name(r, q->record, q, OWNER_NOBODY, 0);
     e->u.child.id = q->id;
     if (q->address.path)
         e->u.child.path = arena_cstr(&r->out->arena, slice_cstr(q->address.path));

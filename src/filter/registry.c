@@ -72,7 +72,8 @@ void registry_learn(struct registry_record *r, const struct milter_options *opti
 
 /* ---- connections ---- */
 
-child_id registry_connection_name(struct registry *r, struct milter *milter, struct capability_probe *probe)
+child_id registry_connection_name(struct registry *r, const struct registry_record *record, struct capability_probe *probe,
+                                  owner_id session, unsigned filter)
 {
     uint32_t slot = r->free_slot;
     if (slot == 0) {
@@ -83,8 +84,11 @@ child_id registry_connection_name(struct registry *r, struct milter *milter, str
         r->free_slot = r->slots[slot - 1].next_free;
     }
     struct registry_slot *c = &r->slots[slot - 1];
-    c->milter = milter;
+    c->is_open = true;
+    c->record = record;
     c->probe = probe;
+    c->session = session;
+    c->filter = (uint8_t)filter;
     if (++c->serial == 0)
         c->serial = 1; /* so that no name is 0 */
     return owner_make(OWNER_CHILD, slot - 1, c->serial);
@@ -96,14 +100,13 @@ const struct registry_slot *registry_connection_find(const struct registry *r, c
     if (slot >= r->n_slots || r->slots[slot].serial != owner_serial(id))
         return NULL;
     const struct registry_slot *c = &r->slots[slot];
-    return c->milter || c->probe ? c : NULL;
+    return c->is_open ? c : NULL;
 }
 
 void registry_connection_forget(struct registry *r, child_id id)
 {
     struct registry_slot *c = &r->slots[owner_slot(id)];
-    c->milter = NULL;
-    c->probe = NULL;
+    c->is_open = false;
     c->next_free = r->free_slot;
     r->free_slot = owner_slot(id) + 1;
 }

@@ -11,8 +11,7 @@
 #include "plan/plan.h"
 #include "port/effect.h"
 
-struct milter;           /* filter/milter.h: a session's */
-struct capability_probe; /* filter/capability_probe.c: of nobody's */
+struct capability_probe; /* filter/capability_probe.c: a connection of nobody's */
 
 /* By a filter's name and its milter's address, for the life of the process. */
 struct registry_record {
@@ -28,8 +27,11 @@ struct registry_record {
 
 /* Open connections to children, by the slot that a child_id carries. */
 struct registry_slot {
-    struct milter *milter;          /* of a session, or */
-    struct capability_probe *probe; /* of nobody's; both NULL: free */
+    const struct registry_record *record;
+    struct capability_probe *probe; /* whose connection it is, or */
+    owner_id session;               /* ... whose filter's */
+    uint8_t filter;                 /* its number */
+    bool is_open;
     uint32_t serial, next_free;
 };
 
@@ -57,8 +59,9 @@ void registry_learn(struct registry_record *r, const struct milter_options *opti
 /* It has made these changes (SMFIF_*) without negotiating them: they count as required from now on, whatever it negotiates. */
 void registry_note_unnegotiated(struct registry_record *r, uint32_t actions);
 
-/* A name for a connection to a child, until it is given back. */
-child_id registry_connection_name(struct registry *r, struct milter *milter, struct capability_probe *probe);
+/* A name for a connection to a child of this record, until it is given back: a probe's (not NULL), or a session's filter's. */
+child_id registry_connection_name(struct registry *r, const struct registry_record *record, struct capability_probe *probe,
+                                  owner_id session, unsigned filter);
 /* NULL: given back. */
 const struct registry_slot *registry_connection_find(const struct registry *r, child_id id);
 void registry_connection_forget(struct registry *r, child_id id);

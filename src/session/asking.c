@@ -35,8 +35,9 @@ void asking_note_missed(struct session *s, bool of_writer)
     struct shared *sh = s->d.sh;
     bool *late = of_writer ? &sh->writes_late : &sh->reads_late;
     if (!*late)
-        text_log(s, LOG_LEVEL_ERROR, "store: no answer within %d s; until there is one nobody waits longer than %d ms",
-                 SESSION_STORE_DEADLINE_MS / 1000, GREY_SLOW_MS);
+        dialogue_log(&s->d, LOG_LEVEL_ERROR,
+                     "store: no answer within %d s; until there is one nobody waits longer than %d ms",
+                     SESSION_STORE_DEADLINE_MS / 1000, GREY_SLOW_MS);
     *late = true;
     sh->writes_slow |= of_writer;
 }

@@ -1,89 +1,196 @@
 /*
- * chain.c - what the MTA says is recorded in the transcript; and what each command means for the filters, before they are led
- * on: where they stand, and whether they are asked about a recipient.
+ * chain.c - the row of filters: their life, what each command of the MTA's means for them, the way of events to them, and the one
+ * run that ends an event.
  */
-#include "session/children.h"
+#include "session/chain.h"
 #include "base/mem.h"
+#include "filter/macros.h"
+#include "filter/milter.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- life ---- */
+
+static bool is_child(const struct plan *p, size_t number)
+{
+    const struct conf_filter *conf = &p->conf->filters[number];
+    return !conf->builtin && conf->set.enabled && !p->without_children;
+}
+
+struct chain *chain_new(struct session *s)
+{
+    const struct plan *p = s->d.plan;
+    size_t n = p->conf->n_filters, children = 0;
+    for (size_t i = 0; i < n; i++)
+        children += is_child(p, i);
+    if (children == 0)
+        return NULL;
+    struct chain *ch = mem_zalloc(sizeof(*ch) + n * sizeof(ch->filter[0]));
+    ch->count = (unsigned)n;
+    ch->since = s->d.sh->now.mono;
+    ch->last_status = VERDICT_CONTINUE;
+    for (unsigned i = 0; i < ch->count; i++)
+        if (is_child(p, i))
+            ch->filter[i] = milter_new(&s->d, &ch->common, &p->conf->filters[i], i);
+    if (!s->d.transcript)
+        s->d.transcript = transcript_new(s->d.sh, s->d.client.owner);
+    return ch;
+}
+
+static void forget_message(struct session *s, struct chain *ch)
+{
+    free(ch->common.notes);
+    ch->common.notes = NULL;
+    ch->common.n_notes = ch->common.cap_notes = 0;
+    free(ch->memo);
+    ch->memo = NULL;
+    shared_keep_less(s->d.sh, ch->changes.len, 0);
+    buf_fini(&ch->changes);
+    arena_clear(&ch->common.message_texts);
+}
+
+static void end_filters(struct session *s, struct chain *ch)
+{
+    for (unsigned i = 0; i < ch->count; i++)
+        if (ch->filter[i])
+            ch->filter[i]->ops->end(ch->filter[i]);
+    forget_message(s, ch);
+    arena_fini(&ch->common.connection_texts);
+    arena_fini(&ch->common.message_texts);
+    arena_fini(&ch->common.unknown_texts);
+    free(ch);
+}
+
+static void free_filters(struct session *s)
+{
+    struct chain *ch = s->chain;
+    if (!ch)
+        return;
+    chain_clear_message(s);
+    for (unsigned i = 0; i < ch->count; i++) {
+        struct filter *f = ch->filter[i];
+        if (!f)
+            continue;
+        f->ops->hang_up(f);
+        if (f->counted) /* before any message */
+            chain_log_filter(s, f);
+    }
+    if (s->d.sh->out)
+        chain_log_session(s);
+    end_filters(s, ch);
+    s->chain = NULL;
+}
+
+void chain_free(struct session *s)
+{
+    free_filters(s);
+    transcript_free(s->d.transcript);
+    s->d.transcript = NULL;
+}
+
+/* What the MTA has said of the connection stays where it is, and is told to the new ones. */
+void chain_take_plan(struct session *s)
+{
+    struct chain *old = s->chain;
+    for (unsigned i = 0; i < old->count; i++)
+        if (old->filter[i])
+            old->filter[i]->ops->hang_up(old->filter[i]);
+    s->chain = chain_new(s);
+    if (s->chain) {
+        s->chain->since = old->since;
+    } else {
+        transcript_free(s->d.transcript);
+        s->d.transcript = NULL;
+    }
+    end_filters(s, old);
+}
+
+void chain_clear_connection(struct session *s)
+{
+    if (!s->chain)
+        return;
+    free_filters(s);
+    transcript_clear_connection(s->d.transcript);
+    s->chain = chain_new(s);
+    if (!s->chain)
+        chain_free(s);
+}
+
+static void clear_filter(struct session *s, struct filter *f)
+{
+    if (f->counted)
+        chain_log_filter(s, f);
+    f->ops->clear(f, FILTER_MESSAGE);
+    f->counted = f->quarantines = f->applied = f->stopped = f->without_recipient = f->rewound = f->look_again = false;
+    f->asked = POLICY_LATER;
+    f->rcpt_verdict = VERDICT_CONTINUE;
+    if (!f->connection_over) { /* its word is for all messages of the connection */
+        f->outcome = OUTCOME_PENDING;
+        f->reply = SLICE_NONE;
+    }
+}
+
+void chain_clear_message(struct session *s)
+{
+    struct chain *ch = s->chain;
+    if (!ch)
+        return;
+    for (unsigned i = 0; i < ch->count; i++)
+        if (ch->filter[i] && s->d.transcript->mail)
+            clear_filter(s, ch->filter[i]);
+    transcript_clear_message(s->d.transcript);
+    forget_message(s, ch);
+    ch->sent_body = ch->sent_changes = 0;
+    ch->trouble = TROUBLE_NONE;
+    ch->answering = ch->applied_own = false;
+    ch->drain_request = 0;
+    ch->send_deadline.ms = 0;
+}
+
+/* ---- what the MTA says: the envelope ---- */
 
 void chain_macros(struct session *s, uint8_t for_cmd, struct slice pairs)
 {
-    if (s->children->any_child) /* nobody else reads them */
-        (void)session_was_kept(s, transcript_record_macros(s->d.transcript, for_cmd, pairs));
+    (void)session_was_kept(s, transcript_record_macros(s->d.transcript, for_cmd, pairs));
 }
-
-/* ---- the envelope ---- */
 
 void chain_connect(struct session *s, struct slice body)
 {
     (void)session_was_kept(s, transcript_record_connect(s->d.transcript, body));
 }
 
+static void clear_scope(struct session *s, enum filter_scope scope)
+{
+    for (unsigned i = 0; i < s->chain->count; i++)
+        if (s->chain->filter[i])
+            s->chain->filter[i]->ops->clear(s->chain->filter[i], scope);
+}
+
 void chain_helo(struct session *s, struct slice body)
 {
-    struct children *ch = s->children;
-    if (session_is_refused(s) || !session_was_kept(s, transcript_record_helo(s->d.transcript, body)))
-        return;
-    for (unsigned i = 0; i < ch->count; i++)
-        if (ch->child[i].next > STAGE_HELO)
-            ch->child[i].next = STAGE_HELO;
+    if (!session_is_refused(s) && session_was_kept(s, transcript_record_helo(s->d.transcript, body)))
+        clear_scope(s, FILTER_HELO);
 }
 
 void chain_mail(struct session *s, struct slice body)
 {
-    struct children *ch = s->children;
+    struct chain *ch = s->chain;
     transcript_record_mail(s->d.transcript, body);
-    /* the condition may say something else of this message than of the connection */
-    for (unsigned i = 0; i < ch->count; i++)
-        if (ch->child[i].record && !ch->child[i].connection_over) {
-            ch->child[i].asked = POLICY_LATER;
-            /* who has failed before the first message has failed for it: it is tried again at the next */
-            if (ch->child[i].outcome != OUTCOME_FALLBACK)
-                ch->child[i].outcome = OUTCOME_PENDING;
-            ch->child[i].closed_between_messages = false;
-            ch->standing[i] = ch->child[i].outcome == OUTCOME_FALLBACK ? FILTER_FAILED : FILTER_PENDING;
-        }
-}
-
-struct recipient_note *children_note_of(struct session *s, unsigned number)
-{
-    struct children *ch = s->children;
-    /* each that a filter has added has one of its own, too: told once a child */
-    while (ch->n_notes <= number) {
-        ch->notes = mem_grow(ch->notes, &ch->cap_notes, ch->n_notes + 1, sizeof(*ch->notes));
-        ch->notes[ch->n_notes++] = (struct recipient_note){.shown = UINT32_MAX};
+    for (unsigned i = 0; i < ch->count; i++) {
+        struct filter *f = ch->filter[i];
+        if (!f || f->connection_over)
+            continue;
+        f->asked = POLICY_LATER; /* the condition may say something else of this message than of the connection */
+        /* who has failed before the first message has failed for it: it is tried again at the next */
+        if (f->outcome != OUTCOME_FALLBACK)
+            f->outcome = OUTCOME_PENDING;
     }
-    return &ch->notes[number];
 }
 
-bool children_is_rejected_rcpt(const struct session *s)
+bool chain_rcpt_is_rejected(const struct session *s)
 {
     return s->d.transcript && transcript_rcpt_is_rejected(s->d.transcript);
-}
-
-static void judge_recipient(struct session *s, struct milter *c, struct recipient_note *note)
-{
-    struct policy_facts facts = session_facts(s, STAGE_RCPT);
-    struct policy_why why;
-    uint32_t bit = 1u << c->number;
-    uint64_t missing = 0;
-    if (!c->record || !policy_filter_is_per_recipient(s->d.plan->policy, c->number))
-        return;
-    facts.memo = children_memo(s);
-    facts.recipient_memo = &note->memo;
-    if (c->asked == POLICY_NO && !c->connection_over)
-        c->asked = POLICY_LATER; /* none was its so far */
-    switch (policy_filter_when(s->d.plan->policy, c->number, &facts, &why, &missing)) {
-    case POLICY_YES:
-        note->shown |= bit;
-        break;
-    case POLICY_LATER:
-        note->later |= bit;
-        break;
-    case POLICY_NO:
-    case POLICY_UNKNOWN: /* never: asked for it is */
-        break;
-    }
-    session_note_effort(s);
 }
 
 void chain_keep_rcpt(struct session *s, struct slice body)
@@ -93,25 +200,23 @@ void chain_keep_rcpt(struct session *s, struct slice body)
 
 bool chain_rcpt(struct session *s)
 {
-    struct children *ch = s->children;
+    struct chain *ch = s->chain;
     struct transcript *t = s->d.transcript;
-    for (unsigned i = 0; i < ch->count; i++) {
-        ch->child[i].rcpt_verdict = VERDICT_CONTINUE;
-        if (ch->child[i].next > STAGE_RCPT && ch->child[i].outcome == OUTCOME_PENDING)
-            ch->child[i].next = STAGE_RCPT; /* a DATA that was refused, and the client goes on with recipients */
-        if (ch->child[i].without_recipient) {
-            ch->child[i].without_recipient = false;
-            ch->child[i].asked = POLICY_YES; /* as it was before that DATA; it hears of the message from MAIL on */
+    clear_scope(s, FILTER_RECIPIENT);
+    for (unsigned i = 0; i < ch->count; i++)
+        if (ch->filter[i] && ch->filter[i]->without_recipient) {
+            ch->filter[i]->without_recipient = false;
+            ch->filter[i]->asked = POLICY_YES; /* as it was before that DATA; it hears of the message from MAIL on */
         }
-    }
     if (transcript_record_rcpt(t) != ERR_NONE) {
-        text_log(s, LOG_LEVEL_NOTICE, "refused with 452: the message has more recipients than are kept");
+        dialogue_log(&s->d, LOG_LEVEL_NOTICE, "refused with 452: the message has more recipients than are kept");
         return false;
     }
-    struct recipient_note *note = children_note_of(s, t->present - 1);
-    *note = (struct recipient_note){0};
-    for (unsigned i = 0; i < ch->count && !t->recipients[t->present - 1].rejected; i++)
-        judge_recipient(s, &ch->child[i], note);
+    struct filter_note *note = filter_note(&ch->common, t->present - 1);
+    *note = (struct filter_note){0};
+    for (unsigned i = 0; i < ch->count && !transcript_is_rejected(t, t->present - 1); i++)
+        if (ch->filter[i])
+            chain_judge_recipient(s, ch->filter[i], note);
     return true;
 }
 
@@ -123,21 +228,22 @@ bool chain_rcpt(struct session *s)
  */
 static void headers_over(struct session *s, enum trouble trouble)
 {
-    struct children *ch = s->children;
+    struct chain *ch = s->chain;
     bool needed = false, watched = false;
     for (unsigned i = 0; i < ch->count; i++) {
-        bool settled = child_is_settled(&ch->child[i]), evaluated = ch->child[i].conf->set.evaluation;
+        bool settled = !ch->filter[i] || filter_is_settled(ch->filter[i]);
+        bool evaluated = !settled && ch->filter[i]->conf->set.evaluation;
         needed |= !settled && !evaluated;
-        watched |= !settled && evaluated;
+        watched |= evaluated;
     }
-    children_stop(s);
+    chain_stop(s);
     const char *why = trouble == TROUBLE_HEADERS ? "take more than 4096 KiB" : "find no room";
     if (needed) {
         ch->trouble = (uint8_t)trouble;
-        text_log(s, LOG_LEVEL_NOTICE, "from %.*s: message refused with %s: its headers %s", SLICE_ARG(s->d.sender),
-                 trouble == TROUBLE_HEADERS ? "552" : "452", why);
+        dialogue_log(&s->d, LOG_LEVEL_NOTICE, "from %.*s: message refused with %s: its headers %s", SLICE_ARG(s->d.sender),
+                     trouble == TROUBLE_HEADERS ? "552" : "452", why);
     } else if (watched) {
-        text_log(s, LOG_LEVEL_NOTICE, "headers %s: filters that are only evaluated do not see the message", why);
+        dialogue_log(&s->d, LOG_LEVEL_NOTICE, "headers %s: filters that are only evaluated do not see the message", why);
     }
 }
 
@@ -164,7 +270,7 @@ void chain_body(struct session *s, struct slice chunk)
     if (s->d.transcript->goal < STAGE_EOH)
         chain_eoh(s);
     if (transcript_record_body(s->d.transcript, chunk, peeks(s)) != ERR_NONE)
-        s->children->trouble = TROUBLE_ROOM;
+        s->chain->trouble = TROUBLE_ROOM;
 }
 
 void chain_eom(struct session *s, struct slice chunk)
@@ -172,27 +278,184 @@ void chain_eom(struct session *s, struct slice chunk)
     if (s->d.transcript->goal < STAGE_EOH)
         chain_eoh(s); /* an MTA that was asked to leave it out */
     if (transcript_record_eom(s->d.transcript, chunk, peeks(s)) != ERR_NONE)
-        s->children->trouble = TROUBLE_ROOM;
+        s->chain->trouble = TROUBLE_ROOM;
+}
+
+void chain_unknown(struct session *s, struct slice line)
+{
+    struct chain *ch = s->chain;
+    arena_clear(&ch->common.unknown_texts);
+    for (unsigned i = 0; i < ch->count; i++) {
+        struct filter *f = ch->filter[i];
+        if (!f || !f->ops->unknown)
+            continue;
+        f->unknown_verdict = VERDICT_CONTINUE;
+        f->ops->unknown(f, line);
+    }
+}
+
+/* ---- how the others stand to one ---- */
+
+static bool is_blocked(const struct chain *ch, const struct filter *f)
+{
+    for (unsigned i = 0; i < f->number && !f->conf->sees_original; i++)
+        if (ch->filter[i] && chain_filter_may_edit(ch->filter[i]))
+            return true;
+    return false;
+}
+
+static bool is_overtaken(const struct chain *ch, const struct filter *f)
+{
+    for (unsigned i = f->number + 1u; i < ch->count; i++) {
+        const struct filter *behind = ch->filter[i];
+        if (behind && !behind->conf->sees_original && !behind->conf->set.evaluation &&
+            behind->ops->position(behind).has_begun)
+            return true;
+    }
+    return false;
+}
+
+static struct filter_place place_of(const struct session *s, const struct filter *f)
+{
+    return (struct filter_place){
+        .is_blocked = is_blocked(s->chain, f),
+        .is_overtaken = is_overtaken(s->chain, f),
+        .recipients_open = chain_has_undecided(s, f),
+    };
+}
+
+/* ---- events ---- */
+
+static void give(struct session *s, struct filter *f, const struct event *event)
+{
+    struct filter_place place = place_of(s, f);
+    f->ops->event(f, &place, event);
+}
+
+void chain_event(struct session *s, const struct event *event)
+{
+    struct chain *ch = s->chain;
+    if (!ch || (event->kind == EVENT_DNS && event->request == 0) || (event->kind == EVENT_SPOOL && !s->d.transcript->mail))
+        return;
+    if (event->kind == EVENT_DNS && macros_resolved(&ch->common, event))
+        return;
+    if (event->kind == EVENT_SPOOL && deliver_spooled(s, event))
+        return;
+    for (unsigned i = 0; i < ch->count; i++)
+        if (ch->filter[i])
+            give(s, ch->filter[i], event);
+}
+
+void chain_child_event(struct session *s, unsigned number, const struct event *event)
+{
+    if (s->chain && number < s->chain->count && s->chain->filter[number])
+        give(s, s->chain->filter[number], event);
+}
+
+void chain_tick(struct session *s)
+{
+    if (!s->chain)
+        return;
+    deliver_check_deadline(s);
+    chain_event(s, &(struct event){.kind = EVENT_TICK, .now = s->d.sh->now});
+}
+
+int64_t chain_deadline_ms(const struct session *s)
+{
+    if (!s->chain)
+        return 0;
+    int64_t first = s->chain->send_deadline.ms;
+    for (unsigned i = 0; i < s->chain->count; i++) {
+        const struct filter *f = s->chain->filter[i];
+        int64_t deadline_ms = f ? f->ops->deadline_ms(f) : 0;
+        if (deadline_ms != 0 && (first == 0 || deadline_ms < first))
+            first = deadline_ms;
+    }
+    return first;
 }
 
 /* ---- the run ---- */
+
+/* An earlier filter has changed the envelope: it hears of this message from its beginning. */
+static void rewind_filter(struct session *s, struct filter *f, const struct filter_place *place)
+{
+    const struct transcript *t = s->d.transcript;
+    bool is_due = t->goal >= STAGE_HEADER && !place->is_blocked && f->ops->position(f).next == STAGE_HEADER;
+    if (!is_due || f->rewound || !mail_envelope_differs(t->mail, MAIL_ORIGINAL, filter_view(f)))
+        return;
+    f->rewound = true;
+    f->ops->rewind(f);
+}
+
+static void lead(struct session *s, struct filter *f)
+{
+    if (!chain_may_lead(s, f))
+        return;
+    struct filter_place place = place_of(s, f);
+    rewind_filter(s, f, &place);
+    f->state = (uint8_t)f->ops->advance(f, &place);
+    rewind_filter(s, f, &place);
+    if (f->rewound && f->ops->position(f).next < STAGE_HEADER)
+        f->state = (uint8_t)f->ops->advance(f, &place);
+}
+
+static void lead_all(struct session *s)
+{
+    struct chain *ch = s->chain;
+    bool earlier_done = true;
+    for (unsigned i = 0; i < ch->count; i++) {
+        struct filter *f = ch->filter[i];
+        bool was_settled = !f || filter_is_settled(f);
+        chain_decide(s, i, earlier_done);
+        if (!f)
+            continue;
+        lead(s, f);
+        if (!was_settled && filter_is_settled(f))
+            chain_apply(s); /* edits may have waited for it, and the next one is to see them */
+        earlier_done &= filter_is_settled(f);
+    }
+}
 
 void chain_run(struct session *s)
 {
     if (s->phase == PHASE_OVER)
         return;
-    if (s->children) {
-        children_apply(s);
-        children_decide(s);
-        children_settle(s);
+    if (s->chain) {
+        chain_apply(s);
+        lead_all(s);
+        chain_settle(s);
     } else if (s->owed && s->wait == WAIT_NOTHING) {
         session_reply_code(s, SMFIR_CONTINUE);
     }
 }
 
-void chain_unknown(struct session *s, struct slice line)
+void chain_stop(struct session *s)
 {
-    arena_clear(&s->children->unknown_texts);
-    for (unsigned i = 0; i < s->children->count; i++)
-        child_tell_unknown(&s->children->child[i], line);
+    for (unsigned i = 0; i < s->chain->count; i++) {
+        struct filter *f = s->chain->filter[i];
+        if (!f || filter_is_settled(f))
+            continue;
+        f->ops->abort(f);
+        f->stopped = true;
+        f->outcome = OUTCOME_FINAL;
+        f->verdict = VERDICT_CONTINUE;
+    }
+}
+
+void chain_client_gone(struct session *s)
+{
+    struct chain *ch = s->chain;
+    s->d.sh->stats.gone++;
+    ch->answering = false; /* of a new body that is on its way to the MTA no more is sent */
+    text_log_gone(s, "gone while a filter was awaited");
+    session_reply_gone(s, "Client is gone");
+    for (unsigned i = 0; i < ch->count; i++) {
+        struct filter *f = ch->filter[i];
+        if (!f || filter_is_settled(f))
+            continue;
+        f->ops->hang_up(f);
+        f->stopped = true;
+        f->outcome = OUTCOME_FINAL; /* nothing more is asked about this message */
+        f->verdict = VERDICT_TEMPFAIL;
+    }
 }

@@ -2,20 +2,20 @@
  * commands.c - the table that says which command of the MTA may come when, and what each one does first: keep its facts, evaluate
  * the filters' conditions on them, and begin the greylist filter's part.
  */
-#include "session/children.h"
+#include "session/chain.h"
 #include "session/facts.h"
 
 #include "base/mem.h"
 
 static bool has_child(const struct session *s)
 {
-    return s->children && s->children->any_child;
+    return s->chain;
 }
 
 /* Without a greylist filter each session would say that it passes. */
 static void log_passed(struct session *s, const struct policy_why *why)
 {
-    bool there_is_none = s->children && policy_greylist_number(s->d.plan->policy) >= policy_filter_count(s->d.plan->policy);
+    bool there_is_none = s->chain && policy_greylist_number(s->d.plan->policy) >= policy_filter_count(s->d.plan->policy);
     if (!there_is_none)
         text_log_passed(s, why);
 }
@@ -97,12 +97,12 @@ static void on_connect(struct session *s, const struct milter_command *c, struct
     s->d.client.ends.remote = ip;
     s->d.client.ends.remote_port = c->u.connect.port;
     s->phase = PHASE_CONNECTED;
-    if (s->children)
+    if (s->chain)
         chain_connect(s, raw);
     struct ip client = ip_client(&ip);
     if (shared_note_lookup(s->d.sh, &client, s->d.resolve == RESOLVE_TEMP))
         s->d.flags |= DIALOGUE_TEMP_AGAIN;
-    if (s->phase != PHASE_OVER && children_facts_ready(s, STAGE_CONNECT, connect_go))
+    if (s->phase != PHASE_OVER && chain_facts_ready(s, STAGE_CONNECT, connect_go))
         connect_go(s);
 }
 
@@ -117,11 +117,11 @@ static void on_helo(struct session *s, const struct milter_command *c, struct sl
         session_clear_helo(s);
     s->flags &= ~(uint32_t)FLAG_HELO_MACROS;
     s->d.helo = session_keep(s, &s->d.helo_scope, c->u.helo);
-    if (s->children) {
+    if (s->chain) {
         session_clear_message(s);
         chain_helo(s, raw);
     }
-    if (s->phase != PHASE_OVER && children_facts_ready(s, STAGE_HELO, helo_go))
+    if (s->phase != PHASE_OVER && chain_facts_ready(s, STAGE_HELO, helo_go))
         helo_go(s);
 }
 
@@ -131,7 +131,7 @@ static void mail_go(struct session *s)
         log_passed_before(s);
     else if (is_asked(s, STAGE_MAIL))
         s->flags |= FLAG_ASKED;
-    if ((s->flags & FLAG_ASKED) || s->children) {
+    if ((s->flags & FLAG_ASKED) || s->chain) {
         session_continue(s);
         return;
     }
@@ -146,8 +146,8 @@ static void take_newest_plan(struct session *s)
     struct plan *old = s->d.plan;
     s->d.plan = plan_ref(s->d.sh->plan);
     facts_clear(s, FACTS_CONNECTION); /* lists are known by their number in the plan */
-    if (s->children)
-        children_take_plan(s);
+    if (s->chain)
+        chain_take_plan(s);
     plan_unref(old);
     struct policy_facts facts = session_facts(s, STAGE_CONNECT);
     struct policy_why why;
@@ -166,9 +166,9 @@ static void on_mail(struct session *s, const struct milter_command *c, struct sl
     if (s->phase == PHASE_OVER)
         return;
     s->phase = PHASE_MAIL;
-    if (s->children)
+    if (s->chain)
         chain_mail(s, raw);
-    if (children_facts_ready(s, STAGE_MAIL, mail_go))
+    if (chain_facts_ready(s, STAGE_MAIL, mail_go))
         mail_go(s);
 }
 
@@ -184,7 +184,7 @@ static bool is_asked_about_recipient(struct session *s)
 
 static void rcpt_go(struct session *s)
 {
-    bool asked = (s->flags & FLAG_ASKED) && !children_is_rejected_rcpt(s);
+    bool asked = (s->flags & FLAG_ASKED) && !chain_rcpt_is_rejected(s);
     if (asked && is_asked_about_recipient(s)) {
         recipient_begin(s);
         return;
@@ -203,9 +203,9 @@ static void on_rcpt(struct session *s, const struct milter_command *c, struct sl
     if (s->phase == PHASE_OVER)
         return;
     s->phase = PHASE_RCPT;
-    if (s->children)
+    if (s->chain)
         chain_keep_rcpt(s, raw);
-    if (s->phase != PHASE_OVER && children_facts_ready(s, STAGE_RCPT, rcpt_go))
+    if (s->phase != PHASE_OVER && chain_facts_ready(s, STAGE_RCPT, rcpt_go))
         rcpt_go(s);
 }
 
@@ -220,7 +220,7 @@ static void on_header(struct session *s, const struct milter_command *c, struct 
 {
     (void)raw;
     s->phase = PHASE_MESSAGE;
-    if (s->children)
+    if (s->chain)
         chain_header(s, c->u.header.name, c->u.header.value);
     session_continue(s);
 }
@@ -229,7 +229,7 @@ static void on_eoh(struct session *s, const struct milter_command *c, struct sli
 {
     (void)c, (void)raw;
     s->phase = PHASE_MESSAGE;
-    if (s->children)
+    if (s->chain)
         chain_eoh(s);
     session_continue(s);
 }
@@ -238,7 +238,7 @@ static void on_body(struct session *s, const struct milter_command *c, struct sl
 {
     (void)raw;
     s->phase = PHASE_MESSAGE;
-    if (s->children)
+    if (s->chain)
         chain_body(s, c->u.body);
     session_continue(s);
 }
@@ -247,7 +247,7 @@ static void on_end(struct session *s, const struct milter_command *c, struct sli
 {
     (void)raw;
     s->phase = PHASE_MESSAGE;
-    if (s->children)
+    if (s->chain)
         chain_eom(s, c->u.body);
     message_end(s);
 }
@@ -255,7 +255,7 @@ static void on_end(struct session *s, const struct milter_command *c, struct sli
 static void on_unknown(struct session *s, const struct milter_command *c, struct slice raw)
 {
     (void)raw;
-    if (s->children)
+    if (s->chain)
         chain_unknown(s, c->u.unknown);
     session_continue(s);
 }
@@ -283,7 +283,7 @@ static void on_quit_nc(struct session *s, const struct milter_command *c, struct
     scope_clear(&s->d.conn, s->d.sh);
     session_clear_helo(s);
     facts_clear(s, FACTS_CONNECTION);
-    children_clear_connection(s);
+    chain_clear_connection(s);
     s->d.host = s->d.client_ptr = s->d.mta_name = s->d.if_addr = SLICE_NONE;
     s->d.conn_macros = NULL;
     client_forget(&s->d.client);

@@ -77,7 +77,7 @@ static void ask_list(struct session *s, size_t list)
     struct effect *e = effects_add(s->d.sh->out, EFFECT_DNS, s->d.client.owner);
     e->u.dns.type = DNS_A;
     e->u.dns.name = arena_slice(&s->d.sh->out->arena, buf_slice(&name));
-    e->request = s->facts->list_requests[list] = session_next_request(s);
+    e->request = s->facts->list_requests[list] = dialogue_next_request(&s->d);
     buf_fini(&name);
 }
 

@@ -5,7 +5,7 @@
  * Whether the client is still there is what makes a tarpit more than a delay: Postfix does not look while it waits for us, and
  * delivers what a client has sent blindly before it hung up.
  */
-#include "session/children.h"
+#include "session/chain.h"
 
 enum { MTA_TIMEOUT_MS = 30 * 1000 /* Postfix's default milter_command_timeout */ };
 
@@ -33,7 +33,7 @@ enum policy_no_hold holding_why_not(const struct session *s)
 
 void holding_first_look(struct session *s)
 {
-    bool wanted = (policy_needs(s->d.plan->policy) & POLICY_NEEDS_HOLD) || (s->children && s->children->any_child);
+    bool wanted = (policy_needs(s->d.plan->policy) & POLICY_NEEDS_HOLD) || (s->chain);
     session_set_wait(s, WAIT_FIRST_LOOK);
     if (!wanted)
         client_mark_unwatchable(&s->d.client);
@@ -47,7 +47,7 @@ void holding_first_look(struct session *s)
 static void first_looked(struct session *s)
 {
     bool is_gone = s->d.client.state == CLIENT_GONE;
-    if (is_gone && session_spares_all(s) && !s->children) {
+    if (is_gone && session_spares_all(s) && !s->chain) {
         client_mark_unwatchable(&s->d.client);
         is_gone = false; /* nothing is done to anybody */
     }
@@ -73,11 +73,11 @@ void holding_begin(struct session *s)
     text_log_held(s);
     if (!session_may_progress(s) && s->decision.hold_ms >= MTA_TIMEOUT_MS && !sh->told_progress) {
         sh->told_progress = true;
-        text_log(s, LOG_LEVEL_WARNING,
-                 "holding for %d s without progress reports: what stands between us and Postfix must wait "
-                 "longer than "
-                 "that (milter_command_timeout, or milter-manager's reading_timeout)",
-                 (int)(s->decision.hold_ms / 1000));
+        dialogue_log(&s->d, LOG_LEVEL_WARNING,
+                     "holding for %d s without progress reports: what stands between us and Postfix must wait "
+                     "longer than "
+                     "that (milter_command_timeout, or milter-manager's reading_timeout)",
+                     (int)(s->decision.hold_ms / 1000));
     }
 }
 
@@ -157,7 +157,7 @@ void holding_go(struct session *s)
     if (s->wait == WAIT_FIRST_LOOK && c->task != CLIENT_FIRST_LOOK)
         first_looked(s);
     else if (s->wait == WAIT_CHILDREN && c->state == CLIENT_GONE)
-        children_client_gone(s);
+        chain_client_gone(s);
     else if (s->wait == WAIT_HELD && c->state != CLIENT_HELD)
         hold_over(s);
 }

@@ -16,8 +16,8 @@
 #include "dialogue/dialogue.h"
 #include "session/session.h"
 
-struct children; /* children.h */
-struct facts;    /* facts.h */
+struct chain; /* chain.h */
+struct facts; /* facts.h */
 
 /* Where the MTA is in its dialogue. */
 enum phase {
@@ -126,7 +126,6 @@ struct session {
     const char *header_acl_id;         /* its id, or a continue line's; NULL: the line's number */
     struct added_header *headers;
     uint32_t headers_bytes;
-    uint32_t connection;        /* its number in the log, since the process began; here, for here is room */
     struct slice deferred_text; /* delayedreject: the whole reply packet for DATA */
 
     /* the recipient */
@@ -136,8 +135,8 @@ struct session {
     struct wall first_seen;              /* start of the hold, or the present */
     struct mono deadline, next_progress; /* of the timer's jobs, beside the client's; ms 0: not wanted */
 
-    struct facts *facts;       /* what others were asked for; NULL: nothing that is still wanted */
-    struct children *children; /* the manager's side; NULL: there are none */
+    struct facts *facts; /* what others were asked for; NULL: nothing that is still wanted */
+    struct chain *chain; /* the manager's side; NULL: there are none */
 
     struct buf in; /* a packet's beginning, or what came while a reply was owed */
     _Alignas(max_align_t) char inline_memory[SESSION_INLINE_BYTES];
@@ -159,8 +158,6 @@ void session_accept_connection(struct session *s);
 bool session_is_accepted(const struct session *s);
 /* Each event ends so: one run of the filters, then what the MTA has sent meanwhile is read. */
 void session_end_event(struct session *s);
-/* A number for a request whose answer is waited for; never 0. */
-uint32_t session_next_request(struct session *s);
 /* 421 with this text; the MTA hangs up. */
 void session_reply_gone(struct session *s, const char *text);
 /* Close now; why goes to the log unless NULL. */
@@ -261,8 +258,6 @@ void message_note_accepted(struct session *s, unsigned reasons, int64_t elapsed_
 
 /* ---- text.c ---- */
 
-/* The value of a macro that is kept; ctx is the session. NONE: absent. */
-struct slice session_macro(const void *ctx, struct slice name);
 /* A format on the present recipient's facts; control bytes of outside text cannot break a reply or a header. */
 void text_expand(const struct session *s, const struct format *format, struct buf *out);
 void text_refusal(struct session *s, int64_t elapsed_sec, int64_t remaining_sec, bool blacklisted, struct buf *packet);
@@ -288,10 +283,6 @@ void text_log_gone(struct session *s, const char *how);
 void text_log_protocol(struct session *s, const char *what);
 /* The MTA has told a queue id: one line says which connection it belongs to, where lines without it have been written. */
 void text_log_queue_id(struct session *s);
-/* "s-4gk2m9xq-17": the connection's name in the log, the same from its first line to its last. */
-void text_put_connection(const struct session *s, struct buf *out);
-/* A line about this connection: what joins its lines is put before it. */
-void text_log(struct session *s, enum log_level level, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* "Delayed for …" or the reasons; empty when `report` wants no header for this mail. */
 void text_x_greylist(const struct session *s, struct buf *out);
 

@@ -44,7 +44,8 @@ static void leave_out(struct session *s)
     if (s->flags & FLAG_HEADERS_LEFT_OUT)
         return;
     s->flags |= FLAG_HEADERS_LEFT_OUT;
-    text_log(s, LOG_LEVEL_WARNING, "more headers to add to one message than there is memory for: the rest is left out");
+    dialogue_log(&s->d, LOG_LEVEL_WARNING,
+                 "more headers to add to one message than there is memory for: the rest is left out");
 }
 
 static void add_header(struct session *s, const struct format *format, int64_t index)
@@ -126,7 +127,7 @@ void message_confirmed(struct session *s, const struct grey_answer *answer)
     if (!answer->failed)
         note_confirmed(s);
     else if (shared_complain(s->d.sh, &s->d.sh->unstored) > 0) /* the end of the message tries again */
-        text_log(s, LOG_LEVEL_ERROR, "store: that the client has waited could not be recorded; the mail goes on");
+        dialogue_log(&s->d, LOG_LEVEL_ERROR, "store: that the client has waited could not be recorded; the mail goes on");
     data_go(s);
 }
 
@@ -188,7 +189,7 @@ void message_end(struct session *s)
         session_clear_message(s);
         return;
     }
-    if (s->children) { /* our headers go out with the children's edits */
+    if (s->chain) { /* our headers go out with the children's edits */
         session_continue(s);
         return;
     }

@@ -1,5 +1,6 @@
 /* negotiate.c - what is asked of the MTA: no step and no macro beyond what the plan needs; and the macros that come. */
-#include "session/children.h"
+#include "filter/macros.h"
+#include "session/chain.h"
 #include "base/mem.h"
 
 #include <string.h>
@@ -68,7 +69,7 @@ static struct milter_options requirements_make(struct session *s, const struct p
         if (plan_asks_child(p, i))
             required[n++] = registry_record(s->d.sh->registry, conf->filters[i].name, conf->filters[i].connect)->required;
     for (int stage = 0; stage < SMFIM_STAGES; stage++)
-        defaults[stage] = children_default_macros(p, (enum milter_stage)stage);
+        defaults[stage] = macros_default(p, (enum milter_stage)stage);
     struct milter_options all = own;
     if (n > 0)
         all = merge_requirements(offer, &own, required, n, defaults, arena);
@@ -151,7 +152,7 @@ static bool has_children(const struct plan *p)
 
 bool session_can_take_plan(struct session *s, const struct plan *p)
 {
-    if (s->children)
+    if (s->chain)
         return is_granted(s, p);
     if (has_children(p) || (policy_needs(p->policy) & ~s->needs))
         return false;
@@ -286,7 +287,7 @@ void session_macros(struct session *s, uint8_t for_cmd, struct slice pairs)
     if (session_is_accepted(s) || session_is_refused(s))
         return;
     begin_scope(s, for_cmd);
-    if (s->children)
+    if (s->chain)
         chain_macros(s, for_cmd, pairs);
     struct slice name, value, id = s->d.queue_id;
     while (!session_is_refused(s) && milter_next_macro(&pairs, &name, &value)) {

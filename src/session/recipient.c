@@ -33,7 +33,7 @@ uint32_t recipient_ask_store(struct session *s, enum grey_request_kind kind, enu
     struct effect *e = effects_add(s->d.sh->out, EFFECT_STORE, s->d.client.owner);
     e->u.store = r;
     if (wants_answer)
-        e->request = session_next_request(s);
+        e->request = dialogue_next_request(&s->d);
     return e->request;
 }
 
@@ -46,7 +46,7 @@ uint32_t recipient_ask_confirm(struct session *s, bool wants_answer)
     struct effect *e = effects_add(s->d.sh->out, EFFECT_STORE, s->d.client.owner);
     e->u.store = r;
     if (wants_answer)
-        e->request = session_next_request(s);
+        e->request = dialogue_next_request(&s->d);
     return e->request;
 }
 
@@ -308,9 +308,9 @@ static void log_unstored(struct session *s)
 {
     uint64_t count = shared_complain(s->d.sh, &s->d.sh->unstored);
     if (count > 0)
-        text_log(s, LOG_LEVEL_ERROR,
-                 "store: the record of %.*s could not be made; the mail is let in (%llu since the last such line)",
-                 SLICE_ARG(s->tuple.sender), (unsigned long long)count);
+        dialogue_log(&s->d, LOG_LEVEL_ERROR,
+                     "store: the record of %.*s could not be made; the mail is let in (%llu since the last such line)",
+                     SLICE_ARG(s->tuple.sender), (unsigned long long)count);
 }
 
 void recipient_committed(struct session *s, const struct grey_answer *a)

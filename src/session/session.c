@@ -4,7 +4,7 @@
  * Input is cut into packets while no reply is owed. What comes meanwhile is kept, and looked through only for ABORT and QUITs:
  * an MTA that speaks up during a hold has lost its client.
  */
-#include "session/children.h"
+#include "session/chain.h"
 #include "base/mem.h"
 #include "session/facts.h"
 
@@ -21,7 +21,7 @@ struct session *session_new(struct shared *sh, owner_id id)
     client_init(&s->d.client, id);
     s->d.connection = ++sh->connections;
     s->d.plan = plan_ref(sh->plan);
-    s->children = children_new(s);
+    s->chain = chain_new(s);
     char *memory = s->inline_memory;
     arena_init_inline(&s->d.conn.arena, memory, SESSION_CONN_BYTES);
     arena_init_inline(&s->d.mail.arena, memory + SESSION_CONN_BYTES, SESSION_MAIL_BYTES);
@@ -36,7 +36,7 @@ void session_free(struct session *s)
     if (!s)
         return;
     client_fini(&s->d.sh->clients, &s->d.client);
-    children_free(s);
+    chain_free(s);
     facts_clear(s, FACTS_CONNECTION);
     struct scope *const scopes[] = {&s->d.conn, &s->d.helo_scope, &s->d.mail, &s->d.rcpt};
     for (size_t i = 0; i < COUNT_OF(scopes); i++)
@@ -83,7 +83,7 @@ void session_close(struct session *s, const char *why)
     holding_cut(s);
     if (s->flags & FLAG_UNCONFIRMED && !s->d.sh->stopping)
         text_log_unconfirmed(s);
-    children_free(s);
+    chain_free(s);
     s->phase = PHASE_OVER;
     s->wait = WAIT_NOTHING;
     timer_stop(&s->d.sh->clients.wheel, &s->d.client.timer);
@@ -103,10 +103,10 @@ void session_continue(struct session *s)
 {
     if (s->wait != WAIT_NOTHING)
         session_set_wait(s, WAIT_NOTHING);
-    if (!s->children)
+    if (!s->chain)
         return;
     if (s->owed == SMFIC_RCPT && !chain_rcpt(s))
-        children_refuse_rcpt(s);
+        chain_refuse_rcpt(s);
     else if (s->owed == SMFIC_DATA)
         transcript_record_data(s->d.transcript);
 }
@@ -115,13 +115,6 @@ void session_reply_code(struct session *s, uint8_t code)
 {
     const uint8_t packet[5] = {0, 0, 0, 1, code};
     session_reply(s, slice_of(packet, sizeof(packet)));
-}
-
-uint32_t session_next_request(struct session *s)
-{
-    if (++s->d.last_request == 0)
-        s->d.last_request = 1; /* 0 stands for "nobody waits" */
-    return s->d.last_request;
 }
 
 void session_reply_gone(struct session *s, const char *text)
@@ -207,7 +200,7 @@ void session_clear_message(struct session *s)
 {
     session_clear_recipient(s);
     facts_clear(s, FACTS_MESSAGE);
-    children_clear_message(s);
+    chain_clear_message(s);
     scope_clear(&s->d.mail, s->d.sh);
     s->d.sender = s->d.queue_id = s->d.auth_type = s->d.auth_authen = SLICE_NONE;
     s->d.mail_macros = NULL;
@@ -232,7 +225,7 @@ void session_clear_message(struct session *s)
 
 void session_arm_timer(struct session *s)
 {
-    const int64_t jobs[] = {s->deadline.ms, client_next_ms(&s->d.client), s->next_progress.ms, children_deadline_ms(s)};
+    const int64_t jobs[] = {s->deadline.ms, client_next_ms(&s->d.client), s->next_progress.ms, chain_deadline_ms(s)};
     int64_t first = 0;
     for (size_t i = 0; i < COUNT_OF(jobs); i++)
         if (jobs[i] != 0 && (first == 0 || jobs[i] < first))
@@ -251,7 +244,7 @@ static bool may_progress_now(const struct session *s)
 {
     if (s->owed != SMFIC_BODYEOB)
         return session_may_progress(s);
-    return s->d.plan->set->progress != CONF_PROGRESS_NEVER && !children_body_has_begun(s);
+    return s->d.plan->set->progress != CONF_PROGRESS_NEVER && !deliver_body_has_begun(s);
 }
 
 void session_set_wait(struct session *s, enum wait wait)
@@ -296,15 +289,15 @@ void session_note_effort(struct session *s)
     if (s->d.flags & DIALOGUE_UNKNOWN_TOLD)
         return;
     s->d.flags |= DIALOGUE_UNKNOWN_TOLD;
-    text_log(s, LOG_LEVEL_WARNING,
-             "a regex took too long on this message's data: whether it matches is unknown; "
-             "a racl line does not match then, and a filter is asked");
+    dialogue_log(&s->d, LOG_LEVEL_WARNING,
+                 "a regex took too long on this message's data: whether it matches is unknown; "
+                 "a racl line does not match then, and a filter is asked");
 }
 
 struct policy_facts session_facts(struct session *s, enum stage stage)
 {
     s->d.sh->effort.spent = &s->d.effort_spent;
-    s->d.sh->more = children_facts(s);
+    s->d.sh->more = chain_facts(s);
     return (struct policy_facts){
         .stage = stage,
         .client = s->d.client.ends.remote,
@@ -495,8 +488,26 @@ void session_looked(struct session *s, uint32_t request, enum look_result result
 void session_dns_answered(struct session *s, const struct event *event)
 {
     if (!facts_answered(s, event))
-        children_dns_answered(s, event);
+        chain_event(s, event);
     session_end_event(s); /* who waited for a name, or for one whose host has none */
+}
+
+void session_child_event(struct session *s, unsigned filter, const struct event *event)
+{
+    chain_child_event(s, filter, event);
+    session_end_event(s);
+}
+
+void session_spooled(struct session *s, const struct event *event)
+{
+    chain_event(s, event);
+    session_end_event(s);
+}
+
+void session_drained(struct session *s, uint32_t request)
+{
+    deliver_drained(s, request);
+    session_end_event(s);
 }
 
 static void send_progress(struct session *s)
@@ -528,7 +539,7 @@ void session_run(struct session *s)
 {
     int64_t now = s->d.sh->now.mono.ms;
     send_progress(s);
-    children_check_deadlines(s);
+    chain_tick(s);
     if (s->phase == PHASE_OVER)
         return;
     client_run(&s->d.sh->clients, &s->d.client);
@@ -554,14 +565,4 @@ void session_cut(struct session *s)
 {
     if (client_is_held(&s->d.client))
         session_stop(s);
-}
-
-struct session *session_of_child(const struct milter *c)
-{
-    return c->session;
-}
-
-const struct registry_record *session_record_of_child(const struct milter *c)
-{
-    return c->record;
 }

@@ -26,10 +26,8 @@ void session_store_answered(struct session *s, uint32_t request, const struct gr
 void session_looked(struct session *s, uint32_t request, enum look_result result, uint64_t cookie);
 /* Its timer has fired, or its client has been woken. */
 void session_run(struct session *s);
-/* Of the manager; a child is one of registry_connection_find(). */
-void session_child_news(struct session *s, struct milter *c, const struct event *event);
-struct session *session_of_child(const struct milter *c);
-const struct registry_record *session_record_of_child(const struct milter *c);
+/* News of a child's connection, for the filter of this number. */
+void session_child_event(struct session *s, unsigned filter, const struct event *event);
 void session_dns_answered(struct session *s, const struct event *event);
 void session_spooled(struct session *s, const struct event *event);
 void session_drained(struct session *s, uint32_t request);

@@ -1,5 +1,5 @@
 /* statistics.c - one line a session and one a child and message, for graphs: the form is documented in tarsierd(8). */
-#include "session/children.h"
+#include "session/chain.h"
 
 static const char *const words[] = {
     [VERDICT_ACCEPT] = "accept", [VERDICT_CONTINUE] = "pass",   [VERDICT_TEMPFAIL] = "tempfail",
@@ -15,7 +15,7 @@ static void put_seconds(struct buf *line, struct mono since, struct mono now)
 static void put_session(struct buf *line, const struct session *s)
 {
     buf_put_cstr(line, " session=");
-    text_put_connection(s, line);
+    dialogue_put_connection(&s->d, line);
 }
 
 static void write_line(const struct session *s, struct buf *line)
@@ -24,35 +24,34 @@ static void write_line(const struct session *s, struct buf *line)
     buf_fini(line);
 }
 
-static const char *status_of(const struct milter *c)
+static const char *status_of(const struct filter *f)
 {
-    if (c->outcome == OUTCOME_FALLBACK)
+    if (f->outcome == OUTCOME_FALLBACK)
         return "failed";
-    if (c->outcome != OUTCOME_FINAL || c->stopped)
+    if (f->outcome != OUTCOME_FINAL || f->stopped)
         return "stop";
-    if (c->was_quarantined && c->verdict <= VERDICT_CONTINUE)
+    if (f->quarantines && f->verdict <= VERDICT_CONTINUE)
         return "quarantine";
-    return words[c->verdict];
+    return words[f->verdict];
 }
 
-void children_log_child(const struct milter *c)
+void chain_log_filter(const struct session *s, const struct filter *f)
 {
-    const struct session *s = c->session;
     struct buf line = {0};
     if (!s->d.plan->set->statistics)
         return;
     buf_put_cstr(&line, "statistics: filter");
     put_session(&line, s);
-    buf_printf(&line, " message=%u stage=%s status=%s", s->d.transcript->messages, stage_name(c->last), status_of(c));
-    put_seconds(&line, c->since, s->d.sh->now.mono);
-    buf_printf(&line, " evaluation=%s name=\"%s\"", c->conf->set.evaluation ? "yes" : "no", c->conf->name);
+    buf_printf(&line, " message=%u stage=%s status=%s", s->d.transcript->messages, stage_name(f->last), status_of(f));
+    put_seconds(&line, f->since, s->d.sh->now.mono);
+    buf_printf(&line, " evaluation=%s name=\"%s\"", f->conf->set.evaluation ? "yes" : "no", f->conf->name);
     write_line(s, &line);
 }
 
-void children_log_session(const struct session *s)
+void chain_log_session(const struct session *s)
 {
     const struct transcript *t = s->d.transcript;
-    const struct children *ch = s->children;
+    const struct chain *ch = s->chain;
     struct buf line = {0};
     char address[IP_TEXT_MAX];
     if (!s->d.plan->set->statistics || !t->connect.body.ptr)

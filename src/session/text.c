@@ -17,46 +17,6 @@ struct room {
     char acl[16], address[IP_TEXT_MAX];
 };
 
-struct slice session_macro(const void *ctx, struct slice name)
-{
-    const struct session *s = ctx;
-    const struct {
-        const char *name;
-        struct slice value;
-    } own[] = {
-        {"j", s->d.mta_name},
-        {"i", s->d.queue_id},
-        {"{client_ptr}", s->d.client_ptr},
-        {"{if_addr}", s->d.if_addr},
-        {"{verify}", s->d.verify},
-        {"{cert_subject}", s->d.cert_subject},
-        {"{auth_type}", s->d.auth_type},
-        {"{auth_authen}", s->d.auth_authen},
-    };
-    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
-        if (slice_eq_cstr(name, own[i].name))
-            return own[i].value;
-    const struct macro *const lists[] = {s->d.rcpt_macros, s->d.mail_macros, s->d.helo_macros, s->d.conn_macros};
-    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
-        for (const struct macro *m = lists[i]; m; m = m->next)
-            if (slice_eq(m->name, name))
-                return m->value;
-    return SLICE_NONE;
-}
-
-/* Where the mail came in, for %V: Postfix sets {daemon_addr}, never {if_addr}. */
-static struct slice our_address(const struct session *s, char room[IP_TEXT_MAX])
-{
-    if (s->d.if_addr.len || s->d.client.ends.local.family == IP_NONE)
-        return s->d.if_addr;
-    return slice_cstr(ip_format(&s->d.client.ends.local, room));
-}
-
-static struct slice hostname(const struct session *s)
-{
-    return s->d.mta_name.len ? s->d.mta_name : slice_cstr(s->d.plan->hostname);
-}
-
 /* id or line of an ACL line; the line's digits go to room. NONE for no line. */
 static struct slice name_of_acl(const struct conf_acl *acl, const char *id, char room[16])
 {
@@ -82,8 +42,8 @@ static struct format_facts facts_of(const struct session *s, struct room *room)
         .host = s->d.host,
         .helo = s->d.helo,
         .now = s->d.sh->now.wall,
-        .hostname = hostname(s),
-        .if_addr = our_address(s, room->address),
+        .hostname = dialogue_hostname(&s->d),
+        .if_addr = dialogue_address(&s->d, room->address),
         .code = d->code,
         .ecode = d->ecode,
         .acl_id = acl_name(s, room->acl),
@@ -91,8 +51,8 @@ static struct format_facts facts_of(const struct session *s, struct room *room)
         .elapsed_sec = s->elapsed_sec,
         .tarpit_sec = d->tarpit_sec,
         .groups = d->groups,
-        .macro = session_macro,
-        .macro_ctx = s,
+        .macro = dialogue_macro,
+        .macro_ctx = &s->d,
     };
 }
 
@@ -153,8 +113,8 @@ void text_x_greylist(const struct session *s, struct buf *out)
         .tarpit_sec = s->tarpit_sec,
         .acl = name_of_acl(s->header_acl, s->header_acl_id, acl),
         .with_acl = s->header_acl != NULL,
-        .hostname = hostname(s),
-        .address = our_address(s, address),
+        .hostname = dialogue_hostname(&s->d),
+        .address = dialogue_address(&s->d, address),
         .now = s->d.sh->now.wall,
     };
     xgreylist_put_header(out, &x);
@@ -183,7 +143,7 @@ static void note(struct session *s, enum journal_what what, int64_t sec, struct 
     struct room room;
     struct buf connection = {0};
     char address[IP_TEXT_MAX];
-    text_put_connection(s, &connection);
+    dialogue_put_connection(&s->d, &connection);
     const struct journal_entry entry = {
         .at = s->d.sh->now.wall,
         .what = what,
@@ -207,39 +167,6 @@ static void note(struct session *s, enum journal_what what, int64_t sec, struct 
 
 /* ---- log lines ---- */
 
-/* No queue id has a hyphen behind its first letter: Postfix's are hexadecimal, or letters and digits (enable_long_queue_ids). */
-void text_put_connection(const struct session *s, struct buf *out)
-{
-    buf_printf(out, "s-%s-%u", s->d.sh->boot, s->d.connection);
-}
-
-/* What joins the lines of a connection: its own name, for Postfix has no queue id before the first accepted recipient. */
-static void put_key(struct session *s, struct buf *out)
-{
-    if (s->d.queue_id.len) {
-        buf_put_visible(out, s->d.queue_id);
-        return;
-    }
-    text_put_connection(s, out);
-    s->d.flags |= DIALOGUE_NAMED;
-}
-
-/* "host[192.0.2.1]" */
-static void put_host(const struct session *s, struct buf *out)
-{
-    char address[IP_TEXT_MAX];
-    buf_put_visible(out, s->d.host);
-    buf_printf(out, "[%s]", s->d.flags & DIALOGUE_LOCAL ? "local" : ip_format(&s->d.client.ends.remote, address));
-}
-
-/* "4BxyZ: addr host[192.0.2.1]" */
-static void put_client(struct session *s, struct buf *out)
-{
-    put_key(s, out);
-    buf_put_cstr(out, ": addr ");
-    put_host(s, out);
-}
-
 static void put_envelope(const struct session *s, struct buf *out)
 {
     buf_put_cstr(out, " from ");
@@ -256,43 +183,23 @@ static void put_acl(const struct session *s, struct buf *out)
         buf_printf(out, " (ACL %.*s)", SLICE_ARG(name));
 }
 
-static void write_line(const struct session *s, enum log_level level, struct buf *line)
-{
-    effects_log(s->d.sh->out, s->d.client.owner, level, "%.*s", SLICE_ARG(buf_slice(line)));
-    buf_fini(line);
-}
-
-void text_log(struct session *s, enum log_level level, const char *fmt, ...)
-{
-    struct buf line = {0}, text = {0};
-    va_list ap;
-    put_key(s, &line);
-    buf_put_cstr(&line, ": ");
-    va_start(ap, fmt);
-    buf_vprintf(&text, fmt, ap);
-    va_end(ap);
-    buf_put_visible(&line, buf_slice(&text)); /* a sender's address may be in it */
-    buf_fini(&text);
-    write_line(s, level, &line);
-}
-
 void text_log_queue_id(struct session *s)
 {
     struct buf line = {0};
-    bool in_statistics = s->children && s->d.plan->set->statistics;
+    bool in_statistics = s->chain && s->d.plan->set->statistics;
     note(s, JOURNAL_QUEUE_ID, -1, SLICE_NONE);
     if (!(s->d.flags & DIALOGUE_NAMED) && !in_statistics)
         return;
-    text_put_connection(s, &line);
+    dialogue_put_connection(&s->d, &line);
     buf_put_cstr(&line, ": addr ");
-    put_host(s, &line);
+    dialogue_put_host(&s->d, &line);
     if (s->d.sender.ptr) {
         buf_put_cstr(&line, " from ");
         buf_put_visible(&line, s->d.sender);
     }
     buf_put_cstr(&line, " has queue id ");
     buf_put_visible(&line, s->d.queue_id);
-    write_line(s, LOG_LEVEL_INFO, &line);
+    dialogue_write_line(&s->d, LOG_LEVEL_INFO, &line);
 }
 
 /* What is true of the client: "not remote", "authenticated" (for unauthenticated is what it is not), "not s25r (no rule hits)". */
@@ -335,7 +242,7 @@ void text_log_passed(struct session *s, const struct policy_why *why)
         buf_fini(&reason);
         return;
     }
-    put_client(s, &line);
+    dialogue_put_client(&s->d, &line);
     if (s->d.recipient.ptr) {
         put_envelope(s, &line);
     } else if (s->d.sender.ptr) {
@@ -345,7 +252,7 @@ void text_log_passed(struct session *s, const struct policy_why *why)
     buf_put_cstr(&line, " passes: ");
     buf_put_slice(&line, buf_slice(&reason));
     buf_fini(&reason);
-    write_line(s, LOG_LEVEL_INFO, &line);
+    dialogue_write_line(&s->d, LOG_LEVEL_INFO, &line);
 }
 
 void text_log_accepted(struct session *s, unsigned reasons)
@@ -360,7 +267,7 @@ void text_log_accepted(struct session *s, unsigned reasons)
         buf_fini(&text);
         return;
     }
-    put_key(s, &line);
+    dialogue_put_key(&s->d, &line);
     buf_put_cstr(&line, ": skipping greylist because ");
     buf_put_slice(&line, buf_slice(&text));
     buf_fini(&text);
@@ -369,11 +276,11 @@ void text_log_accepted(struct session *s, unsigned reasons)
     buf_put_cstr(&line, ", rcpt=");
     buf_put_visible(&line, s->d.recipient);
     buf_put_cstr(&line, ", addr=");
-    put_host(s, &line);
+    dialogue_put_host(&s->d, &line);
     buf_put_byte(&line, ')');
     if (acl.ptr)
         buf_printf(&line, " ACL %.*s", SLICE_ARG(acl));
-    write_line(s, LOG_LEVEL_INFO, &line);
+    dialogue_write_line(&s->d, LOG_LEVEL_INFO, &line);
 }
 
 /* What the client's name is suspected of: "S25R rule 1", "generic_rdns 5". NONE: nothing. */
@@ -401,7 +308,7 @@ void text_describe_hold(const struct session *s, struct held_client *out)
 {
     struct buf name = {0};
     char *room = out->room;
-    text_put_connection(s, &name);
+    dialogue_put_connection(&s->d, &name);
     size_t n = (size_t)snprintf(room, 48, "%.*s", SLICE_ARG(buf_slice(&name)));
     buf_fini(&name);
     out->connection = slice_of(room, n < 48 ? n : 47);
@@ -418,7 +325,7 @@ static void log_recipient(struct session *s, enum journal_what what, const char 
 {
     const char *why = why_not_done(s, what);
     struct buf line = {0};
-    put_client(s, &line);
+    dialogue_put_client(&s->d, &line);
     put_envelope(s, &line);
     buf_put_byte(&line, ' ');
     buf_put_cstr(&line, text);
@@ -428,21 +335,21 @@ static void log_recipient(struct session *s, enum journal_what what, const char 
     put_suspicion(s, &line);
     if (why)
         buf_printf(&line, " (%s: let in)", why);
-    write_line(s, LOG_LEVEL_INFO, &line);
+    dialogue_write_line(&s->d, LOG_LEVEL_INFO, &line);
 }
 
 static void log_autowhite(struct session *s)
 {
     struct buf line = {0};
     char address[IP_TEXT_MAX];
-    put_key(s, &line);
+    dialogue_put_key(&s->d, &line);
     buf_printf(&line, ": addr %s from ", ip_format(&s->d.client.ends.remote, address));
     buf_put_visible(&line, s->d.sender);
     buf_put_cstr(&line, " rcpt ");
     buf_put_visible(&line, s->d.recipient);
     buf_put_cstr(&line, ": autowhitelisted for another ");
     xgreylist_put_duration(&line, s->decision.autowhite_sec);
-    write_line(s, LOG_LEVEL_INFO, &line);
+    dialogue_write_line(&s->d, LOG_LEVEL_INFO, &line);
 }
 
 void text_log_let_in(struct session *s, int64_t elapsed_sec)
@@ -519,33 +426,33 @@ void text_log_confirmed(struct session *s)
 {
     note(s, JOURNAL_REMEMBERED, -1, SLICE_NONE);
     if (s->d.plan->set->verbose)
-        text_log(s, LOG_LEVEL_INFO, "DATA has come after the hold: the client is remembered");
+        dialogue_log(&s->d, LOG_LEVEL_INFO, "DATA has come after the hold: the client is remembered");
 }
 
 void text_log_unconfirmed(struct session *s)
 {
     struct buf line = {0};
     note(s, JOURNAL_NOT_REMEMBERED, -1, SLICE_NONE);
-    put_client(s, &line);
+    dialogue_put_client(&s->d, &line);
     buf_put_cstr(&line, " has waited, and no DATA has come: it is not remembered");
-    write_line(s, LOG_LEVEL_INFO, &line);
+    dialogue_write_line(&s->d, LOG_LEVEL_INFO, &line);
 }
 
 void text_log_gone(struct session *s, const char *how)
 {
     struct buf line = {0};
     note(s, JOURNAL_GONE, -1, slice_cstr(how));
-    put_client(s, &line);
+    dialogue_put_client(&s->d, &line);
     buf_printf(&line, " refused with 421: the client was %s", how);
-    write_line(s, LOG_LEVEL_INFO, &line);
+    dialogue_write_line(&s->d, LOG_LEVEL_INFO, &line);
 }
 
 void text_log_protocol(struct session *s, const char *what)
 {
     struct buf line = {0};
-    put_client(s, &line);
+    dialogue_put_client(&s->d, &line);
     buf_printf(&line, ": connection closed: %s", what);
     if (s->owed)
         buf_printf(&line, " (while %s is answered)", milter_command_name(s->owed));
-    write_line(s, LOG_LEVEL_WARNING, &line);
+    dialogue_write_line(&s->d, LOG_LEVEL_WARNING, &line);
 }

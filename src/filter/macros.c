@@ -1,8 +1,8 @@
 /*
- * provide.c - the macros that a child gets with a command: of those that the MTA has sent the ones that it would have been sent
+ * macros.c - the macros that a child gets with a command: of those that the MTA has sent the ones that it would have been sent
  * if it spoke to the MTA alone, and those that its filter's `provide` adds.
  */
-#include "session/children.h"
+#include "filter/macros.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -18,7 +18,7 @@ static const char *const postfix_macros[SMFIM_STAGES] = {
     [SMFIM_EOH] = "i",
 };
 
-const char *children_default_macros(const struct plan *plan, enum milter_stage stage)
+const char *macros_default(const struct plan *plan, enum milter_stage stage)
 {
     return plan->mta_macros[stage] ? plan->mta_macros[stage] : postfix_macros[stage];
 }
@@ -42,64 +42,73 @@ static void put(struct buf *out, const char *name, struct slice value)
 }
 
 /* Where the mail came in: as the MTA says it itself, if it does. */
-static struct ip local_address(const struct session *s)
+static struct ip local_address(const struct dialogue *d)
 {
     struct ip ip;
-    return s->d.if_addr.len > 0 && ip_parse(s->d.if_addr, &ip) == ERR_NONE ? ip : s->d.client.ends.local;
+    return d->if_addr.len > 0 && ip_parse(d->if_addr, &ip) == ERR_NONE ? ip : d->client.ends.local;
 }
 
 /* As Sendmail would: where the mail came in, and a queue id at MAIL, which Postfix has only when a recipient is accepted. */
-static void put_sendmail(struct milter *c, uint8_t cmd, struct buf *out)
+static void put_sendmail(const struct filter *f, uint8_t cmd, struct buf *out)
 {
-    const struct session *s = c->session;
+    const struct dialogue *d = f->d;
     char text[IP_TEXT_MAX + 8];
-    struct ip local = local_address(s);
+    struct ip local = local_address(d);
     if (cmd == SMFIC_CONNECT && local.family != IP_NONE) {
         char address[IP_TEXT_MAX];
         snprintf(text, sizeof(text), "%s%s", local.family == IP_V6 ? "IPv6:" : "", ip_format(&local, address));
         put(out, "{if_addr}", slice_cstr(text));
-        put(out, "{if_name}", s->children->if_name);
-        snprintf(text, sizeof(text), "%u", s->d.client.ends.local_port);
-        if (s->d.client.ends.local_port)
+        put(out, "{if_name}", f->common->if_name);
+        snprintf(text, sizeof(text), "%u", d->client.ends.local_port);
+        if (d->client.ends.local_port)
             put(out, "{daemon_port}", slice_cstr(text));
     }
     if (cmd == SMFIC_MAIL) {
-        snprintf(text, sizeof(text), "T%08X%04X", owner_serial(s->d.client.owner) ^ owner_slot(s->d.client.owner) << 16,
-                 s->d.transcript->messages & 0xffff);
+        snprintf(text, sizeof(text), "T%08X%04X", owner_serial(d->client.owner) ^ owner_slot(d->client.owner) << 16,
+                 d->transcript->messages & 0xffff);
         put(out, "i", slice_cstr(text));
     }
 }
 
-bool child_macros_ready(struct milter *c)
+bool macros_ready(struct filter *f)
 {
-    struct session *s = c->session;
-    struct children *ch = s->children;
-    if (!(c->conf->provide & CONF_PROVIDE_SENDMAIL_MACROS) || ch->if_name_known || local_address(s).family == IP_NONE)
+    struct dialogue *d = f->d;
+    if (!(f->conf->provide & CONF_PROVIDE_SENDMAIL_MACROS) || f->common->if_name_known || local_address(d).family == IP_NONE)
         return true;
-    if (ch->if_name_request == 0) {
-        struct effect *e = effects_add(s->d.sh->out, EFFECT_DNS, s->d.client.owner);
+    if (f->common->if_name_request == 0) {
+        struct effect *e = effects_add(d->sh->out, EFFECT_DNS, d->client.owner);
         e->u.dns.type = DNS_PTR;
-        e->u.dns.address = local_address(s);
-        e->request = ch->if_name_request = session_next_request(s);
+        e->u.dns.address = local_address(d);
+        e->request = f->common->if_name_request = dialogue_next_request(d);
     }
     return false;
 }
 
-void child_macros(struct milter *c, uint8_t cmd, struct slice pairs, struct buf *out)
+void macros_put(const struct filter *f, uint8_t cmd, struct slice names, struct slice pairs, struct buf *out)
 {
-    const struct session *s = c->session;
+    const struct dialogue *d = f->d;
     enum milter_stage stage = milter_stage_of_command(cmd);
-    unsigned provide = c->conf->provide;
+    unsigned provide = f->conf->provide;
     if (stage == SMFIM_STAGES || cmd == SMFIC_ABORT || cmd == SMFIC_QUIT)
         return;
-    struct slice names = c->link->got.symlist[stage];
     if (!names.ptr)
-        names = slice_cstr(children_default_macros(s->d.plan, stage));
+        names = slice_cstr(macros_default(d->plan, stage));
     merge_filter_macros(pairs, names, out);
     if (provide & CONF_PROVIDE_SENDMAIL_MACROS)
-        put_sendmail(c, cmd, out);
-    if ((provide & CONF_PROVIDE_STRESS) && cmd == SMFIC_CONNECT && children_facts(s).stressed)
+        put_sendmail(f, cmd, out);
+    if ((provide & CONF_PROVIDE_STRESS) && cmd == SMFIC_CONNECT && dialogue_is_stressed(d))
         put(out, "{stress}", SLICE_LIT("yes"));
-    if ((provide & CONF_PROVIDE_TRUSTED) && cmd == SMFIC_MAIL && policy_is_trusted(s->d.plan->policy, s->d.sender))
+    if ((provide & CONF_PROVIDE_TRUSTED) && cmd == SMFIC_MAIL && policy_is_trusted(d->plan->policy, d->sender))
         put(out, "{trusted_domain}", SLICE_LIT("yes"));
+}
+
+bool macros_resolved(struct filter_common *common, const struct event *event)
+{
+    if (common->if_name_request == 0 || common->if_name_request != event->request)
+        return false;
+    common->if_name_request = 0;
+    common->if_name_known = true;
+    if (event->u.dns.status == DNS_FOUND)
+        common->if_name = arena_slice(&common->connection_texts, slice_upto(event->u.dns.name, 255));
+    return true;
 }

@@ -1,0 +1,246 @@
+/* conditions.c - what filters' conditions are told of the session, and who is asked about it. */
+#include "base/mem.h"
+#include "session/chain.h"
+#include "session/facts.h"
+
+static bool next_header(const void *ctx, size_t n, struct slice *name, struct slice *value)
+{
+    const struct session *s = ctx;
+    const struct transcript *t = s->d.transcript;
+    struct chain *ch = s->chain;
+    if (!ch || !t->mail)
+        return false;
+    if (n == 0 || n != ch->header_at) { /* asked in order, mostly: the cursor is where the last call left it */
+        ch->header_cursor = (struct mail_cursor){0};
+        ch->header_at = 0;
+    }
+    do {
+        if (!mail_next_header(t->mail, MAIL_ORIGINAL, &ch->header_cursor, name, value)) {
+            ch->header_at = 0;
+            return false;
+        }
+    } while (ch->header_at++ < n);
+    return true;
+}
+
+static bool next_recipient(const void *ctx, size_t n, struct slice *address)
+{
+    const struct session *s = ctx;
+    const struct transcript *t = s->d.transcript;
+    struct chain *ch = s->chain;
+    struct slice esmtp;
+    unsigned number;
+    if (!ch || !t->mail)
+        return false;
+    if (n == 0 || n != ch->recipient_at) { /* as with headers: a thousand recipients are not gone through a thousand times */
+        ch->recipient_cursor = (struct mail_cursor){0};
+        ch->recipient_at = 0;
+    }
+    while (mail_next_recipient(t->mail, MAIL_ORIGINAL, &ch->recipient_cursor, address, &esmtp, &number))
+        if (transcript_recipient_counts(t, number) && ch->recipient_at++ == n)
+            return true;
+    ch->recipient_at = 0;
+    return false;
+}
+
+struct policy_session_facts chain_facts(const struct session *s)
+{
+    const struct transcript *t = s->d.transcript;
+    const struct chain *ch = s->chain;
+    struct policy_session_facts more = {
+        .stressed = (s->d.flags & DIALOGUE_MTA_STRESS) || shared_is_stressed(s->d.sh),
+        .open_sessions = s->d.sh->stats.open,
+        .macro = dialogue_macro,
+        .header = next_header,
+        .recipient = next_recipient,
+        .ctx = s,
+        .listed = facts_listed(s),
+    };
+    if (ch) {
+        more.standing = ch->standing;
+        more.quarantined = ch->quarantined;
+        more.body = slice_upto(buf_slice(&t->peek), POLICY_BODY_MAX_BYTES);
+        more.body_complete = t->goal >= STAGE_EOM || t->peek.len >= POLICY_BODY_MAX_BYTES;
+        more.size_bytes = t->size_bytes;
+    }
+    return more;
+}
+
+static enum stage stage_of(const struct session *s)
+{
+    enum stage goal = (enum stage)s->d.transcript->goal;
+    return goal == STAGE_END ? STAGE_EOM : goal; /* conditions know no stage behind it */
+}
+
+static struct policy_memo *memo_of(struct session *s)
+{
+    const struct transcript *t = s->d.transcript;
+    struct chain *ch = s->chain;
+    size_t n = policy_memos(s->d.plan->policy);
+    if (ch && t->mail && !ch->memo && n > 0)
+        ch->memo = mem_zalloc(n * sizeof(*ch->memo));
+    return ch ? ch->memo : NULL;
+}
+
+/* note: of the recipient; NULL: it has none yet, or there is no recipient. */
+static enum policy_truth judge(struct session *s, unsigned number, struct slice recipient, struct filter_note *note,
+                               enum stage stage, uint64_t *missing)
+{
+    struct policy_facts facts = session_facts(s, stage);
+    struct policy_why why;
+    uint64_t wanted = 0;
+    facts.recipient = recipient;
+    facts.memo = memo_of(s);
+    facts.recipient_memo = note ? &note->memo : NULL;
+    enum policy_truth truth = policy_filter_when(s->d.plan->policy, number, &facts, &why, &wanted);
+    session_note_effort(s);
+    *missing |= wanted;
+    return truth;
+}
+
+bool chain_facts_ready(struct session *s, enum stage stage, void (*then)(struct session *s))
+{
+    uint64_t missing = 0;
+    if (!policy_conditions_ask(s->d.plan->policy))
+        return true;
+    for (unsigned i = 0; i < policy_filter_count(s->d.plan->policy); i++)
+        (void)judge(s, i, stage == STAGE_RCPT ? s->d.recipient : SLICE_NONE, NULL, stage, &missing);
+    return facts_ready(s, missing, then);
+}
+
+bool chain_may_start(const struct session *s)
+{
+    if (s->flags & FLAG_GREYLIST_NOT_APPLICABLE)
+        return true;
+    if (s->phase < PHASE_MAIL)
+        return false; /* the greylist filter may still be asked: nobody costs anything before it lets a recipient through */
+    return !(s->flags & FLAG_ASKED) || (s->flags & FLAG_RCPT_UNFILTERED) || s->accepted > 0;
+}
+
+/*
+ * Recipients of which its condition could not tell yet. At RCPT only the present one: what it lacked of the others comes with later
+ * stages, and to ask about all of them at each new one would take a client's thousand recipients half a million judgements.
+ */
+static void decide_recipients(struct session *s, struct filter *f, enum stage stage)
+{
+    const struct transcript *t = s->d.transcript;
+    struct chain *ch = s->chain;
+    uint32_t bit = 1u << f->number;
+    uint64_t missing = 0;
+    if (f->asked == POLICY_NO)
+        return; /* of this message none is its */
+    bool shown = false, later = false;
+    struct mail_cursor cursor = {0};
+    struct slice address, esmtp;
+    unsigned number;
+    while (mail_next_recipient(t->mail, MAIL_ORIGINAL, &cursor, &address, &esmtp, &number)) {
+        struct filter_note *note = &ch->common.notes[number];
+        if (!transcript_recipient_counts(t, number))
+            continue;
+        if ((note->later & bit) && (stage > STAGE_RCPT || number + 1 == t->present)) {
+            enum policy_truth truth = judge(s, f->number, address, note, stage, &missing);
+            if (truth != POLICY_LATER)
+                note->later &= ~bit;
+            if (truth == POLICY_YES) {
+                note->shown |= bit;
+                f->look_again = true; /* it may stand before one that it has been told */
+            }
+        }
+        shown |= (note->shown & bit) != 0;
+        later |= (note->later & bit) != 0;
+    }
+    if (shown)
+        f->asked = POLICY_YES;
+    else if (!later && stage >= STAGE_DATA)
+        f->asked = POLICY_NO;
+}
+
+void chain_judge_recipient(struct session *s, struct filter *f, struct filter_note *note)
+{
+    struct policy_facts facts = session_facts(s, STAGE_RCPT);
+    struct policy_why why;
+    uint32_t bit = 1u << f->number;
+    uint64_t missing = 0;
+    if (!policy_filter_is_per_recipient(s->d.plan->policy, f->number))
+        return;
+    facts.memo = memo_of(s);
+    facts.recipient_memo = &note->memo;
+    if (f->asked == POLICY_NO && !f->connection_over)
+        f->asked = POLICY_LATER; /* none was its so far */
+    switch (policy_filter_when(s->d.plan->policy, f->number, &facts, &why, &missing)) {
+    case POLICY_YES:
+        note->shown |= bit;
+        break;
+    case POLICY_LATER:
+        note->later |= bit;
+        break;
+    case POLICY_NO:
+    case POLICY_UNKNOWN: /* never: asked for it is */
+        break;
+    }
+    session_note_effort(s);
+}
+
+bool chain_has_undecided(const struct session *s, const struct filter *f)
+{
+    const struct transcript *t = s->d.transcript;
+    for (size_t i = 0; i < t->n_recipients; i++)
+        if (!t->recipients[i].refused && (s->chain->common.notes[i].later & (1u << f->number)))
+            return true;
+    return false;
+}
+
+static void decide(struct session *s, struct filter *f, enum stage stage)
+{
+    uint64_t missing = 0;
+    if (f->connection_over)
+        return;
+    if (s->d.transcript->mail && stage >= STAGE_RCPT && policy_filter_is_per_recipient(s->d.plan->policy, f->number)) {
+        decide_recipients(s, f, stage);
+        return;
+    }
+    if (f->asked == POLICY_LATER)
+        f->asked = (uint8_t)judge(s, f->number, SLICE_NONE, NULL, stage, &missing);
+    if (f->asked == POLICY_NO)
+        f->outcome = OUTCOME_PENDING; /* what it failed at before the message is of no interest in it */
+}
+
+/* What conditions of later filters can ask about one that is not a child, or is not enabled. */
+static enum policy_standing standing_of_other(const struct session *s, unsigned number)
+{
+    if (!s->d.plan->conf->filters[number].builtin || (s->flags & FLAG_GREYLIST_NOT_APPLICABLE))
+        return FILTER_NOT_ASKED;
+    if (s->d.transcript->goal < STAGE_RCPT)
+        return FILTER_PENDING;
+    return s->flags & FLAG_ASKED ? FILTER_CONTINUED : FILTER_NOT_ASKED;
+}
+
+/* What conditions of later filters can ask about one. */
+static enum policy_standing standing_of(const struct filter *f)
+{
+    static const enum policy_standing standings[] = {
+        [VERDICT_ACCEPT] = FILTER_ACCEPTED, [VERDICT_CONTINUE] = FILTER_CONTINUED, [VERDICT_TEMPFAIL] = FILTER_TEMPFAILED,
+        [VERDICT_REJECT] = FILTER_REJECTED, [VERDICT_DISCARD] = FILTER_DISCARDED,
+    };
+    if (f->outcome == OUTCOME_FALLBACK)
+        return FILTER_FAILED;
+    if (f->stopped || f->asked == POLICY_NO)
+        return FILTER_NOT_ASKED;
+    return f->outcome == OUTCOME_FINAL ? standings[f->verdict] : FILTER_PENDING;
+}
+
+void chain_decide(struct session *s, unsigned number, bool earlier_done)
+{
+    struct chain *ch = s->chain;
+    struct filter *f = ch->filter[number];
+    enum stage stage = stage_of(s);
+    if (!f) {
+        ch->standing[number] = (uint8_t)standing_of_other(s, number);
+        return;
+    }
+    /* At the very end a filter that is still at work counts as one of which nothing is known: so that is not asked before. */
+    if (stage != STAGE_HEADER) /* all headers are looked at together, at their end */
+        decide(s, f, stage == STAGE_EOM && !earlier_done ? STAGE_BODY : stage);
+    ch->standing[number] = (uint8_t)standing_of(f);
+    ch->quarantined[number] = f->quarantines;
+}
