@@ -5,6 +5,9 @@
 
 #include <stdlib.h>
 
+/* A delivery that is earlier than the one before it by more is no late one: the log's clock was wrong for a while. */
+enum { LATE_SEC = 3600 };
+
 /* Addresses that users have written to, as hashes: a bloom filter. One in a thousand others is taken for one at a million. */
 enum { KNOWN_BITS = 1 << 24, KNOWN_HASHES = 4 };
 
@@ -151,7 +154,7 @@ void replay_delivery(struct replay *r, const struct delivery *given)
     int points;
     if (!r->worlds[0])
         begin(r, d.time);
-    if (d.time.sec < r->counts.last.sec)
+    if (d.time.sec < r->counts.last.sec && r->counts.last.sec - d.time.sec <= LATE_SEC)
         d.time = r->counts.last;
     r->counts.last = d.time;
     bool counts = d.time.sec - r->counts.first.sec >= r->options.warm_up_sec;

@@ -62,7 +62,7 @@ struct replay;
 struct replay *replay_new(struct plan *plan, const struct replay_options *options);
 void replay_free(struct replay *r);
 
-/* In the order of time; one that is earlier than the one before it counts as that one's time. */
+/* In the order of time; one that is earlier than the one before it, by up to an hour, counts as of that one's time. */
 void replay_delivery(struct replay *r, const struct delivery *d);
 /* A user here has written to this address. */
 void replay_correspondent(struct replay *r, struct slice address);

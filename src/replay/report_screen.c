@@ -87,23 +87,26 @@ static void put_duration(struct buf *out, int64_t sec)
 
 static void put_head(const struct replay_counts *c, const struct replay_reading *reading, struct buf *out)
 {
+    struct buf unread = {0};
+    size_t begin = out->len;
     put_day(out, c->first);
     buf_put_cstr(out, " .. ");
     put_day(out, c->last);
     buf_put_cstr(out, ", ");
     put_count(out, reading->lines);
     buf_put_cstr(out, " lines");
-    if (reading->unread) {
-        buf_put_cstr(out, " (");
-        put_count(out, reading->unread);
-        buf_put_cstr(out, reading->shows_unread ? " unread)" : " unread: --show-unread)");
-    }
     if (reading->warm_up_sec) {
-        buf_put_cstr(out, "; ");
+        buf_put_cstr(out, ", ");
         put_duration(out, reading->warm_up_sec);
         buf_put_cstr(out, " learned");
     }
+    if (reading->unread) {
+        put_count(&unread, reading->unread);
+        buf_put_cstr(&unread, reading->shows_unread ? " unread" : " unread: --show-unread");
+        buf_printf(out, "%s(%.*s)", out->len - begin + unread.len + 3 > WIDTH ? "\n" : " ", SLICE_ARG(buf_slice(&unread)));
+    }
     buf_put_byte(out, '\n');
+    buf_fini(&unread);
 }
 
 static void put_refused(const struct replay_counts *c, struct buf *out)
@@ -124,7 +127,7 @@ static void put_notes(const struct replay_counts *c, const struct replay_reading
         buf_put_cstr(out, "Low: all who are held wait. High: nobody does. No HELO proves itself.\n");
         if (c->unnamed) {
             put_count(out, c->unnamed);
-            buf_put_cstr(out, " suspects bear no name that was looked up: low as named, high as nameless.\n");
+            buf_put_cstr(out, " suspects without a look-up: low as named, high as nameless.\n");
         }
         return;
     }
@@ -203,6 +206,6 @@ void report_put_screen(const struct replay *r, const struct replay_reading *read
         put_refused(c, out);
     put_notes(c, reading, out);
     if (replay_was_full(r))
-        buf_put_cstr(out, "There were more clients to remember than there is room for: the numbers are too high.\n");
+        buf_put_cstr(out, "There is no room to remember them all: the numbers are too high.\n");
     put_senders(r, out);
 }

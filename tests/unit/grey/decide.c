@@ -529,6 +529,27 @@ static void lazyaw_learns_when_it_is_switched_on(void)
     world_free(&w);
 }
 
+/* What has ended is gone from the memory, and nothing else: no answer tells whether it is. */
+static void what_has_ended_is_forgotten(void)
+{
+    char text[64];
+    struct world w = world_new();
+    for (int i = 0; i < 500; i++) { /* a minute apart, so they end a minute apart */
+        snprintf(text, sizeof(text), "<%d@example.net>", i);
+        w.req.tuple.recipient = slice_cstr(text);
+        (void)decide(&w, (int64_t)i * MINUTE);
+    }
+    CHECK_INT(grey_memory_count(w.memory), 500);
+    grey_memory_forget(w.memory, (struct wall){T0 + DELAY + TIMEOUT + 199 * MINUTE + 1});
+    CHECK_INT(grey_memory_count(w.memory), 300);
+    for (int i = 0; i < 500; i += 50) {
+        snprintf(text, sizeof(text), "<%d@example.net>", i);
+        w.req.tuple.recipient = slice_cstr(text);
+        CHECK_INT(look(&w, 510 * MINUTE)->state, i < 200 ? GREY_NEW : i <= 480 ? GREY_DUE : GREY_PENDING);
+    }
+    world_free(&w);
+}
+
 static void a_crowd_shares_a_record(void)
 {
     static const char *names[] = {"<1@example.net>", "<2@example.net>", "<3@example.net>", "<4@example.net>"};
@@ -654,6 +675,7 @@ int main(void)
     TEST(lazyaw_counts_any_tuple_of_the_client);
     TEST(what_is_released_is_that_tuple_alone);
     TEST(lazyaw_learns_when_it_is_switched_on);
+    TEST(what_has_ended_is_forgotten);
     TEST(a_crowd_shares_a_record);
     TEST(hash_collisions_are_not_found);
     TEST(nothing_expires_while_the_clock_is_not_trusted);

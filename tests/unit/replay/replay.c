@@ -177,6 +177,62 @@ static void traces(void)
     }
 }
 
+static void check_width(struct slice screen)
+{
+    while (screen.len > 0)
+        CHECK(slice_cut(&screen, '\n').len <= 80);
+}
+
+static struct delivery delivery_of(const char *sender, int64_t at_sec)
+{
+    struct delivery d = {.time = {at_sec}, .client = {IP_V4, {192, 0, 2, 1}}, .resolve = RESOLVE_FAIL, .times = 1};
+    d.sender = slice_cstr(sender);
+    d.recipients[d.n_recipients++] = SLICE_LIT("b@mx.example");
+    return d;
+}
+
+/* All recipients of a message are named, and each is known later; with one of them refused for good it is no deferral. */
+static void recipients(void)
+{
+    struct plan *plan = plan_of("greylist 5m\nautowhite 35d\nracl blacklist rcpt bad@mx.example\nracl greylist default\n");
+    struct replay_options options = {.retry_sec = 900, .is_certain = true};
+    struct replay *r = replay_new(plan, &options);
+    const struct replay_counts *c = replay_counts(r);
+    struct delivery d = delivery_of("a@example.com", 1000000);
+    d.recipients[d.n_recipients++] = SLICE_LIT("c@mx.example");
+    replay_delivery(r, &d);
+    CHECK_INT(c->all.deferred[REPLAY_HIGH], 1);
+    d = delivery_of("a@example.com", 1010000);
+    d.recipients[0] = SLICE_LIT("c@mx.example");
+    replay_delivery(r, &d);
+    CHECK_INT(c->all.deferred[REPLAY_HIGH], 1);
+    d.recipients[d.n_recipients++] = SLICE_LIT("bad@mx.example");
+    replay_delivery(r, &d);
+    CHECK_INT(c->rejected, 1);
+    CHECK_INT(c->all.deferred[REPLAY_HIGH], 1);
+    replay_free(r);
+    plan_unref(plan);
+}
+
+/* The log's clock is wrong once, and right again: what comes then is not of that time. */
+static void clock_that_jumps(void)
+{
+    struct plan *plan = plan_of("greylist 5m\nautowhite 35d\nracl greylist default\n");
+    struct replay_options options = {.retry_sec = 900, .is_certain = true};
+    struct replay *r = replay_new(plan, &options);
+    const int64_t times[] = {1000000, 900000000, 1000060, 1000120, 1001000};
+    for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+        struct delivery d = delivery_of("a@example.com", times[i]);
+        replay_delivery(r, &d);
+    }
+    /* by then all was forgotten, so the next ones are deferred anew; the last one finds that a retry was let in */
+    CHECK_INT(replay_counts(r)->all.deferred[REPLAY_HIGH], 4);
+    CHECK_INT(replay_counts(r)->last.sec, 1001000);
+    replay_finish(r);
+    replay_free(r);
+    plan_unref(plan);
+}
+
 /* More tuples than there is room for: what is kept stays bounded, and the report says so. */
 static void bounded(void)
 {
@@ -187,17 +243,19 @@ static void bounded(void)
         struct buf screen = {0};
         for (unsigned i = 0; i < 400; i++) {
             char sender[32];
-            struct delivery d = {
-                .time = {1000000 + i}, .client = {IP_V4, {192, 0, 2, 1}}, .resolve = RESOLVE_FAIL, .times = 1};
+            struct delivery d;
             snprintf(sender, sizeof(sender), "a%u@example.com", i);
-            d.sender = slice_cstr(sender);
-            d.recipients[d.n_recipients++] = SLICE_LIT("b@mx.example");
+            d = delivery_of(sender, 1000000 + i);
             replay_delivery(r, &d);
         }
         replay_finish(r);
-        report_put_screen(r, &(struct replay_reading){.lines = 400}, &screen);
+        report_put_screen(
+            r,
+            &(struct replay_reading){.lines = 4123456789, .unread = 123456789, .warm_up_sec = 90 * 86400, .retry_sec = 900},
+            &screen);
         CHECK_INT(replay_was_full(r), full);
-        CHECK((strstr(buf_cstr(&screen), "than there is room for") != NULL) == full);
+        CHECK((strstr(buf_cstr(&screen), "no room to remember") != NULL) == full);
+        check_width(buf_slice(&screen));
         CHECK_INT(replay_counts(r)->all.deferred[REPLAY_HIGH], 400);
         CHECK_INT(replay_delays(r)->let_in, 400);
         buf_fini(&screen);
@@ -209,6 +267,8 @@ static void bounded(void)
 int main(void)
 {
     TEST(traces);
+    TEST(recipients);
+    TEST(clock_that_jumps);
     TEST(bounded);
     return TEST_END();
 }
