@@ -3,6 +3,7 @@
  */
 #include "daemon/daemon.h"
 #include "base/mem.h"
+#include "setup/allow_file.h"
 #include "setup/files.h"
 #include "setup/import.h"
 #include "setup/stores.h"
@@ -430,6 +431,25 @@ static enum err start_import(struct daemon *d, struct buf *why)
     return ERR_NONE;
 }
 
+void daemon_take_allows(struct daemon *d, struct allows *allows)
+{
+    d->allow_changes++;
+    io_feed(d->io, &(struct event){.kind = EVENT_ALLOWS, .u.allows = allows});
+}
+
+/* A file that cannot be read lets nobody in, and stops nobody. */
+static void read_allows(struct daemon *d)
+{
+    struct allows *allows;
+    struct buf why = {0};
+    enum err e = allow_file_read(stores_state_directory(d->started->set), &allows, &why);
+    if (why.len)
+        log_printf(d->log, e == ERR_NONE ? LOG_LEVEL_WARNING : LOG_LEVEL_ERROR, "allow: %s", buf_cstr(&why));
+    if (e == ERR_NONE)
+        daemon_take_allows(d, allows);
+    buf_fini(&why);
+}
+
 static enum err start_engine(struct daemon *d, struct buf *why)
 {
     struct siphash_key key;
@@ -438,6 +458,7 @@ static enum err start_engine(struct daemon *d, struct buf *why)
         return ERR_IO;
     }
     d->engine = engine_new(plan_ref(d->plan), key, io_now());
+    read_allows(d);
     io_feed(d->io, &(struct event){.kind = EVENT_LIMITS, .u.limits.mta_sessions = d->mta_sessions});
     io_feed(d->io, &(struct event){.kind = EVENT_PROBE});
     return ERR_NONE;

@@ -7,6 +7,8 @@
 #include "conf/settings.h"
 #include "daemon/control.h"
 #include "daemon/notify.h"
+#include "setup/allow_file.h"
+#include "setup/stores.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +19,10 @@ struct reload {
     uid_t owner;
     struct loaded loaded;
     struct control_rights rights;
+    const char *state;     /* the directory */
+    struct allows *allows; /* NULL: could not be read; allow_why tells */
+    struct buf allow_why;
+    uint32_t allow_changes;        /* when it was begun */
     struct dns_resolver *resolver; /* NULL: resolv.conf could not be read */
 };
 
@@ -26,6 +32,8 @@ static void reload_work(void *ctx)
     loaded_read(r->conf_file, r->postfix_dir, &r->loaded);
     if (r->loaded.plan)
         control_rights_find(r->loaded.plan->set, r->owner, &r->rights);
+    if (allow_file_read(r->state, &r->allows, &r->allow_why) != ERR_NONE)
+        r->allows = NULL;
     if (dns_resolver_new(&dns_limits_default, NULL, &r->resolver) != ERR_NONE)
         r->resolver = NULL;
 }
@@ -93,6 +101,18 @@ static void put_in_force(struct reload *r)
     log_printf(d->log, LOG_LEVEL_NOTICE, "reload: %s is in force, generation %u", d->conf_file, plan->generation);
 }
 
+/* Edited by hand, perhaps. A change that was made while this was read has read the file later. */
+static void take_allows(struct daemon *d, struct reload *r)
+{
+    if (r->allow_why.len)
+        log_printf(d->log, r->allows ? LOG_LEVEL_WARNING : LOG_LEVEL_ERROR, "allow: %s%s", buf_cstr(&r->allow_why),
+                   r->allows ? "" : "; the list of before stays in force");
+    if (r->allows && r->allow_changes == d->allow_changes) {
+        daemon_take_allows(d, r->allows);
+        r->allows = NULL;
+    }
+}
+
 static void reload_done(void *ctx)
 {
     struct reload *r = ctx;
@@ -104,6 +124,7 @@ static void reload_done(void *ctx)
         if (r->resolver)
             dns_switch(d->dns, r->resolver, io_now().mono);
         r->resolver = NULL;
+        take_allows(d, r);
         /* A note asks nothing of anybody: the start has told it, and --check does. */
         daemon_log_diags(d, &r->loaded.diags, DIAG_WARNING);
         if (r->loaded.plan)
@@ -116,6 +137,8 @@ static void reload_done(void *ctx)
     }
     loaded_fini(&r->loaded);
     control_rights_fini(&r->rights);
+    allows_unref(r->allows);
+    buf_fini(&r->allow_why);
     dns_resolver_free(r->resolver);
     free(r);
     if (d->reload_again && !d->stopping)
@@ -133,6 +156,8 @@ void daemon_reload(struct daemon *d)
     r->d = d;
     r->conf_file = d->conf_file;
     r->owner = d->control->rights.owner;
+    r->state = stores_state_directory(d->started->set);
+    r->allow_changes = d->allow_changes;
     r->postfix_dir = d->options->postfix_dir;
     io_work(d->io, reload_work, reload_done, r);
 }

@@ -1,6 +1,7 @@
 /* shared.c - bounds, stress and the memory of failed look-ups. */
 #include "dialogue/shared.h"
 #include "base/mem.h"
+#include "policy/allow.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +54,7 @@ void shared_fini(struct shared *sh)
     clients_fini(&sh->clients);
     free(sh->temp);
     plan_unref(sh->plan);
+    allows_unref(sh->allows);
 }
 
 uint64_t shared_complain(const struct shared *sh, struct complaint *c)

@@ -77,6 +77,7 @@ struct complaint {
 
 struct shared {
     struct plan *plan;
+    struct allows *allows; /* who is let in by hand; a reference of our own; NULL: nobody */
     struct clients clients;
     struct siphash_key key;
     struct temp_memory *temp;

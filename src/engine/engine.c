@@ -9,6 +9,7 @@
 #include "engine/report.h"
 #include "base/mem.h"
 #include "filter/capability_probe.h"
+#include "policy/allow.h"
 #include "session/session.h"
 
 #include <stdlib.h>
@@ -363,6 +364,10 @@ void engine_step(struct engine *e, const struct event *event, struct effects *ou
         break;
     case EVENT_PLAN:
         take_plan(e, event->u.plan);
+        break;
+    case EVENT_ALLOWS:
+        allows_unref(sh->allows);
+        sh->allows = event->u.allows;
         break;
     case EVENT_LIMITS:
         sh->mta_sessions = event->u.limits.mta_sessions;

@@ -3,6 +3,7 @@
  * line and what a line at hand means for a tarpit; a test by itself is terms.c's. Neither holds nor asks anybody.
  */
 #include "base/mem.h"
+#include "policy/allow.h"
 #include "policy/terms.h"
 
 #include <string.h>
@@ -223,10 +224,22 @@ static void decide(const struct policy_acl *acl, const struct policy_facts *f, s
         v->reasons |= REASON_ACL;
 }
 
+/* Whom an administrator lets in by hand: before everything else. */
+static bool is_allowed(const struct policy_facts *f)
+{
+    if (!f->allows)
+        return false;
+    const struct allow_question q = {
+        .client = f->client, .name = policy_client_name(f), .sender = f->sender, .recipient = f->recipient, .now = f->now};
+    return allows_find(f->allows, &q) != NULL;
+}
+
 /* Whom the peer lets in before it looks at any line; noauth takes back the first two. */
 static bool is_whitelisted_anyway(const struct policy *p, const struct policy_facts *f, unsigned *reason)
 {
-    if (!p->conf->set.noauth && f->auth_authen.len > 0)
+    if (is_allowed(f))
+        *reason = REASON_ALLOWED;
+    else if (!p->conf->set.noauth && f->auth_authen.len > 0)
         *reason = REASON_AUTH;
     else if (!p->conf->set.noauth && slice_eq_cstr(f->verify, "OK") && f->cert_subject.len > 0)
         *reason = REASON_STARTTLS;

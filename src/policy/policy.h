@@ -102,6 +102,8 @@ struct policy_memo {
     bool is_settled;
 };
 
+struct allows; /* allow.h */
+
 struct policy_facts {
     enum stage
         stage; /* where the session has got to: a fact of a later stage is unknown, not absent. From DATA on a recipient
@@ -123,6 +125,7 @@ struct policy_facts {
     enum policy_no_hold no_hold;
     int64_t waited_ms;           /* served in this connection so far, all holds together */
     int64_t longest_ms;          /* the longest single one */
+    const struct allows *allows; /* who is let in by hand (allow.h), indexed; NULL: nobody */
     struct regex_effort *effort; /* what regexes may cost; NULL: a step's each */
     struct policy_memo *memo;    /* of this message and this policy; NULL: nothing is remembered */
     uint64_t

@@ -21,6 +21,7 @@ enum policy_reason {
     REASON_AUTOCLIENT = 1u << 13, /* another mail of the client has passed (`lazyaw`) */
     REASON_PATIENT = 1u << 14,    /* the client has waited in an earlier connection */
     REASON_RELEASED = 1u << 15,   /* ours: an administrator has ended its hold */
+    REASON_ALLOWED = 1u << 16,    /* ours: an administrator has allowed it by hand (policy/allow.h) */
 };
 
 #endif

@@ -55,6 +55,7 @@ static const struct {
     {REASON_TARPIT, NULL},
     {REASON_PATIENT, "Client has waited in a tarpit before"},
     {REASON_RELEASED, "Released by an administrator"},
+    {REASON_ALLOWED, "Allowed by an administrator"},
     {REASON_UNSTORED, "Greylisting could not be stored"},
 };
 

@@ -15,6 +15,7 @@ typedef uint64_t child_id;
 
 struct grey_answer; /* grey/request.h */
 struct plan;        /* plan/plan.h */
+struct allows;      /* policy/allow.h */
 
 enum event_kind {
     EVENT_OPEN,    /* an MTA has connected; session is a new name */
@@ -24,6 +25,7 @@ enum event_kind {
     EVENT_LOOK,    /* answer to EFFECT_LOOK */
     EVENT_TICK,    /* time has passed; at least every TIMER_TICK_MS while engine_wants_ticks() */
     EVENT_PLAN,    /* a new generation of the configuration; the engine takes over the reference */
+    EVENT_ALLOWS,  /* a new list of those who are let in by hand; the engine takes over the reference */
     EVENT_CUT,     /* the end is near: holds end, and none begins any more; all others go on until STOP */
     EVENT_STOP,    /* answer whoever waits and end (SIGTERM) */
     EVENT_LIMITS,  /* what the MTA can hold, read from its own configuration at start and reload */
@@ -78,6 +80,7 @@ struct event {
         } look;
         struct plan *plan;
         struct wall paused_until; /* PAUSE; a time that has passed, or 0: the pause is over */
+        struct allows *allows;    /* indexed */
         struct {
             uint32_t mta_sessions; /* the MTA's process limit; 0 when it cannot be read */
             uint64_t memory_bytes; /* of all sessions together, but for bodies and headers; 0: as it is, at first 64 MiB */

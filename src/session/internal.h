@@ -116,7 +116,7 @@ struct session {
 
     /* the message */
     unsigned accepted;             /* recipients let through */
-    uint16_t reasons;              /* of all accepted recipients */
+    uint32_t reasons;              /* of all accepted recipients */
     uint16_t needs;                /* of the plan; what the actions were negotiated for; here, for here is room */
     int64_t elapsed_sec;           /* longest delay of an accepted recipient; 0: none was delayed */
     uint32_t tarpit_sec;           /* of the last one that a tarpit line let in */

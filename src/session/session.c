@@ -319,6 +319,7 @@ struct policy_facts session_facts(struct session *s, enum stage stage)
         .no_hold = stage == STAGE_RCPT ? holding_why_not(s) : HOLD_POSSIBLE, /* no condition reads it */
         .waited_ms = s->d.client.waited_ms,
         .longest_ms = s->d.client.longest_ms,
+        .allows = s->d.sh->allows,
         .effort = &s->d.sh->effort,
         .more = &s->d.sh->more,
     };

@@ -6,6 +6,7 @@
 #include "world.h"
 
 #include "base/mem.h"
+#include "policy/allow.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -59,6 +60,26 @@ static void do_reload(struct world *w, struct script_line *l)
     struct plan *plan = world_plan(w, conf_text(w, l->words[1]));
     if (plan)
         world_reload(w, plan);
+    world_settle(w);
+}
+
+/* allow client=192.0.2.7 from=a@example.org, …: the whole list, which takes the place of the one before */
+static void do_allow(struct world *w, struct script_line *l)
+{
+    struct allows *allows = allows_new();
+    struct allow_entry e = {0};
+    for (size_t i = 1; i < l->n_words; i++) {
+        struct slice value = slice_cstr(l->words[i]), key = slice_cut(&value, '=');
+        char name[16] = {0};
+        memcpy(name, key.ptr, key.len < sizeof(name) ? key.len : 0);
+        const char *wrong = allow_take(&e, name, value);
+        if (wrong)
+            world_fail(w, "%s: %s", l->words[i], wrong);
+    }
+    if (allows_add(allows, &e) != ERR_NONE)
+        world_fail(w, "allow whom?");
+    allows_index(allows);
+    world_step(w, &(struct event){.kind = EVENT_ALLOWS, .u.allows = allows});
     world_settle(w);
 }
 
@@ -217,7 +238,7 @@ static const struct {
              {"child", child_line, 2, false}, {"dns", services_dns_line, 4, false},
              {"spool", do_spool, 2, false},   {"crashes", do_crashes, 2, false},
              {"admin", do_admin, 2, true},    {"inquire", do_inquire, 1, true},
-             {"report", do_report, 1, true}};
+             {"report", do_report, 1, true},  {"allow", do_allow, 2, true}};
 
 static void run_line(struct world *w, struct script_line *l)
 {

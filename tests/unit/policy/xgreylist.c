@@ -82,6 +82,7 @@ static void gives_reasons_in_their_order(void)
         {REASON_PATIENT, NULL, false, "Client has waited in a tarpit before"},
         {REASON_TARPIT, NULL, false, "Message whitelisted by tarpit 125s"},
         {REASON_RELEASED, NULL, false, "Released by an administrator"},
+        {REASON_ALLOWED, NULL, false, "Allowed by an administrator"},
         {REASON_UNSTORED, NULL, false, "Greylisting could not be stored"},
         {REASON_ACL, "9", false, "ACL 9 matched"},
         /* named for nothing else, whatever the reason */
@@ -102,7 +103,8 @@ static void gives_reasons_in_their_order(void)
          "Sender succeeded STARTTLS authentication, Recipient e-mail whitelisted, "
          "IP, sender and recipient auto-whitelisted, Client and sender domain auto-whitelisted, "
          "Client auto-whitelisted, Default is to whitelist mail, Message whitelisted by tarpit 125s, "
-         "Client has waited in a tarpit before, Released by an administrator, Greylisting could not be stored, ACL 1 "
+         "Client has waited in a tarpit before, Released by an administrator, Allowed by an administrator, Greylisting "
+         "could not be stored, ACL 1 "
          "matched"},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
