@@ -132,18 +132,22 @@ static void count(struct replay *r, const struct delivery *d, const struct world
     const struct world_result *high = &results[REPLAY_HIGH];
     enum replay_rule rule;
     int points;
+    bool corresponds = is_correspondent(r, d->sender);
     c->deliveries++;
+    c->from_correspondents += corresponds;
     if (!high->asked)
         return;
     (void)judge(r, d, &rule, &points);
     add(&c->all, results);
     add(&c->by_rule[rule], results);
+    if (corresponds)
+        add(&c->correspondents, results);
     c->rejected += high->rejected;
     c->helo_known += d->helo.len > 0;
     c->perhaps_temp += d->perhaps_temp;
     c->unnamed += d->is_unnamed;
     if (high->held || high->deferred || high->rejected)
-        senders_note(r->senders, d, replay_rule_name(rule), points, is_correspondent(r, d->sender));
+        senders_note(r->senders, d, replay_rule_name(rule), points, corresponds);
 }
 
 void replay_delivery(struct replay *r, const struct delivery *given)

@@ -48,12 +48,14 @@ struct replay_counts {
     uint64_t deliveries;     /* accepted, and counted; so are all below */
     struct replay_part all;  /* suspects: the greylist filter is asked about them where no HELO proves itself */
     struct replay_part by_rule[REPLAY_RULES];
-    uint64_t rejected;         /* 5xx by a line of the configuration */
-    uint64_t helo_known;       /* of suspects */
-    uint64_t perhaps_temp;     /* of suspects */
-    uint64_t unnamed;          /* of suspects: nobody had looked the name up (a trace's "[192.0.2.1]") */
-    uint64_t refused;          /* in the log */
-    uint64_t refused_suspects; /* … of whom the filter would have been asked */
+    struct replay_part correspondents; /* of senders to whom users here had written by then */
+    uint64_t from_correspondents;      /* all of their messages, suspects or not */
+    uint64_t rejected;                 /* 5xx by a line of the configuration */
+    uint64_t helo_known;               /* of suspects */
+    uint64_t perhaps_temp;             /* of suspects */
+    uint64_t unnamed;                  /* of suspects: nobody had looked the name up (a trace's "[192.0.2.1]") */
+    uint64_t refused;                  /* in the log */
+    uint64_t refused_suspects;         /* … of whom the filter would have been asked */
 };
 
 struct replay;

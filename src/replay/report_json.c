@@ -45,7 +45,9 @@ void report_put_json(const struct replay *r, const struct replay_reading *readin
                (unsigned long long)c->helo_known, (unsigned long long)c->perhaps_temp, (unsigned long long)c->unnamed,
                replay_was_full(r) ? "true" : "false");
     put_delays(replay_delays(r), out);
-    buf_printf(out, ",\n \"by_rule\": {");
+    buf_printf(out, ",\n \"correspondents\": {\"deliveries\": %llu, ", (unsigned long long)c->from_correspondents);
+    put_part(&c->correspondents, out);
+    buf_printf(out, "},\n \"by_rule\": {");
     for (int i = 0; i < REPLAY_RULES; i++) {
         buf_printf(out, "%s\n  \"%s\": {", i ? "," : "", replay_rule_name((enum replay_rule)i));
         put_part(&c->by_rule[i], out);

@@ -46,21 +46,22 @@ static void put_row(struct buf *out, const char *what, uint64_t n, uint64_t all)
     buf_fini(&number);
 }
 
+/* "31 .. 118": where the low world held somebody anew whom the high one had let in by a retry, the bounds change places. */
+static void put_bounds(struct buf *out, uint64_t low, uint64_t high)
+{
+    put_count(out, low < high ? low : high);
+    buf_put_cstr(out, " .. ");
+    put_count(out, low < high ? high : low);
+}
+
 /* "    held      31 .. 118     0.08 .. 0.31 %" */
 static void put_range(struct buf *out, const char *what, uint64_t low, uint64_t high, uint64_t all)
 {
     struct buf numbers = {0};
-    if (low > high) { /* the low world held nobody anew whom the high one had let in by a retry */
-        uint64_t t = low;
-        low = high;
-        high = t;
-    }
-    put_count(&numbers, low);
-    buf_put_cstr(&numbers, " .. ");
-    put_count(&numbers, high);
+    put_bounds(&numbers, low, high);
     buf_printf(out, "%-10s", what);
     put_right(out, buf_slice(&numbers), 18);
-    buf_printf(out, "   %6.2f .. %.2f %%", percent(low, all), percent(high, all));
+    buf_printf(out, "   %6.2f .. %.2f %%", percent(low < high ? low : high, all), percent(low < high ? high : low, all));
     buf_fini(&numbers);
 }
 
@@ -119,6 +120,24 @@ static void put_refused(const struct replay_counts *c, struct buf *out)
     put_count(out, c->refused_suspects);
     buf_put_cstr(out, " would have been suspects anyway\n");
     buf_fini(&numbers);
+}
+
+/* Mail of those to whom users here write is what an administrator hears about first. */
+static void put_correspondents(const struct replay_counts *c, struct buf *out)
+{
+    const struct replay_part *p = &c->correspondents;
+    struct buf number = {0};
+    if (c->from_correspondents == 0)
+        return;
+    put_count(&number, c->from_correspondents);
+    buf_printf(out, "%-16s", "correspondents");
+    put_right(out, buf_slice(&number), 12);
+    buf_put_cstr(out, "   of them held ");
+    put_bounds(out, p->held[REPLAY_LOW], p->held[REPLAY_HIGH]);
+    buf_put_cstr(out, ", deferred ");
+    put_bounds(out, p->deferred[REPLAY_LOW], p->deferred[REPLAY_HIGH]);
+    buf_put_byte(out, '\n');
+    buf_fini(&number);
 }
 
 static void put_notes(const struct replay_counts *c, const struct replay_reading *reading, struct buf *out)
@@ -202,6 +221,7 @@ void report_put_screen(const struct replay *r, const struct replay_reading *read
     buf_put_byte(out, '\n');
     if (c->rejected)
         put_row(out, "  rejected", c->rejected, c->deliveries);
+    put_correspondents(c, out);
     if (!reading->is_trace)
         put_refused(c, out);
     put_notes(c, reading, out);

@@ -365,6 +365,8 @@ def replays_logs():
     want = {"deliveries": 6, "suspects": 4, "held": 3, "held_low": 2, "deferred": 3, "deferred_bound": 4, "refused": 5,
             "refused_suspects": 4, "users": 2, "local": 1, "seen_before": 1, "unfinished": 1, "unread": 2, "helo_known": 1,
             "perhaps_temp": 1}
+    check(said["correspondents"] == {"deliveries": 2, "suspects": 2, "held": 1, "deferred": 1, "held_low": 1, "deferred_low": 0,
+                                     "held_bound": 1, "deferred_bound": 2}, said["correspondents"])
     check(all(said[key] == want[key] for key in want), (said, {k: said[k] for k in want}))
     # as one log of standard input; a year that is missing is this one or the last one, whatever that is
     text = "".join(gzip.open(p, "rt").read() if p.endswith(".gz") else open(p).read() for p in paths[::-1])
