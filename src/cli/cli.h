@@ -29,6 +29,9 @@ struct plan *cli_plan(const char *path);
 MUST_CHECK enum err cli_duration(const char *text, int64_t *sec);
 
 int cli_status(const struct command *c, int argc, char **argv);
+int cli_allow_list(const struct command *c, int argc, char **argv);
+int cli_allow_add(const struct command *c, int argc, char **argv);
+int cli_allow_remove(const struct command *c, int argc, char **argv);
 int cli_completion(const struct command *c, int argc, char **argv);
 int cli_explain(const struct command *c, int argc, char **argv);
 int cli_judge(const struct command *c, int argc, char **argv);

@@ -11,6 +11,9 @@
 static const struct command commands[] = {
     /* clang-format off */
     {CTL_STATUS, cli_status},
+    {CTL_ALLOW_LIST, cli_allow_list},
+    {CTL_ALLOW_ADD, cli_allow_add},
+    {CTL_ALLOW_REMOVE, cli_allow_remove},
     {CTL_EXPLAIN, cli_explain},
     {CTL_JUDGE, cli_judge},
     {CTL_HISTORY, cli_history},

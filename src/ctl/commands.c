@@ -25,6 +25,19 @@ static const struct ctl_option status_options[] = {
     SOCKET_OPTION,
     {0},
 };
+static const struct ctl_option allow_options[] = {
+    JSON_OPTION,
+    FILE_OPTION,
+    SOCKET_OPTION,
+    {0},
+};
+static const struct ctl_option allow_add_options[] = {
+    {"for", 't', false, "TIME", "until then, such as 30d; else for good"},
+    {"reason", 'r', false, "TEXT", "why, for whoever reads the list later"},
+    FILE_OPTION,
+    SOCKET_OPTION,
+    {0},
+};
 static const struct ctl_option file_options[] = {FILE_OPTION, {0}};
 static const struct ctl_option explain_options[] = {
     FILE_OPTION,
@@ -92,6 +105,12 @@ static const struct ctl_option detect_options[] = {
 
 static const struct ctl_command rows[] = {
     {CTL_STATUS, CTL_METRICS, 0, 0, "status", "", "how the daemon is, in eight lines", status_options},
+    {CTL_ALLOW_LIST, CTL_READ, 0, 0, "allow list", "", "who is let past the greylist filter by hand", allow_options},
+    {CTL_ALLOW_ADD, CTL_CHANGE, 1, 8, "allow add", "WHO | KEY WHO ...",
+     "let a client, a name, a sender or a recipient past the greylist filter; with several of the keys client, name, from "
+     "and to all must be true",
+     allow_add_options},
+    {CTL_ALLOW_REMOVE, CTL_CHANGE, 1, 1, "allow remove", "ID", "take one off that list again", allow_options + 1},
     {CTL_EXPLAIN, CTL_LOCAL, 0, 0, "explain", "NAME ADDRESS SENDER RECIPIENT",
      "what would happen to a mail, and which line decides", explain_options},
     {CTL_JUDGE, CTL_LOCAL, 0, 0, "judge", "NAME ADDRESS | -",

@@ -10,6 +10,9 @@
 
 enum ctl_id {
     CTL_STATUS,
+    CTL_ALLOW_LIST,
+    CTL_ALLOW_ADD,
+    CTL_ALLOW_REMOVE,
     CTL_EXPLAIN,
     CTL_JUDGE,
     CTL_HISTORY,

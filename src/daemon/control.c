@@ -9,6 +9,9 @@ enum { SOCKET_MODE = 0666, DIRECTORY_MODE = 0755, OVERLOAD_MAX = 4 };
 
 static const struct ctl_handler handlers[CTL_COMMANDS] = {
     [CTL_STATUS] = {.produce = control_status},
+    [CTL_ALLOW_LIST] = {.produce = control_allow_list, .end = control_allow_list_end},
+    [CTL_ALLOW_ADD] = {.produce = control_allow_add, .end = control_allow_end},
+    [CTL_ALLOW_REMOVE] = {.produce = control_allow_remove, .end = control_allow_end},
 };
 
 /* The server wants a turn. Not within this one: what mail wants comes first, again and again. */

@@ -32,5 +32,10 @@ void control_take_rights(struct daemon *d, struct control_rights *rights);
 /* ---- handlers ---- */
 
 enum ctl_progress control_status(struct ctl_request *r);
+enum ctl_progress control_allow_list(struct ctl_request *r);
+void control_allow_list_end(struct ctl_request *r);
+enum ctl_progress control_allow_add(struct ctl_request *r);
+enum ctl_progress control_allow_remove(struct ctl_request *r);
+void control_allow_end(struct ctl_request *r);
 
 #endif

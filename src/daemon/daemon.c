@@ -434,6 +434,8 @@ static enum err start_import(struct daemon *d, struct buf *why)
 void daemon_take_allows(struct daemon *d, struct allows *allows)
 {
     d->allow_changes++;
+    allows_unref(d->allows);
+    d->allows = allows_ref(allows);
     io_feed(d->io, &(struct event){.kind = EVENT_ALLOWS, .u.allows = allows});
 }
 
@@ -549,6 +551,7 @@ static void finish(struct daemon *d)
     watch_close(d->watch);
     plan_unref(d->plan);
     plan_unref(d->started);
+    allows_unref(d->allows);
     pidfile_close(&d->pidfile);
     dump_close(d);
     identity_fini(&d->identity);

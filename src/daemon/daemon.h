@@ -27,10 +27,11 @@ struct daemon {
     struct journal *journal;
     struct watch *watch; /* NULL: there is none to be had */
     struct dns *dns;
-    struct plan *plan;                    /* in force; a reference of our own beside the engine's */
-    struct plan *started;                 /* as at the start: what a reload does not change is compared with it */
-    uint32_t allow_changes;               /* how often the list of those let in by hand was changed while we run */
-    uint32_t generation;                  /* the last number given to a plan that came into force */
+    struct plan *plan;      /* in force; a reference of our own beside the engine's */
+    struct plan *started;   /* as at the start: what a reload does not change is compared with it */
+    struct allows *allows;  /* who is let in by hand; a reference of our own beside the engine's; NULL: nobody */
+    uint32_t allow_changes; /* how often the list of those let in by hand was changed while we run */
+    uint32_t generation;    /* the last number given to a plan that came into force */
     struct wall generation_at, reload_at; /* when it came into force; when a reload has ended last */
     bool reload_failed;                   /* that one */
     uint32_t mta_sessions;                /* 0: not known */
@@ -59,7 +60,7 @@ MUST_CHECK enum err resolve_open(struct daemon *d, struct buf *why);
 void resolve_close(struct daemon *d);
 void resolve_hooks(struct io_hooks *hooks);
 
-/* Put a list of those who are let in by hand in force. Takes over the reference. */
+/* Put a list of those who are let in by hand in force. Takes over the reference. After the start of the engine. */
 void daemon_take_allows(struct daemon *d, struct allows *allows);
 
 /* How many sessions there may be, so that each has the descriptors that it may need. */

@@ -371,6 +371,69 @@ def ask_json(*arguments):
     return out
 
 
+# ---- allow ----
+
+
+def verdict(**who):
+    mta = Mta(**who)
+    letter = mta.rcpt().hear()[0]
+    mta.close()
+    return letter
+
+
+@case
+def lets_in_by_hand():
+    configure()
+    with Daemon():
+        check(ask("allow", "list") == "nobody is let in by hand\n", "an empty list")
+        check(verdict() == "y", "deferred")
+        out = ask("allow", "add", "198.51.100.0/24", "--for", "1h", "--reason", "a supplier, ticket 7")
+        check(re.fullmatch(r"[0-9a-f]{12}  client=198.51.100.0/24\n", out), out)
+        check(verdict() == "c" and verdict(address="203.0.113.7") == "y", "let in, and nobody else")
+        check(wait_for(lambda: "skipping greylist because Allowed by an administrator" in log()), "the log says why")
+        check("control: uid 0, process " in log() and "allow add client=198.51.100.0/24 for=3600" in log(), log())
+        listed = ask("allow", "list")
+        check("client=198.51.100.0/24" in listed and "for another" in listed and "supplier, ticket 7" in listed, listed)
+        row = json.loads(ask_json("allow", "list"))
+        check(row["client"] == "198.51.100.0/24" and row["reason"] == "a supplier, ticket 7" and row["until"] > time.time(), row)
+        check(os.stat(DIR + "/store/allows").st_mode & 0o777 == 0o600, "mode 600")
+        ask("allow", "remove", row["id"])
+        check(verdict() == "y", "deferred again")
+        status, out, err = tarsier("allow", "remove", row["id"], "-f", CONF)
+        check(status == 1 and "no entry has the id" in err, (status, err))
+        status, out, err = tarsier("allow", "add", "a@example.org", "-f", CONF)
+        check(status == 0 and "whoever claims this sender is let in" in err and verdict() == "c", (status, out, err))
+        for wrong in (["198.51.100.7/24"], [], ["client", "x.example"], ["name"], ["colour", "green"], ["x.example", "--for", "0"]):
+            status, out, err = tarsier("allow", "add", *wrong, "-f", CONF)
+            check(status == 2 and err, (wrong, status, err))
+        rows, end = Control().ask("allow\\x20add\n")
+        check(end.startswith("error usage"), end)
+        check(Control().ask("allow add nonsense\n")[1].startswith("error refused a word is not of the form"), "no key")
+        check(Control().ask("allow add for=5\n")[1].startswith("error refused the entry says neither"), "nobody")
+
+
+@case
+def lets_in_what_was_added_while_nobody_ran():
+    configure()
+    status, out, err = tarsier("allow", "add", "client", "198.51.100.7", "from", "a@example.org", "-f", CONF)
+    check(status == 0 and "takes this over at its start" in err, (status, err))
+    with Daemon() as d:
+        check(verdict() == "c" and verdict(sender="<z@example.org>") == "y", "at the start")
+        with open(DIR + "/store/allows", "a") as out:
+            out.write("# by hand\nallow\tname=isp.example.net\nallow\tcolour=green\n")
+        d.process.send_signal(signal.SIGHUP)
+        check(wait_for(lambda: verdict(sender="<z@example.org>") == "c"), "after a reload")
+        check(wait_for(lambda: "1 line is not understood, and kept" in log()), "what is not understood is told")
+        os.remove(DIR + "/store/allows")
+        os.mkdir(DIR + "/store/allows")
+        d.process.send_signal(signal.SIGHUP)
+        check(wait_for(lambda: "the list of before stays in force" in log()), log())
+        check(verdict(sender="<z@example.org>") == "c", "what cannot be read changes nothing")
+        status, out, err = tarsier("allow", "add", "192.0.2.1", "-f", CONF)
+        check(status == 1 and "no regular file" in err, (status, err))
+    shutil.rmtree(DIR + "/store")
+
+
 @case
 def the_manual_lists_all_commands():
     with open(MANUAL) as page:
