@@ -172,7 +172,8 @@ def store_removed(lab, check):
     filled(lab, check)
     start_by_unit(lab, check)
     for name in os.listdir(STORE):
-        os.unlink(os.path.join(STORE, name))
+        if not os.path.isdir(os.path.join(STORE, name)):  # the journal is another thing
+            os.unlink(os.path.join(STORE, name))
     check.log(lab.wait_log("somebody has removed or replaced its data.mdb", 10), "it is noticed", lab.log())
     check.log(lab.wait_log("made anew, and empty", 10), "and made anew", lab.log())
     check.reply(lab.greylisted(L.pool(1)), 451, "greylisting goes on", r"in 00:30:00")
