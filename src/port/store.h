@@ -21,6 +21,7 @@ struct store_config {
     size_t bytes_max;        /* of the place at most; 0: room for max_records, else what the kind thinks right */
     unsigned crowd_max;      /* unconfirmed tuples of one client before the rest share a record; 0: 1,000 */
     unsigned queue_max;      /* requests waiting before more are answered with failed; 0: 10,000 */
+    int64_t open_ms;         /* `always`: how long store_open waits for the place; 0: 2,000 */
     int64_t close_ms;        /* how long store_close waits for the place; 0: 4,000 */
     bool bulk;               /* a tool: nobody else waits, imports may take much at once */
     bool always;             /* the daemon: there is a store whatever its place is like; see `open` */

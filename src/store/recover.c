@@ -25,7 +25,8 @@ static const char without[] = "mail flows without the store: nobody is greyliste
 
 void recover_init(struct recover *r, const struct store_config *config, struct tables *tables, pthread_mutex_t *env_lock)
 {
-    *r = (struct recover){.config = config, .tables = tables, .env_lock = env_lock, .look = {.fd = -1}};
+    *r = (struct recover){
+        .config = config, .tables = tables, .env_lock = env_lock, .state = RECOVER_CLOSED, .look = {.fd = -1}};
 }
 
 void recover_stop(struct recover *r)
@@ -178,12 +179,6 @@ static void try_open(struct recover *r, int64_t now)
         }
     }
     buf_fini(&why);
-}
-
-void recover_start(struct recover *r, int64_t now_ms)
-{
-    *r->tables = (struct tables){.lock_fd = -1};
-    try_open(r, now_ms);
 }
 
 void recover_adopt(struct recover *r)

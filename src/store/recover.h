@@ -43,13 +43,10 @@ struct recover {
 void recover_init(struct recover *r, const struct store_config *config, struct tables *tables, pthread_mutex_t *env_lock);
 void recover_fini(struct recover *r);
 
-/* At the start: open it, or begin with what is to be done. Says in the log what is wrong. */
-void recover_start(struct recover *r, int64_t now_ms);
-
 /* It was opened by somebody else, a tool: then a damaged file is not looked at, and never exchanged. */
 void recover_adopt(struct recover *r);
 
-/* While it is not open: go on, when it is time. True: it is open now. */
+/* While it is not open (as it is at the start): go on, when it is time. True: it is open now. Says in the log what is wrong. */
 bool recover_step(struct recover *r, int64_t now_ms);
 /* When the next step is due; while it is open INT64_MAX. */
 int64_t recover_next_ms(const struct recover *r);

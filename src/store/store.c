@@ -18,6 +18,7 @@
 enum {
     CROWD_MAX = 1000,
     QUEUE_MAX = 10000,
+    OPEN_MS = 2000,         /* the start goes on without it then */
     CLOSE_MS = 4000,        /* a thread stuck in a dead disk's fsync is left behind */
     RECORD_BYTES = 512,     /* measured: 235 with addresses of 18 bytes, in all tables, with the room that pages keep free */
     SPARE_BYTES = 64 << 20, /* for copies of pages, and the reserves of round.c */
@@ -27,11 +28,13 @@ enum {
 struct lmdb {
     struct store base;
     struct store_config config; /* its functions are ours, and call the user's while it is there */
-    pthread_mutex_t user_lock;  /* guards the four below */
+    pthread_mutex_t user_lock;  /* guards the six below */
     struct store_config user;
     bool user_gone;
-    int threads;             /* that have not left */
-    pthread_cond_t has_left; /* one has; on the monotonic clock */
+    bool tried;             /* the writer has opened it, or knows why not */
+    bool late;              /* nobody waits for that any more */
+    int threads;            /* that have not left */
+    pthread_cond_t changed; /* `tried` or `threads` has; on the monotonic clock */
     struct tables tables;
     pthread_mutex_t env_lock;
     struct queue queue;
@@ -114,10 +117,23 @@ static void leave(struct lmdb *s)
 {
     pthread_mutex_lock(&s->user_lock);
     bool last = --s->threads == 0 && s->user_gone;
-    pthread_cond_broadcast(&s->has_left);
+    pthread_cond_broadcast(&s->changed);
     pthread_mutex_unlock(&s->user_lock);
     if (last)
         unmake(s);
+}
+
+static void tried(void *store)
+{
+    struct lmdb *s = store;
+    pthread_mutex_lock(&s->user_lock);
+    s->tried = true;
+    if (!s->late) {
+        s->is_new = s->tables.is_new;
+        s->secret = s->tables.secret;
+    }
+    pthread_cond_broadcast(&s->changed);
+    pthread_mutex_unlock(&s->user_lock);
 }
 
 static void *write_all(void *store)
@@ -180,6 +196,7 @@ static struct lmdb *make(const struct store_config *config)
     s->config.crowd_max = config->crowd_max ? config->crowd_max : CROWD_MAX;
     s->config.bytes_max = config->bytes_max ? config->bytes_max : map_for(config->max_records);
     s->config.queue_max = config->queue_max ? config->queue_max : QUEUE_MAX;
+    s->config.open_ms = config->open_ms ? config->open_ms : OPEN_MS;
     s->config.close_ms = config->close_ms ? config->close_ms : CLOSE_MS;
     s->config.wake = user_wake;
     s->config.log = user_log;
@@ -190,12 +207,14 @@ static struct lmdb *make(const struct store_config *config)
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&s->has_left, &monotonic);
+    pthread_cond_init(&s->changed, &monotonic);
     pthread_condattr_destroy(&monotonic);
     pthread_mutex_init(&s->env_lock, NULL);
     queue_init(&s->queue, s->config.queue_max, user_wake, s);
     writer_init(&s->writer, &s->queue, &s->tables, &s->env_lock, &s->config);
+    s->writer.tried = config->always ? tried : NULL; /* else it is open before there is a thread */
     s->config.place = s->writer.directory;
+    s->tables = (struct tables){.lock_fd = -1};
     return s;
 }
 
@@ -206,14 +225,43 @@ static void unmake(struct lmdb *s)
     queue_fini(&s->queue);
     pthread_mutex_destroy(&s->env_lock);
     pthread_mutex_destroy(&s->user_lock);
-    pthread_cond_destroy(&s->has_left);
+    pthread_cond_destroy(&s->changed);
     free(s);
+}
+
+/* Until that is so, for at most so long; user_lock is held. *until is made at the first call. False: the time is over. */
+static bool wait_change(struct lmdb *s, struct timespec *until, int64_t ms)
+{
+    if (until->tv_sec == 0) {
+        clock_gettime(CLOCK_MONOTONIC, until);
+        ms += until->tv_nsec / 1000000;
+        *until = (struct timespec){until->tv_sec + ms / 1000, ms % 1000 * 1000000};
+    }
+    return pthread_cond_timedwait(&s->changed, &s->user_lock, until) != ETIMEDOUT;
+}
+
+/*
+ * The writer opens it, for a disk that does not answer must not keep the start. Whether it is new is known in time, or is of no
+ * interest any more.
+ */
+static void wait_for_writer(struct lmdb *s)
+{
+    struct timespec until = {0};
+    pthread_mutex_lock(&s->user_lock);
+    while (!s->tried && wait_change(s, &until, s->config.open_ms))
+        continue;
+    s->late = !s->tried;
+    pthread_mutex_unlock(&s->user_lock);
+    if (s->late)
+        store_tell(
+            &s->config, LOG_LEVEL_ERROR,
+            "store: the disk of %s has not answered for %lld ms (mail flows without the store until it does: nobody is "
+            "greylisted)",
+            s->config.place, (long long)s->config.open_ms);
 }
 
 static enum err open_tables(struct lmdb *s, bool read_only, struct buf *why)
 {
-    if (s->config.always)
-        return writer_open(&s->writer);
     enum err e = tables_open(&s->tables, s->config.place, s->config.bytes_max, read_only, why);
     recover_adopt(&s->writer.recover);
     return e == ERR_NONE ? writer_measure(&s->writer) : e;
@@ -221,17 +269,21 @@ static enum err open_tables(struct lmdb *s, bool read_only, struct buf *why)
 
 static enum err open_store(struct lmdb *s, bool read_only, struct buf *why)
 {
-    enum err e = open_tables(s, read_only, why);
-    s->is_new = s->tables.is_new;
-    s->secret = s->tables.secret;
-    if (e != ERR_NONE || read_only)
-        return e;
+    if (!s->config.always) {
+        enum err e = open_tables(s, read_only, why);
+        s->is_new = s->tables.is_new;
+        s->secret = s->tables.secret;
+        if (e != ERR_NONE || read_only)
+            return e;
+    }
     int rc = start_threads(s);
     if (rc != 0) {
         buf_printf(why, "cannot start a thread: %s", strerror(rc));
         errno = rc;
         return ERR_IO;
     }
+    if (s->config.always)
+        wait_for_writer(s);
     return ERR_NONE;
 }
 
@@ -265,12 +317,9 @@ static enum err lmdb_open_reader(const struct store_config *config, struct store
 /* Whether both threads have left by then. Those that have not (a stuck disk) free the store when they do. */
 static bool wait_for_threads(struct lmdb *s)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    int64_t ms = s->config.close_ms + until.tv_nsec / 1000000;
-    until = (struct timespec){until.tv_sec + ms / 1000, ms % 1000 * 1000000};
+    struct timespec until = {0};
     pthread_mutex_lock(&s->user_lock);
-    while (s->threads > 0 && pthread_cond_timedwait(&s->has_left, &s->user_lock, &until) != ETIMEDOUT)
+    while (s->threads > 0 && wait_change(s, &until, s->config.close_ms))
         continue;
     bool all_left = s->threads == 0;
     s->user_gone = true;

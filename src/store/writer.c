@@ -353,15 +353,6 @@ enum err writer_measure(struct writer *w)
     return ERR_NONE;
 }
 
-enum err writer_open(struct writer *w)
-{
-    guard_enter();
-    recover_start(&w->recover, now_ms());
-    enum err e = w->tables->env ? writer_measure(w) : ERR_NONE;
-    guard_leave();
-    return e;
-}
-
 /* ---- the thread ---- */
 
 static void look_after(struct writer *w)
@@ -451,6 +442,9 @@ void *writer_main(void *writer)
             note_damage(w, read_error);
         if (!w->tables->env && recover_step(&w->recover, now_ms()))
             take_over(w);
+        if (w->tried)
+            w->tried(w->config.ctx);
+        w->tried = NULL;
         look_after(w);
         if (w->tables->env)
             carry_out(w, batch, n, true);

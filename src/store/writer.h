@@ -42,17 +42,17 @@ struct writer {
     struct instant clock_base;  /* both clocks at the last look */
     int64_t suspended_until_ms; /* monotonic of the config's clock; 0: not */
     bool more_to_expire, failing, was_suspended, alone;
+    void (*tried)(
+        void *ctx);  /* called once, with the config's ctx, when the first try to open it is over. NULL: nobody waits */
     bool newly_open; /* the clock has not been compared with its newest record yet */
 };
 
 void writer_init(struct writer *w, struct queue *q, struct tables *t, pthread_mutex_t *env_lock,
                  const struct store_config *config);
 void writer_fini(struct writer *w);
-/* Open the store, or find out why not and let the thread go on trying. Before the thread runs. */
-MUST_CHECK enum err writer_open(struct writer *w);
 /* The statistics that a store has from the start. */
 MUST_CHECK enum err writer_measure(struct writer *w);
-/* For pthread_create. Ends when queue->stop is set and the queue is empty or the time is over. */
+/* For pthread_create. Opens the store where that is not done, and tries it again until it can. Ends when queue->stop is set and the queue is empty or the time is over. */
 void *writer_main(void *writer);
 
 #endif
