@@ -1,5 +1,5 @@
 /* mta.c - any two texts as Postfix's main.cf and master.cf; a NUL parts them. */
-#include "daemon/mta.h"
+#include "postfix/mta.h"
 #include "base/mem.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -45,5 +45,6 @@ int cli_import_manager(const struct command *c, int argc, char **argv); /* argv[
 int cli_history(const struct command *c, int argc, char **argv);
 int cli_stats(const struct command *c, int argc, char **argv);
 int cli_detect(const struct command *c, int argc, char **argv);
+int cli_setup(const struct command *c, int argc, char **argv);
 
 #endif

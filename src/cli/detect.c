@@ -208,7 +208,7 @@ static void put_postfix(const struct everything *e, struct buf *out)
                                  SLICE_ARG(m->parameter), SLICE_ARG(m->raw), m->raw.len ? " is " : "", who_is(e, m)));
     }
     if (!self)
-        put_comment(out, "tarsierd is not among them.");
+        put_comment(out, "tarsierd is not among them: tarsier setup postfix");
 }
 
 /* "x" of unix:/run/y/x.sock, "milter-99" of a port. */
@@ -308,18 +308,15 @@ static void put_all(struct everything *e, const char *root, struct buf *out)
     buf_fini(&blocks);
 }
 
-static const char *read_options(int argc, char **argv, const char **root, const char **file, const char **postfix_dir)
+static const char *read_options(const struct command *c, int argc, char **argv, const char **root, const char **file,
+                                const char **postfix_dir)
 {
-    static const struct option options[] = {{"root", required_argument, NULL, 'r'},
-                                            {"file", required_argument, NULL, 'f'},
-                                            {"postfix", required_argument, NULL, 'c'},
-                                            {NULL, 0, NULL, 0}};
-    for (int option; (option = getopt_long(argc, argv, "f:c:", options, NULL)) != -1;) {
-        if (option == 'r')
+    for (int o; (o = cli_option(c, argc, argv)) != -1;) {
+        if (o == 'r')
             *root = strcmp(optarg, "/") == 0 ? "" : optarg;
-        else if (option == 'f')
+        else if (o == 'f')
             *file = optarg;
-        else if (option == 'c')
+        else if (o == 'c')
             *postfix_dir = optarg;
         else
             return "an option that it does not know, or one without its argument";
@@ -330,7 +327,7 @@ static const char *read_options(int argc, char **argv, const char **root, const 
 int cli_detect(const struct command *c, int argc, char **argv)
 {
     const char *root = "", *file = NULL, *postfix_dir = NULL;
-    const char *wrong = read_options(argc, argv, &root, &file, &postfix_dir);
+    const char *wrong = read_options(c, argc, argv, &root, &file, &postfix_dir);
     if (wrong)
         return cli_usage(c, wrong);
     size_t n;

@@ -25,6 +25,7 @@ static const struct command commands[] = {
     {CTL_RESTORE, cli_restore},
     {CTL_IMPORT, cli_import},
     {CTL_DETECT, cli_detect},
+    {CTL_SETUP_POSTFIX, cli_setup},
     {CTL_COMPLETION, cli_completion},
     /* clang-format on */
 };

@@ -103,6 +103,15 @@ static const struct ctl_option detect_options[] = {
     {0},
 };
 
+static const struct ctl_option setup_options[] = {
+    FILE_OPTION,
+    {"postfix", 'c', true, "DIR", "Postfix's configuration"},
+    {"dry-run", 'n', false, NULL, "show and try, and change nothing"},
+    {"yes", 'y', false, NULL, "do not ask"},
+    {"undo", 'u', false, NULL, "take it back"},
+    {0},
+};
+
 static const struct ctl_command rows[] = {
     {CTL_STATUS, CTL_METRICS, 0, 0, "status", "", "how the daemon is, in eight lines", status_options},
     {CTL_ALLOW_LIST, CTL_READ, 0, 0, "allow list", "", "who is let past the greylist filter by hand", allow_options},
@@ -135,6 +144,8 @@ static const struct ctl_command rows[] = {
     {CTL_DETECT, CTL_LOCAL, 0, 0, "detect", "",
      "look for milters on this machine, say which of them Postfix and tarsierd ask, and print filter blocks",
      detect_options},
+    {CTL_SETUP_POSTFIX, CTL_LOCAL, 0, 0, "setup postfix", "",
+     "make Postfix ask tarsierd: show the change, try the socket, ask, and do it", setup_options},
     {CTL_COMPLETION, CTL_LOCAL, 0, 0, "completion", "bash|zsh", "print what the shell needs to complete these commands",
      NULL},
 };

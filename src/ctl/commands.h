@@ -24,6 +24,7 @@ enum ctl_id {
     CTL_RESTORE,
     CTL_IMPORT,
     CTL_DETECT,
+    CTL_SETUP_POSTFIX,
     CTL_COMPLETION,
     CTL_COMMANDS /* number of them */
 };

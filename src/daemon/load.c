@@ -1,7 +1,7 @@
 /* load.c - files into one generation. Touches nothing of the running daemon. */
 #include "daemon/load.h"
 #include "base/mem.h"
-#include "daemon/mta.h"
+#include "postfix/mta.h"
 #include "milter/protocol.h"
 #include "setup/files.h"
 #include "setup/generation.h"

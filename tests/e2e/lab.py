@@ -254,12 +254,14 @@ class Lab:
 
     # --- Postfix ------------------------------------------------------------------------------------------------------
 
-    def postfix(self, milters=MILTERS, main="", processes="-", chroot="y", services=(), ipv6=True):
+    def postfix(self, milters=MILTERS, main="", processes="-", chroot="y", services=(), ipv6=True, start=True):
         """
         Debian's master.cf with our listeners, and a main.cf of the least. main: further lines. services: further
         lines for master.cf. Everybody in example.net has a mailbox, but nosuch*.
         """
         self._postfix_files(milters, main, processes, chroot, services, ipv6)
+        if not start:
+            return
         # master -s is what "postfix start-fg" comes to, without its checks.
         self.spawn("/usr/lib/postfix/sbin/master", "-s", "-c", "/etc/postfix", name="postfix")
         ready = wait_until("Postfix", 30, lambda: self._listening(MX))

@@ -145,7 +145,7 @@ def says_who_asks_each_milter():
     postfix_tree(root, "smtpd_milters =\nsmtpd_milter_maps = cidr:/etc/postfix/m\n")
     write(root + "/etc/tarsier/tarsier.conf", "nonsense\n")
     status, out, err = run("detect", "--root", root, environment=environment)
-    check(status == 0 and "asks no milter.\n# tarsierd is not among them.\n" in out and "tarsier.conf has errors" in out, out)
+    check(status == 0 and "asks no milter.\n# tarsierd is not among them: tarsier setup postfix\n" in out and "tarsier.conf has errors" in out, out)
     check("# smtpd_milter_maps is set in main.cf" in out and "# neither Postfix asks it now nor tarsierd\n" in out, out)
     check('filter "opendkim" {\n' in out, out)
     os.unlink(root + "/etc/postfix/answer-xP")

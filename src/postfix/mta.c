@@ -1,5 +1,5 @@
 /* mta.c - postconf(5) and master(5) as far as a process limit needs them: logical lines, comments, columns. */
-#include "daemon/mta.h"
+#include "postfix/mta.h"
 
 #include <string.h>
 
@@ -8,8 +8,9 @@ enum { MTA_DEFAULT_PROCESS_LIMIT = 100 };
 static const char blanks[] = " \t\r\f\v";
 
 /*
- * The first physical line of the next logical one. A line that begins with a blank continues the one before; comments and empty
- * lines in between do not end it. What a continuation says is of no interest to us: the columns we want stand in front.
+ * The first physical line of the next logical one. A line that begins with a blank continues the one before; comments and
+ * empty lines in between do not end it. What a continuation says is of no interest to us: the columns we want stand in
+ * front.
  */
 static bool line_next(struct slice *text, struct slice *line)
 {
@@ -104,8 +105,7 @@ static bool service_parse(struct slice line, struct service *s)
     return s->command.len > 0;
 }
 
-/* "smtp", "25", "192.0.2.1:smtp", "[::1]:25" */
-static bool is_smtp_port(struct slice name)
+bool mta_is_smtp_port(struct slice name)
 {
     size_t colon = slice_rfind(name, ':');
     if (colon < name.len)
@@ -139,7 +139,7 @@ uint32_t mta_sessions(struct slice main_cf, struct slice master_cf)
         if (!service_parse(line, &s))
             continue;
         bool smtpd = slice_eq_cstr(s.command, "smtpd");
-        if (slice_eq_cstr(s.type, "inet") && is_smtp_port(s.name)) {
+        if (slice_eq_cstr(s.type, "inet") && mta_is_smtp_port(s.name)) {
             postscreen |= slice_eq_cstr(s.command, "postscreen");
             if (smtpd)
                 sum_add(&inet, s.maxproc, good, limit);

@@ -1,5 +1,5 @@
 /* mta.c - process limits out of Postfix's files. */
-#include "daemon/mta.h"
+#include "postfix/mta.h"
 #include "base/mem.h"
 #include "test.h"
 
