@@ -1,5 +1,7 @@
 /* replay.c - `tarsier replay`: logs or traces from files, what would have happened to their mail to stdout. */
 #include "cli/replay.h"
+#include "setup/allow_file.h"
+#include "setup/stores.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -147,6 +149,19 @@ static int run(struct replay_command *r, int n, char **paths)
     return written ? status : CLI_FAILED;
 }
 
+/* The list of `tarsier allow`, so that the report tells what it spares. Owner: allows_unref; NULL: it cannot be read. */
+static struct allows *read_allows(const struct plan *plan)
+{
+    struct allows *allows = NULL;
+    struct buf why = {0};
+    if (allow_file_read(stores_state_directory(plan->set), &allows, &why) != ERR_NONE) {
+        fprintf(stderr, "tarsier replay: nobody counts as allowed: %s\n", buf_cstr(&why));
+        allows = NULL;
+    }
+    buf_fini(&why);
+    return allows;
+}
+
 int cli_replay(const struct command *c, int argc, char **argv)
 {
     struct replay_command r = {.options.retry_sec = RETRY_DEFAULT_SEC};
@@ -161,9 +176,11 @@ int cli_replay(const struct command *c, int argc, char **argv)
                                         .retry_sec = r.options.retry_sec,
                                         .is_trace = r.options.is_certain,
                                         .shows_unread = r.show_unread};
+    r.options.allows = read_allows(plan);
     r.replay = replay_new(plan, &r.options);
     int status = run(&r, argc - optind, argv + optind);
     replay_free(r.replay);
+    allows_unref(r.options.allows);
     plan_unref(plan);
     return status;
 }

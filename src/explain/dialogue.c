@@ -3,6 +3,7 @@
 #include "engine/engine.h"
 #include "milter/command.h"
 #include "milter/reply.h"
+#include "policy/allow.h"
 
 #include <string.h>
 
@@ -312,6 +313,16 @@ void dialogue_world_init(struct dialogue_world *w, struct plan *plan, struct gre
 void dialogue_world_fini(struct dialogue_world *w)
 {
     engine_free(w->engine);
+}
+
+void dialogue_world_allow(struct dialogue_world *w, struct allows *allows)
+{
+    struct event event = {.kind = EVENT_ALLOWS, .now = {.mono = w->mono, .wall = w->epoch}};
+    struct effects none;
+    event.u.allows = allows_ref(allows);
+    effects_init(&none);
+    engine_step(w->engine, &event, &none);
+    effects_fini(&none);
 }
 
 void dialogue_play_in(struct dialogue_world *w, const struct explain_facts *facts, bool leaves, struct outcome *out)

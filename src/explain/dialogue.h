@@ -35,6 +35,8 @@ struct dialogue_world {
 /* Owner: dialogue_world_fini gives the engine back. now: not later than the first mail. The plan's children are never asked. */
 void dialogue_world_init(struct dialogue_world *w, struct plan *plan, struct grey_memory *memory, struct wall now);
 void dialogue_world_fini(struct dialogue_world *w);
+/* Who is let in by hand, from now on. Owner: a reference of its own is taken. */
+void dialogue_world_allow(struct dialogue_world *w, struct allows *allows);
 
 /*
  * Play one mail from CONNECT to its end at facts->now. leaves: when it is held, the client hangs up at once. The memory keeps

@@ -36,6 +36,7 @@ struct replay *replay_new(struct plan *plan, const struct replay_options *option
     r->rules[REPLAY_LOW].names_all = r->rules[REPLAY_ONCE].names_all = true;
     for (int i = 0; i < REPLAY_WORLDS; i++) {
         r->rules[i].retry_sec = options->retry_sec;
+        r->rules[i].allows = options->allows;
         r->rules[i].records_max = options->records_max ? options->records_max : REPLAY_RECORDS_MAX;
     }
     return r;

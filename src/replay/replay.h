@@ -22,10 +22,11 @@ enum replay_world_name { REPLAY_LOW, REPLAY_HIGH, REPLAY_ONCE, REPLAY_WORLDS };
 enum { REPLAY_RECORDS_MAX = 1 << 19 };
 
 struct replay_options {
-    int64_t warm_up_sec; /* the first so many seconds fill the memories and are not counted */
-    int64_t retry_sec;   /* of a deferred client of whom the log tells nothing */
-    size_t records_max;  /* of each world; 0: REPLAY_RECORDS_MAX */
-    bool is_certain;     /* a trace: its "unknown" is no name, and no HELO name proves itself, in the low world neither */
+    int64_t warm_up_sec;   /* the first so many seconds fill the memories and are not counted */
+    int64_t retry_sec;     /* of a deferred client of whom the log tells nothing */
+    struct allows *allows; /* who is let in by hand; NULL: nobody. Borrowed */
+    size_t records_max;    /* of each world; 0: REPLAY_RECORDS_MAX */
+    bool is_certain;       /* a trace: its "unknown" is no name, and no HELO name proves itself, in the low world neither */
 };
 
 /* What selects a suspect first, by what conditions say of it. */

@@ -6,6 +6,8 @@
 #include <time.h>
 
 enum { TOP = 10, NAME_COLUMNS = 40, WIDTH = 80 };
+/* A longer name would not stand beside its command: the address does as well. */
+enum { ALLOW_NAME_MAX = WIDTH - sizeof("  tarsier allow add ") };
 
 static void put_count(struct buf *out, uint64_t n)
 {
@@ -177,7 +179,10 @@ static void put_sender(const struct sender *s, struct buf *out)
     buf_printf(out, "  %s", s->rule);
     if (s->points)
         buf_printf(out, " %d", s->points);
-    buf_printf(out, "\n  racl whitelist addr %s/%u\n", address, ip_width_bits(&s->client));
+    bool by_name = s->name.len > 0 && s->name.len <= ALLOW_NAME_MAX;
+    buf_put_cstr(out, "\n  tarsier allow add ");
+    buf_put_visible(out, by_name ? s->name : slice_cstr(address));
+    buf_put_byte(out, '\n');
     if (s->is_written_to)
         buf_put_cstr(out, "  * your users write to them\n");
     buf_fini(&who);

@@ -40,6 +40,8 @@ struct world *world_new(struct plan *plan, const struct world_rules *rules, stru
     w->memory = grey_memory_new(&(struct grey_secret){.text = {{1}}, .tail = {{2}}});
     w->forgotten = now;
     dialogue_world_init(&w->played, plan, w->memory, now);
+    if (rules->allows)
+        dialogue_world_allow(&w->played, rules->allows);
     return w;
 }
 

@@ -9,13 +9,14 @@
 #include "replay/delivery.h"
 
 struct world_rules {
-    bool waits;         /* a held client stays to the end; else it hangs up at once */
-    bool confirms;      /* a HELO name leads to its client, also one that is not known; else none does */
-    bool spares;        /* a client that may have been TEMP was */
-    bool names_all;     /* a client whose name nobody had looked up has a good one: it is not played */
-    bool is_let_in;     /* who was deferred has come back and been let in before anything else happens */
-    size_t records_max; /* more are not remembered, nor clients that wait: those that would end next are forgotten */
-    int64_t retry_sec;  /* a deferred client comes back after so long, where the delivery does not tell */
+    bool waits;            /* a held client stays to the end; else it hangs up at once */
+    bool confirms;         /* a HELO name leads to its client, also one that is not known; else none does */
+    bool spares;           /* a client that may have been TEMP was */
+    bool names_all;        /* a client whose name nobody had looked up has a good one: it is not played */
+    bool is_let_in;        /* who was deferred has come back and been let in before anything else happens */
+    size_t records_max;    /* more are not remembered, nor clients that wait: those that would end next are forgotten */
+    struct allows *allows; /* who is let in by hand; NULL: nobody. Owner: the caller, beyond the world's life */
+    int64_t retry_sec;     /* a deferred client comes back after so long, where the delivery does not tell */
 };
 
 struct world_result {

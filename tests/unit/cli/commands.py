@@ -372,6 +372,12 @@ def replays_logs():
     text = "".join(gzip.open(p, "rt").read() if p.endswith(".gz") else open(p).read() for p in paths[::-1])
     said = json.loads(replay(conf, "--json", "-", stdin=text)[1])
     check((said["deliveries"], said["suspects"]) == (6, 4), said)
+    # what the list of those who are let in by hand spares
+    write(DIR + "/allowing.conf", 'store "%s"\n' % (DIR + "/state") + SHIPPED)
+    os.makedirs(DIR + "/state")
+    check(run("allow", "add", "-f", DIR + "/allowing.conf", "dsl-198-51-100-23.werk.example")[0] == 0, "allowed")
+    said = json.loads(replay(DIR + "/allowing.conf", "--json", *paths)[1])
+    check((said["suspects"], said["held"], said["deferred_bound"]) == (4, 2, 2), said)
     status, out, err = replay(conf, "--show-unread", *paths)
     check(err == "       2  postfix/smtpd[17]: something that nobody knows of 4711\n", err)
     status, out, err = replay(conf, *paths, DIR + "/none.log")
