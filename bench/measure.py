@@ -144,7 +144,7 @@ class Bench:
         store = store or path + ".store"
         user = 'user "nobody"\n' if os.geteuid() == 0 else ""
         with open(path, "w") as f:
-            f.write(f'listen "{address}" mode 666\nstore "{store}"\ncontrol none\n{user}{rules}')
+            f.write(f'listen "{address}" mode 666\nstore "{store}"\ncontrol "{path}.control"\n{user}{rules}')
         self.conf_address[path] = address
         return path
 

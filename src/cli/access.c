@@ -4,6 +4,7 @@
 #include "setup/rights.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 static void say(void *ctx, enum log_level level, const char *line)
 {
@@ -18,10 +19,29 @@ bool access_begin(struct access *a, const char *command, const char *conf_file)
     if (!a->plan)
         return false;
     a->kind = stores_find(a->plan->set->store);
-    if (a->kind && a->kind->is_kept)
-        return true;
-    fprintf(stderr, "tarsier %s: nobody but tarsierd sees what is in the store \"%s\"\n", command, a->plan->set->store);
-    return false;
+    if (!a->kind)
+        fprintf(stderr, "tarsier %s: there is no such kind of store: %s\n", command, a->plan->set->store);
+    return a->kind != NULL;
+}
+
+bool access_is_kept(const struct access *a)
+{
+    return a->kind->is_kept;
+}
+
+bool access_may_read(const struct access *a)
+{
+    if (!a->kind->is_kept)
+        return false;
+    return !a->kind->is_directory || geteuid() == 0 || access(a->plan->set->store, R_OK | X_OK) == 0;
+}
+
+bool access_must_be_kept(const struct access *a)
+{
+    if (!a->kind->is_kept)
+        fprintf(stderr, "tarsier %s: nobody but tarsierd sees what is in the store \"%s\"\n", a->command,
+                a->plan->set->store);
+    return a->kind->is_kept;
 }
 
 void access_end(struct access *a)

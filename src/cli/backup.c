@@ -104,7 +104,7 @@ int cli_backup(const struct command *c, int argc, char **argv)
     }
     if (argc - optind != 1)
         return cli_usage(c, "it takes the file to write; - is standard output");
-    if (access_begin(&a, "backup", file))
+    if (access_begin(&a, "backup", file) && access_must_be_kept(&a))
         status = strcmp(argv[optind], "-") == 0 ? write_all(&a, stdout) : write_file(&a, argv[optind]);
     access_end(&a);
     return status;

@@ -60,11 +60,9 @@ static bool send_all(int fd, struct slice bytes)
 }
 
 struct answer {
-    struct buf in;
-    size_t at; /* the next line begins here */
+    struct cli_talk *talk;
     cli_row row;
     void *ctx;
-    struct buf *why;
 };
 
 enum { GOES_ON = -1 };
@@ -73,89 +71,107 @@ static int take_end(struct answer *a, const struct ctl_line *line)
 {
     if (line->kind == CTL_LINE_END)
         return CLI_OK;
-    buf_put_slice(a->why, ctl_field(line, 1));
+    buf_put_slice(&a->talk->why, ctl_field(line, 1));
     return slice_eq_cstr(ctl_field(line, 0), CTL_CODE_USAGE) ? CLI_USAGE : CLI_FAILED;
 }
 
 /* The lines that are there. Returns GOES_ON until the end has come. */
 static int take_lines(struct answer *a)
 {
+    struct cli_talk *t = a->talk;
     for (;;) {
-        struct slice rest = slice_from(buf_slice(&a->in), a->at);
+        struct slice rest = slice_from(buf_slice(&t->in), t->at);
         size_t n = slice_find(rest, '\n');
         if (n == rest.len)
             break;
         struct ctl_line line;
-        enum err e = ctl_line_parse(a->in.ptr + a->at, n, &line);
-        a->at += n + 1;
+        enum err e = ctl_line_parse(t->in.ptr + t->at, n, &line);
+        t->at += n + 1;
         if (e != ERR_NONE) {
-            buf_put_cstr(a->why, "its answer cannot be read: is it of another version?");
+            buf_put_cstr(&t->why, "its answer cannot be read: is it of another version?");
             return CLI_FAILED;
         }
         if (line.kind != CTL_LINE_ROW)
             return take_end(a, &line);
         a->row(a->ctx, &line);
     }
-    buf_drop(&a->in, a->at);
-    a->at = 0;
-    if (a->in.len <= CTL_LINE_MAX_BYTES)
+    buf_drop(&t->in, t->at);
+    t->at = 0;
+    if (t->in.len <= CTL_LINE_MAX_BYTES)
         return GOES_ON;
-    buf_put_cstr(a->why, "a line of its answer is too long");
+    buf_put_cstr(&t->why, "a line of its answer is too long");
     return CLI_FAILED;
 }
 
-static int listen_to(int fd, struct answer *a)
+static int listen_to(struct answer *a)
 {
-    int status = GOES_ON;
+    struct cli_talk *t = a->talk;
+    int status = take_lines(a);
     while (status == GOES_ON) {
-        char *room = buf_reserve(&a->in, 16384);
-        ssize_t n = read(fd, room, 16384);
+        char *room = buf_reserve(&t->in, 16384);
+        ssize_t n = read(t->fd, room, 16384);
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0) {
-            buf_put_cstr(a->why, "tarsierd has closed the connection: it ends");
+            buf_put_cstr(&t->why, "tarsierd has closed the connection: it ends");
             return CLI_NO_DAEMON;
         }
-        a->in.len += (size_t)n;
+        t->in.len += (size_t)n;
         status = take_lines(a);
     }
     return status;
 }
 
-static int converse(const char *path, struct slice request, struct answer *a)
+int cli_talk_open(struct cli_talk *t, const struct cli_daemon *at)
 {
-    int fd = dial(path);
-    if (fd < 0) {
-        if (errno == EACCES)
-            buf_printf(a->why, "%s: %s", path, strerror(errno));
-        else
-            buf_printf(a->why, "no tarsierd answers at %s: %s", path, strerror(errno));
+    *t = (struct cli_talk){.fd = -1};
+    char *path = find_socket(at);
+    if (!path) {
+        buf_put_cstr(&t->why, "the configuration says `control none`: there is no socket to ask at");
         return CLI_NO_DAEMON;
     }
-    (void)send_all(fd, request); /* where it was closed, the reason can still be read */
-    int status = listen_to(fd, a);
-    close(fd);
+    t->fd = dial(path);
+    if (t->fd < 0 && errno == EACCES)
+        buf_printf(&t->why, "%s: %s", path, strerror(errno));
+    else if (t->fd < 0)
+        buf_printf(&t->why, "no tarsierd answers at %s: %s", path, strerror(errno));
+    free(path);
+    return t->fd < 0 ? CLI_NO_DAEMON : CLI_OK;
+}
+
+int cli_talk_ask(struct cli_talk *t, const struct slice *words, size_t n, cli_row row, void *ctx)
+{
+    struct buf request = {0};
+    struct answer a = {.talk = t, .row = row, .ctx = ctx};
+    int status = CLI_USAGE;
+    buf_clear(&t->why);
+    if (ctl_request_put(&request, words, n) != ERR_NONE) {
+        buf_printf(&t->why, "a request has at most %d bytes", CTL_REQUEST_MAX_BYTES);
+    } else {
+        (void)send_all(t->fd, buf_slice(&request)); /* where it was closed, the reason can still be read */
+        status = listen_to(&a);
+    }
+    buf_fini(&request);
     return status;
+}
+
+void cli_talk_close(struct cli_talk *t)
+{
+    if (t->fd >= 0)
+        close(t->fd);
+    buf_fini(&t->in);
+    buf_fini(&t->why);
 }
 
 int cli_ask_quietly(const struct cli_daemon *at, const struct slice *words, size_t n, cli_row row, void *ctx,
                     struct buf *why)
 {
-    struct buf request = {0};
-    struct answer a = {.row = row, .ctx = ctx, .why = why};
-    char *path = find_socket(at);
-    int status = CLI_USAGE;
-    if (!path) {
-        buf_put_cstr(why, "the configuration says `control none`: there is no socket to ask at");
-        status = CLI_NO_DAEMON;
-    } else if (ctl_request_put(&request, words, n) != ERR_NONE) {
-        buf_printf(why, "a request has at most %d bytes", CTL_REQUEST_MAX_BYTES);
-    } else {
-        status = converse(path, buf_slice(&request), &a);
-    }
-    buf_fini(&request);
-    buf_fini(&a.in);
-    free(path);
+    struct cli_talk t;
+    int status = cli_talk_open(&t, at);
+    if (status == CLI_OK)
+        status = cli_talk_ask(&t, words, n, row, ctx);
+    buf_put_slice(why, buf_slice(&t.why));
+    cli_talk_close(&t);
     return status;
 }
 

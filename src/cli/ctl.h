@@ -20,6 +20,21 @@ typedef void (*cli_row)(void *ctx, const struct ctl_line *row);
 int cli_ask(const struct command *c, const struct cli_daemon *at, const struct slice *words, size_t n, cli_row row,
             void *ctx);
 
+/*
+ * A conversation of several requests. cli_talk_open returns CLI_OK, or CLI_NO_DAEMON with the reason in t->why. cli_talk_ask
+ * returns CLI_OK, CLI_FAILED (refused), CLI_USAGE, or CLI_NO_DAEMON, after which it is over. Owner: cli_talk_close, in any case.
+ */
+struct cli_talk {
+    int fd;
+    struct buf in;
+    size_t at;      /* the next line begins here */
+    struct buf why; /* of the last request that was not CLI_OK */
+};
+
+int cli_talk_open(struct cli_talk *t, const struct cli_daemon *at);
+int cli_talk_ask(struct cli_talk *t, const struct slice *words, size_t n, cli_row row, void *ctx);
+void cli_talk_close(struct cli_talk *t);
+
 /* The same without a word on standard error; *why gets it, in one line. */
 int cli_ask_quietly(const struct cli_daemon *at, const struct slice *words, size_t n, cli_row row, void *ctx,
                     struct buf *why);

@@ -1,6 +1,7 @@
 /* export.c - `tarsier export`: the records as lines of JSON, or as milter-greylist's dump. */
 #include "cli/export.h"
 
+#include "cli/ctl.h"
 #include "formats/dump.h"
 #include "formats/lines.h"
 #include "setup/files.h"
@@ -92,48 +93,101 @@ bool export_records(struct access *a, const struct grey_filter *filter, enum exp
     return e == ERR_NONE && written;
 }
 
-static bool export_all(struct access *a, const struct grey_filter *filter, enum export_form form)
-{
+/* ---- by the daemon, where the store is not ours to read ---- */
+
+struct asked {
+    enum export_form form;
+    struct dump dump;
+    struct buf text;
     uint64_t records;
+    bool failed;
+};
+
+static void take_row(void *ctx, const struct ctl_line *row)
+{
+    struct asked *x = ctx;
+    struct arena arena = {0};
+    struct line line;
+    const char *why;
+    if (line_parse(&arena, ctl_field(row, 0), &line, &why) == ERR_NONE && line.kind == LINE_RECORD)
+        x->records += put(&x->text, x->form, &x->dump, &line.record);
+    x->failed |= !write_out(stdout, &x->text);
+    arena_fini(&arena);
+}
+
+static int ask(const struct command *c, const struct cli_daemon *at, struct access *a, const char *since,
+               enum export_form form, uint64_t *records)
+{
+    struct asked x = {.form = form, .dump = dump_of(a->plan->set)};
+    struct buf word = {0};
+    buf_printf(&word, "since=%s", since ? since : "");
+    const struct slice words[] = {SLICE_LIT("grey"), SLICE_LIT("list"), buf_slice(&word)};
+    if (form == EXPORT_DUMP)
+        dump_put_header(&x.text);
+    int status = cli_ask(c, at, words, since ? 3 : 2, take_row, &x);
+    if (form == EXPORT_DUMP)
+        dump_put_summary(&x.text, &x.dump.summary);
+    x.failed |= !write_out(stdout, &x.text);
+    *records = x.records;
+    buf_fini(&x.text);
+    buf_fini(&word);
+    return status == CLI_OK && x.failed ? CLI_FAILED : status;
+}
+
+/* ---- the command ---- */
+
+static int export_all(const struct command *c, const struct cli_daemon *at, struct access *a, const char *since,
+                      enum export_form form)
+{
+    struct grey_filter filter;
+    uint64_t records;
+    const char *why;
+    int status = CLI_FAILED;
+    grey_filter_init(&filter, (struct wall){(int64_t)time(NULL)});
+    filter.autowhite_sec = a->plan->set->autowhite_sec;
+    if (since && grey_filter_add(&filter, "since", slice_cstr(since), &why) != ERR_NONE)
+        return cli_usage(c, why);
+    bool here = !at->socket && access_may_read(a);
+    if (here && (!access_drop_rights(a) || access_open_for_reading(a) != ERR_NONE))
+        return CLI_FAILED;
     if (form == EXPORT_LINES)
         export_put_head(stdout);
-    if (!export_records(a, filter, form, stdout, &records))
-        return false;
-    if (form == EXPORT_LINES)
+    if (!here)
+        status = ask(c, at, a, since, form, &records);
+    else if (export_records(a, &filter, form, stdout, &records))
+        status = CLI_OK;
+    if (status == CLI_OK && form == EXPORT_LINES)
         export_put_end(stdout, records, 0);
-    return true;
+    return status;
 }
 
 int cli_export(const struct command *c, int argc, char **argv)
 {
-    static const struct option options[] = {{"file", required_argument, NULL, 'f'},
-                                            {"since", required_argument, NULL, 's'},
-                                            {"dump", no_argument, NULL, 'd'},
-                                            {0}};
-    struct grey_filter filter;
+    struct cli_daemon at = {0};
     struct access a;
-    const char *file = NULL, *why;
+    const char *since = NULL;
     enum export_form form = EXPORT_LINES;
-    grey_filter_init(&filter, (struct wall){(int64_t)time(NULL)});
-    for (int o; (o = getopt_long(argc, argv, "f:", options, NULL)) != -1;) {
+    int status = CLI_FAILED;
+    for (int o; (o = cli_option(c, argc, argv)) != -1;) {
         if (o == 'f')
-            file = optarg;
+            at.file = optarg;
+        else if (o == 'S')
+            at.socket = optarg;
         else if (o == 'd')
             form = EXPORT_DUMP;
-        else if (o != 's')
-            return cli_usage(c, "an option that it does not know, or one without its argument");
-        else if (grey_filter_add(&filter, "since", slice_cstr(optarg), &why) != ERR_NONE)
-            return cli_usage(c, why);
+        else if (o == 'i')
+            since = optarg;
+        else
+            return cli_usage(c, NULL);
     }
     if (argc != optind)
         return cli_usage(c, "it writes to standard output");
-    bool ok = access_begin(&a, "export", file) && access_drop_rights(&a) && access_open_for_reading(&a) == ERR_NONE;
-    filter.autowhite_sec = ok ? a.plan->set->autowhite_sec : 0;
-    ok = ok && export_all(&a, &filter, form);
-    if (ok && (fflush(stdout) != 0 || ferror(stdout))) {
+    if (access_begin(&a, "export", at.file))
+        status = export_all(c, &at, &a, since, form);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
         fprintf(stderr, "tarsier export: cannot write\n");
-        ok = false;
+        status = CLI_FAILED;
     }
     access_end(&a);
-    return ok ? CLI_OK : CLI_FAILED;
+    return status;
 }

@@ -1,5 +1,7 @@
 /* grey.c - `tarsier grey list|show|delete|flush`: the records that are in the store. */
+#include "base/mem.h"
 #include "cli/access.h"
+#include "cli/ctl.h"
 #include "cli/screen.h"
 #include "formats/lines.h"
 #include "grey/filter.h"
@@ -15,13 +17,19 @@
 enum { ROW_INDENT = 22, VALUE_INDENT = 14 };
 
 struct grey {
+    const struct command *c;
+    struct cli_daemon at;
     struct access access;
     struct listing listing;
+    struct slice words[CTL_WORDS_MAX / 2]; /* of the request: the command, then name=value. They lie in the arena */
+    size_t n_words;
+    struct arena arena;
     void (*put)(struct grey *g, const struct grey_record *r); /* a record that was found, into out */
     struct buf out;
     uint64_t count;
     struct wall now;
-    bool any; /* flush --all */
+    bool all; /* flush --all */
+    bool unwritten;
 };
 
 /* ---- what is printed ---- */
@@ -139,7 +147,7 @@ static bool flush_out(struct grey *g)
     return ok;
 }
 
-/* ---- the walk ---- */
+/* ---- by the daemon ---- */
 
 static int fail(const struct grey *g, const char *what)
 {
@@ -147,26 +155,45 @@ static int fail(const struct grey *g, const char *what)
     return CLI_FAILED;
 }
 
-static int list(struct grey *g)
+static void take_row(void *ctx, const struct ctl_line *row)
+{
+    struct grey *g = ctx;
+    struct arena arena = {0};
+    struct line line;
+    const char *why;
+    if (line_parse(&arena, ctl_field(row, 0), &line, &why) == ERR_NONE && line.kind == LINE_RECORD) {
+        g->put(g, &line.record);
+        g->count++;
+        g->unwritten |= !flush_out(g);
+    }
+    arena_fini(&arena);
+}
+
+static void take_count(void *ctx, const struct ctl_line *row)
+{
+    struct grey *g = ctx;
+    uint64_t n;
+    if (slice_eq_cstr(ctl_field(row, 0), "deleted") && slice_to_u64(ctl_field(row, 1), &n) == ERR_NONE)
+        g->count = n;
+}
+
+/* ---- by ourselves ---- */
+
+static int list_here(struct grey *g)
 {
     struct listing *l = &g->listing;
     if (!access_drop_rights(&g->access) || access_open_for_reading(&g->access) != ERR_NONE)
         return CLI_FAILED;
-    bool written = true;
-    while (written && listing_next(l)) {
+    while (!g->unwritten && listing_next(l)) {
         struct grey_key key;
         struct grey_record r;
         if (store_run(g->access.store, &l->job) != ERR_NONE)
             return fail(g, "the store cannot be read");
         for (size_t at = 0; store_slice_next(&l->job.u.read, &at, &key, &r); g->count++)
             g->put(g, &r);
-        written = flush_out(g); /* while somebody reads slowly no transaction is open */
+        g->unwritten = !flush_out(g); /* while somebody reads slowly no transaction is open */
     }
-    if (!written || fflush(stdout) != 0)
-        return fail(g, "cannot write");
-    if (g->count == 0)
-        fprintf(stderr, "tarsier %s: there is no such record\n", g->access.command);
-    return g->count > 0 ? CLI_OK : CLI_FAILED;
+    return CLI_OK;
 }
 
 /* Each slice's records go before the next slice is read. */
@@ -185,7 +212,7 @@ static enum err remove_found(struct grey *g)
     return e;
 }
 
-static int delete (struct grey *g)
+static int delete_here(struct grey *g)
 {
     struct listing *l = &g->listing;
     if (!access_drop_rights(&g->access) || access_open_for_writing(&g->access) != ERR_NONE)
@@ -196,82 +223,111 @@ static int delete (struct grey *g)
         if (e == ERR_NONE)
             e = remove_found(g);
     }
-    printf("%" PRIu64 " record%s deleted\n", g->count, g->count == 1 ? "" : "s");
-    if (e != ERR_NONE)
-        return fail(g, err_text(e));
+    return e == ERR_NONE ? CLI_OK : fail(g, err_text(e));
+}
+
+/* ---- which way ---- */
+
+/* Reading is done beside the daemon where we may: no pager keeps one of its connections. */
+static int list(struct grey *g)
+{
+    int status;
+    if (!g->at.socket && access_may_read(&g->access))
+        status = list_here(g);
+    else
+        status = cli_ask(g->c, &g->at, g->words, g->n_words, take_row, g);
+    if (status != CLI_OK)
+        return status;
+    if (g->unwritten || fflush(stdout) != 0)
+        return fail(g, "cannot write");
+    if (g->count == 0)
+        return fail(g, "there is no such record");
     return CLI_OK;
+}
+
+/* A daemon that runs does it; without one we do. */
+static int delete_records(struct grey *g)
+{
+    struct buf why = {0};
+    int status = cli_ask_quietly(&g->at, g->words, g->n_words, take_count, g, &why);
+    if (status == CLI_NO_DAEMON && !g->at.socket && access_is_kept(&g->access))
+        status = delete_here(g);
+    else if (status != CLI_OK)
+        fprintf(stderr, "tarsier %s: %s\n", g->access.command, buf_cstr(&why));
+    buf_fini(&why);
+    if (status == CLI_OK)
+        printf("%" PRIu64 " record%s deleted\n", g->count, g->count == 1 ? "" : "s");
+    return status;
 }
 
 /* ---- the command line ---- */
 
-static const struct option options[] = {
-    {"client", required_argument, NULL, 'c'}, {"network", required_argument, NULL, 'n'},
-    {"sender", required_argument, NULL, 's'}, {"recipient", required_argument, NULL, 'r'},
-    {"state", required_argument, NULL, 't'},  {"older", required_argument, NULL, 'o'},
-    {"newer", required_argument, NULL, 'w'},  {"json", no_argument, NULL, 'j'},
-    {"all", no_argument, NULL, 'a'},          {NULL, 0, NULL, 0},
-};
-
-static bool take_options(struct grey *g, int argc, char **argv, const char **file, const char **why)
+/* A condition, for us and as a word of the request. */
+static bool add(struct grey *g, struct grey_filter *filter, const char *name, const char *value, const char **why)
 {
-    int index;
-    for (int o; (o = getopt_long(argc, argv, "f:", options, &index)) != -1;) {
-        *why = "an option that it does not know, or one without its argument";
+    if (grey_filter_add(filter, name, slice_cstr(value), why) != ERR_NONE)
+        return false;
+    *why = "too many filters";
+    if (g->n_words == COUNT_OF(g->words))
+        return false;
+    g->words[g->n_words++] = slice_cstr(arena_printf(&g->arena, "%s=%s", name, value));
+    return true;
+}
+
+static const char *option_name(const struct command *c, int letter)
+{
+    const struct ctl_option *o = c->row->options;
+    while (o->name && o->letter != letter)
+        o++;
+    return o->name ? o->name : "";
+}
+
+static bool take_options(struct grey *g, struct grey_filter *filter, int argc, char **argv, const char **why)
+{
+    for (int o; (o = cli_option(g->c, argc, argv)) != -1;) {
+        *why = NULL;
         if (o == 'f')
-            *file = optarg;
+            g->at.file = optarg;
+        else if (o == 'S')
+            g->at.socket = optarg;
         else if (o == 'j')
             g->put = put_json;
         else if (o == 'a')
-            g->any = true;
-        else if (o == '?' || grey_filter_add(&g->listing.filter, options[index].name, slice_cstr(optarg), why) != ERR_NONE)
+            g->all = true;
+        else if (o == '?' || !add(g, filter, option_name(g->c, o), optarg, why))
             return false;
     }
     for (int i = optind; i < argc; i++)
-        if (grey_filter_add(&g->listing.filter, "client", slice_cstr(argv[i]), why) != ERR_NONE)
+        if (!add(g, filter, "client", argv[i], why))
             return false;
     return true;
 }
 
-static const struct {
-    const char *name, *command;
-    int (*run)(struct grey *g);
-    bool needs_filter; /* or --all, where it is allowed */
-} actions[] = {
-    {"list", "grey list", list, false},
-    {"show", "grey show", list, true},
-    {"delete", "grey delete", delete, true},
-    {"flush", "grey flush", delete, true},
-};
-
-enum { N_ACTIONS = sizeof(actions) / sizeof(actions[0]), SHOW = 1, FLUSH = 3 };
-
-/* The words make a filter; what is done with it is the action's. */
-static int run(const struct command *c, size_t action, int argc, char **argv)
-{
-    struct grey g = {.now = {(int64_t)time(NULL)}, .put = action == SHOW ? put_block : put_row};
-    const char *file = NULL, *why = NULL;
-    grey_filter_init(&g.listing.filter, g.now);
-    if (!take_options(&g, argc, argv, &file, &why))
-        return cli_usage(c, why);
-    struct grey_filter filter = g.listing.filter;
-    if (g.any && action != FLUSH)
-        return cli_usage(c, "--all is for flush only");
-    if (actions[action].needs_filter && grey_filter_is_empty(&filter) && !g.any)
-        return cli_usage(c, action == FLUSH ? "which clients? all of them: --all" : "which records? give it a filter");
-    listing_begin(&g.listing, &filter);
-    int status = CLI_FAILED;
-    if (access_begin(&g.access, actions[action].command, file))
-        status = actions[action].run(&g);
-    listing_end(&g.listing);
-    access_end(&g.access);
-    buf_fini(&g.out);
-    return status;
-}
-
 int cli_grey(const struct command *c, int argc, char **argv)
 {
-    for (size_t i = 0; argc > 1 && i < N_ACTIONS; i++)
-        if (strcmp(argv[1], actions[i].name) == 0)
-            return run(c, i, argc - 1, argv + 1);
-    return cli_usage(c, "it does one of list, show, delete and flush");
+    bool deletes = c->id == CTL_GREY_DELETE || c->id == CTL_GREY_FLUSH;
+    struct grey g = {.c = c, .now = {(int64_t)time(NULL)}, .put = c->id == CTL_GREY_SHOW ? put_block : put_row};
+    struct grey_filter filter;
+    const char *why = NULL;
+    int status = CLI_FAILED;
+    grey_filter_init(&filter, g.now);
+    for (struct slice name = slice_cstr(c->row->name); name.ptr;)
+        g.words[g.n_words++] = slice_cut(&name, ' ');
+    if (!take_options(&g, &filter, argc, argv, &why)) {
+        status = cli_usage(c, why);
+    } else if (c->id != CTL_GREY_LIST && grey_filter_is_empty(&filter) && !g.all) {
+        status =
+            cli_usage(c, c->id == CTL_GREY_FLUSH ? "which clients? all of them: --all" : "which records? give it a filter");
+    } else {
+        if (g.all)
+            g.words[g.n_words++] = SLICE_LIT("all");
+        listing_begin(&g.listing, &filter);
+        if (access_begin(&g.access, c->row->name, g.at.file))
+            status = deletes ? delete_records(&g) : list(&g);
+        listing_end(&g.listing);
+        access_end(&g.access);
+    }
+    buf_fini(&g.out);
+    arena_fini(&g.arena);
+    return status;
 }

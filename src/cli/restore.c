@@ -252,7 +252,7 @@ int cli_restore(const struct command *c, int argc, char **argv)
         return cli_usage(c, "it takes the file that `tarsier backup` has written");
     r.path = argv[optind];
     bool ok = false;
-    if (access_begin(&r.access, "restore", file)) {
+    if (access_begin(&r.access, "restore", file) && access_must_be_kept(&r.access)) {
         r.f = fopen(r.path, "re"); /* with the rights that can read it */
         ok = r.f ? restore(&r) : refuse(&r, strerror(errno));
     }

@@ -2,8 +2,11 @@
 #include "ctl/commands.h"
 
 #include "base/mem.h"
+#include "ctl/protocol.h"
 
 #include <string.h>
+
+enum { CTL_FILTER_WORDS_MAX = 32 };
 
 #define FILE_OPTION                                                                                                         \
     {                                                                                                                       \
@@ -72,25 +75,31 @@ static const struct ctl_option replay_options[] = {
     {"show-unread", 'u', false, NULL, "print the lines that were not understood"},
     {0},
 };
-static const struct ctl_option grey_options[] = {
-    FILE_OPTION,
-    {"client", 'c', false, "ADDRESS", "of this client"},
-    {"network", 'n', false, "NETWORK", "of clients in this network"},
-    {"sender", 's', false, "SENDER", "of this sender, or of its domain"},
-    {"recipient", 'r', false, "RECIPIENT", "to this recipient, or to its domain"},
-    {"state", 't', false, "STATE", "in this state"},
-    {"older", 'o', false, "TIME", "first seen longer ago than 12h or 7d"},
-    {"newer", 'w', false, "TIME", "first seen within the last 12h or 7d"},
-    {"all", 'a', false, NULL, "every record: what a deletion without any filter has to say"},
-    JSON_OPTION,
+#define FILTER_OPTIONS                                                                                                      \
+    FILE_OPTION, SOCKET_OPTION, {"client", 'c', false, "ADDRESS", "of this client"},                                        \
+        {"network", 'n', false, "NETWORK", "of clients in this network"},                                                   \
+        {"sender", 's', false, "PATTERN", "of this sender; *@example.org for a domain"},                                    \
+        {"recipient", 'r', false, "PATTERN", "to this recipient"}, {"state", 't', false, "STATE", "in this state"},         \
+        {"older", 'o', false, "TIME", "first seen longer ago than 12h or 7d"},                                              \
+    {                                                                                                                       \
+        "newer", 'w', false, "TIME", "first seen within the last 12h or 7d"                                                 \
+    }
+
+static const struct ctl_option grey_options[] = {FILTER_OPTIONS, JSON_OPTION, {0}};
+static const struct ctl_option delete_options[] = {FILTER_OPTIONS, {0}};
+static const struct ctl_option flush_options[] = {
+    FILTER_OPTIONS,
+    {"all", 'a', false, NULL, "every record"},
     {0},
 };
 static const struct ctl_option export_options[] = {
     FILE_OPTION,
-    {"since", 's', false, "TIME", "what has changed in the last 12h or 7d"},
+    SOCKET_OPTION,
+    {"since", 'i', false, "TIME", "what has changed in the last 12h or 7d"},
     {"dump", 'd', false, NULL, "in milter-greylist's form"},
     {0},
 };
+static const struct ctl_option import_options[] = {FILE_OPTION, SOCKET_OPTION, {0}};
 static const struct ctl_option restore_options[] = {
     FILE_OPTION,
     {"max-age", 'm', false, "TIME", "take a backup that is older than a week, too, up to this age"},
@@ -129,18 +138,23 @@ static const struct ctl_command rows[] = {
     {CTL_STATS, CTL_LOCAL, 0, 0, "stats", "", "how many were held, deferred and let in", stats_options},
     {CTL_REPLAY, CTL_LOCAL, 0, 0, "replay", "LOG...", "what would have happened to the mail of a log or a trace",
      replay_options},
-    {CTL_GREY, CTL_LOCAL, 0, 0, "grey", "list|show|delete|flush [CLIENT]", "look at, or forget, the records that match",
+    {CTL_GREY_LIST, CTL_READ, 0, CTL_FILTER_WORDS_MAX, "grey list", "[CLIENT]...", "list the records that match",
      grey_options},
+    {CTL_GREY_SHOW, CTL_READ, 0, CTL_FILTER_WORDS_MAX, "grey show", "[CLIENT]...",
+     "tell all that the records say that match", grey_options},
+    {CTL_GREY_DELETE, CTL_CHANGE, 0, CTL_FILTER_WORDS_MAX, "grey delete", "[CLIENT]...", "delete the records that match",
+     delete_options},
+    {CTL_GREY_FLUSH, CTL_CHANGE, 0, CTL_FILTER_WORDS_MAX, "grey flush", "[CLIENT]...",
+     "forget all records of clients or networks, or every record there is", flush_options},
     {CTL_EXPORT, CTL_LOCAL, 0, 0, "export", "", "print the records, for tarsier import on another host", export_options},
     {CTL_BACKUP, CTL_LOCAL, 0, 0, "backup", "FILE|-",
      "write records and the files beside them into one file; the daemon may run", file_options},
     {CTL_RESTORE, CTL_LOCAL, 0, 0, "restore", "FILE",
      "make a backup the store; the daemon must not run, and the old store is kept", restore_options},
-    {CTL_IMPORT, CTL_LOCAL, 0, 0, "import", "FILE|- | milter-manager FILE|-",
+    {CTL_IMPORT, CTL_CHANGE, 1, CTL_WORDS_MAX - 1, "import", "FILE|- | milter-manager FILE|-",
      "read records into the store: an export, milter-greylist's dump, or postgrey's by db_dump; or print the tarsier.conf "
-     "for "
-     "what milter-manager --show-config has printed",
-     file_options},
+     "for what milter-manager --show-config has printed",
+     import_options},
     {CTL_DETECT, CTL_LOCAL, 0, 0, "detect", "",
      "look for milters on this machine, say which of them Postfix and tarsierd ask, and print filter blocks",
      detect_options},

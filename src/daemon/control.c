@@ -12,6 +12,11 @@ static const struct ctl_handler handlers[CTL_COMMANDS] = {
     [CTL_ALLOW_LIST] = {.produce = control_allow_list, .end = control_allow_list_end},
     [CTL_ALLOW_ADD] = {.produce = control_allow_add, .end = control_allow_end},
     [CTL_ALLOW_REMOVE] = {.produce = control_allow_remove, .end = control_allow_end},
+    [CTL_GREY_LIST] = {control_grey_list, control_grey_end},
+    [CTL_GREY_SHOW] = {control_grey_list, control_grey_end},
+    [CTL_GREY_DELETE] = {control_grey_delete, control_grey_end},
+    [CTL_GREY_FLUSH] = {control_grey_delete, control_grey_end},
+    [CTL_IMPORT] = {control_grey_import, control_grey_end},
 };
 
 /* The server wants a turn. Not within this one: what mail wants comes first, again and again. */

@@ -38,4 +38,10 @@ enum ctl_progress control_allow_add(struct ctl_request *r);
 enum ctl_progress control_allow_remove(struct ctl_request *r);
 void control_allow_end(struct ctl_request *r);
 
+/* control_grey.c */
+enum ctl_progress control_grey_list(struct ctl_request *r);
+enum ctl_progress control_grey_delete(struct ctl_request *r);
+enum ctl_progress control_grey_import(struct ctl_request *r);
+void control_grey_end(struct ctl_request *r);
+
 #endif

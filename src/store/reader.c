@@ -8,7 +8,7 @@ enum {
     BATCH_MAX = 256,
     TXN_US = 50000,
     DEADLINE_MS = 5000,
-    SLICE_US = 2000, /* a slice of a listing: a LOOK that has just come waits for no more than that */
+    SLICE_US = 300, /* a slice of a listing: a LOOK that has just come waits for no more than that */
 };
 
 static const struct grey_answer failed_answer = {.failed = true, .left_sec = -1};

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -46,11 +47,12 @@ def done(conf, *arguments, stdin=None):
     return out
 
 
-def state(name):
+def state(name, store=None):
     """A configuration whose store is empty."""
     path = "%s/%s.conf" % (DIR, name)
     with open(path, "w") as conf:
-        conf.write('listen "unix:%s/%s.sock"\nstore "%s/%s"\nuser "nobody"\nracl greylist default\n' % (DIR, name, DIR, name))
+        conf.write('listen "unix:%s/%s.sock"\nstore "%s"\ncontrol "%s/%s.control"\nuser "nobody"\n'
+                   'racl greylist default\n' % (DIR, name, store or "%s/%s" % (DIR, name), DIR, name))
     return path
 
 
@@ -96,7 +98,7 @@ class Daemon:
 
     def __exit__(self, *why):
         self.process.send_signal(signal.SIGTERM)
-        self.process.stderr.read()
+        self.log = self.process.stderr.read()
         check(self.process.wait(timeout=60) == 0, "tarsierd failed")
 
 
@@ -118,7 +120,7 @@ def lists_shows_and_deletes():
     check(run(conf, "grey list", "--sender", "nobody@*")[0] == 1, "nothing is found")
     check(run(conf, "grey list", "--state", "odd")[0] == 2, "no such state")
     check(run(conf, "grey delete")[0] == 2 and run(conf, "grey flush")[0] == 2, "what?")
-    check(run(conf, "grey delete", "--all")[0] == 2, "--all is not delete's")
+    check(run(conf, "grey delete", "--all")[0] == 2, "--all is not for delete")
     check(done(conf, "grey delete", "--state", "pending", "--older", "1h") == "2 records deleted\n", "delete")
     check(len(exported(conf)) == 3, "three are left")
     check(done(conf, "grey flush", "2001:db8::/32") == "1 record deleted\n", "flush a network")
@@ -131,10 +133,13 @@ def nothing_is_where_no_store_is():
     conf = state("missing")
     status, out, err = run(conf, "grey list")
     check(status == 1 and "there is no store" in err, (status, err))
-    with open(DIR + "/memory.conf", "w") as out:
-        out.write('store "memory:"\n')
-    for command in "grey list", "export", "import":
-        status, out, err = run(DIR + "/memory.conf", command, *(["-"] if command == "import" else []))
+    conf = state("memory", "memory:")
+    for command in "grey list", "export", "import", "grey flush":
+        more = {"import": ["-"], "grey flush": ["--all"]}.get(command, [])
+        status, out, err = run(conf, command, *more)
+        check(status in (1, 3) and "no tarsierd answers" in err, (command, status, err))
+    for command in "backup", "restore":
+        status, out, err = run(conf, command, DIR + "/x")
         check(status == 1 and "nobody but tarsierd" in err, (command, err))
 
 
@@ -171,16 +176,41 @@ def says_which_line_is_bad():
 
 
 @case
-def reads_beside_a_daemon():
-    conf = state("beside")
+def reads_and_changes_beside_a_daemon():
+    for conf in state("beside"), state("forgetful", "memory:"):
+        control = conf.replace(".conf", ".control")
+        with Daemon(conf) as daemon:
+            out = done(conf, "import", "-", stdin=lines(SOME))
+            check("5 records added, 0 changed" in out, out)
+            check("0 records added, 0 changed" in done(conf, "import", "-", stdin=lines(SOME)), "twice is once")
+            for way in [], ["--socket", control]:
+                check(len(exported(conf, *way)) == 5, "five")
+                check("passed" in done(conf, "grey list", *way), "list")
+                check("hung up     after 30 s" in done(conf, "grey show", *way, "192.0.0.9"), "show")
+                check(len(exported(conf, *way, "--since", "1h")) == 2, "since")
+            check(run(conf, "grey list", "--socket", control, "--sender", "nobody@*")[0] == 1, "nothing is found")
+            check(done(conf, "grey delete", "--state", "pending") == "2 records deleted\n", "delete")
+            check(done(conf, "grey flush", "192.0.0.0/24") == "2 records deleted\n", "flush")
+            check(done(conf, "grey flush", "--all") == "1 record deleted\n", "flush all")
+            check(exported(conf) == [], "nothing is left")
+            many = [record(i, recipient='<"%d\\\\"@example.net>' % i) for i in range(1200)]
+            check("1200 records added" in done(conf, "import", "-", stdin=lines(many)), "many")
+            check(len(exported(conf, "--socket", control)) == 1200, "many come back")
+            long = record(1, recipient="<%s@example.net>" % ("x" * 5000))
+            status, out, err = run(conf, "import", "-", stdin=lines([long]))
+            check(status == 1 and "1 are too long for the daemon" in out, (status, out, err))
+        check(" records deleted by user %d" % os.geteuid() in daemon.log and "state=pending" in daemon.log, daemon.log)
+
+
+@case
+def a_backup_is_made_beside_a_daemon():
+    conf = state("held")
     done(conf, "import", "-", stdin=lines(SOME))
     with Daemon(conf):
-        check(len(exported(conf)) == 5, "five")
-        check("passed" in done(conf, "grey list"), "list")
-        done(conf, "backup", DIR + "/beside.backup")
-        status, out, err = run(conf, "restore", DIR + "/beside.backup")
+        done(conf, "backup", DIR + "/held.backup")
+        status, out, err = run(conf, "restore", DIR + "/held.backup")
         check(status == 1 and "in use: stop tarsierd first" in err, (status, err))
-        check(not [n for n in os.listdir(DIR + "/beside") if n.startswith("before")], "nothing was put aside")
+        check(not [n for n in os.listdir(DIR + "/held") if n.startswith("before")], "nothing was put aside")
 
 
 # ---- backup ----
@@ -252,21 +282,84 @@ def a_backup_becomes_the_store():
 def a_reader_that_dies_hurts_nobody():
     conf = state("many")
     done(conf, "import", "-", stdin=lines(record(i, sender="<s%d@shop.example>" % i) for i in range(MANY)))
+    control = ["--socket", conf.replace(".conf", ".control")]
     with Daemon(conf):
-        for command in ["grey", "list"], ["export"]:
+        for command in ["grey", "list"], ["export"], ["grey", "list", *control], ["export", *control]:
             reader = subprocess.Popen([TARSIER, *command, "-f", conf], stdout=subprocess.PIPE)
             for _ in range(10):
                 reader.stdout.readline()
             reader.stdout.close()
             reader.wait(timeout=60)
-        killed = subprocess.Popen([TARSIER, "export", "-f", conf], stdout=subprocess.PIPE)
-        killed.stdout.readline()
-        killed.kill()
-        killed.stdout.close()
-        killed.wait()
-        check(len(exported(conf)) == MANY, "all of them")
+        for way in [], control:
+            killed = subprocess.Popen([TARSIER, "export", "-f", conf, *way], stdout=subprocess.PIPE)
+            killed.stdout.readline()
+            killed.kill()
+            killed.stdout.close()
+            killed.wait()
+            check(len(exported(conf, *way)) == MANY, "all of them")
         out = done(conf, "grey list", "--json", "--sender", "s%d@*" % (MANY - 1))
         check(out.count("\n") == 1, out)
+
+
+def ask(conf, request):
+    s = socket.socket(socket.AF_UNIX)
+    s.connect(conf.replace(".conf", ".control"))
+    s.sendall(request.encode())
+    return s
+
+
+def answer(stream):
+    """Lines until the end of one reply."""
+    got = []
+    for line in stream:
+        got.append(line.decode().rstrip("\n"))
+        if got[-1] == "." or got[-1].startswith("error "):
+            break
+    return got
+
+
+@case
+def a_slow_reader_stops_his_listing_alone():
+    conf = state("slow")
+    done(conf, "import", "-", stdin=lines(record(i) for i in range(MANY)))
+    with Daemon(conf):
+        slow = ask(conf, "grey list\n")
+        first = slow.recv(10000)  # and now he pauses: what the kernel and the daemon hold is full
+        check(done(conf, "grey delete", "--sender", "s%d@*" % (MANY - 1)) == "1 record deleted\n", "delete")
+        check("1 records added" in done(conf, "import", "-", stdin=lines([record(MANY)])), "import")
+        check(done(conf, "grey flush", "--all") == "%d records deleted\n" % MANY, "flush")
+        stream = slow.makefile("rb")
+        rest = answer(stream)
+        check(rest[-1] == "." and len(rest) < MANY, (len(rest), rest[-1:]))
+        check(first.startswith(b'{"type":"tuple"'), first[:99])
+        # the same connection goes on
+        slow.sendall(b"grey list\ngrey delete\ngrey list colour=red\nimport {}\nimport x y\n")
+        check(answer(stream)[-1] == ".", "nothing is left")
+        for wanted in "which records", "there is no filter of this name", "record 1: neither a record", "record 1: does not begin":
+            line = answer(stream)[-1]
+            check(line.startswith("error refused ") and wanted in line, line)
+        slow.close()
+
+
+@case
+def who_hangs_up_in_the_middle_hurts_nobody():
+    conf = state("gone")
+    done(conf, "import", "-", stdin=lines(record(i) for i in range(MANY)))
+    with Daemon(conf):
+        for i in range(100):
+            request = ["grey list\n", "grey delete sender=nobody@*\n", "grey list\ngrey list\n",
+                       "import %s\n" % json.dumps(record(i), separators=(",", ":"))][i % 4]
+            try:
+                s = ask(conf, request)
+                if i % 3 == 0:
+                    s.recv(1)
+                s.close()
+            except (BrokenPipeError, ConnectionResetError):
+                pass  # sixteen that went are not noticed yet
+        status, err = 1, "too many connections"
+        while status == 1 and "too many connections" in err:  # until the last ones are noticed
+            status, out, err = run(conf, "export", "--socket", conf.replace(".conf", ".control"))
+        check(status == 0 and out.count("\n") == MANY + 2, (status, err))
 
 
 try:
