@@ -53,10 +53,15 @@ static struct slice inner(struct slice address)
     return s.len ? s : SLICE_LIT("<>");
 }
 
+static bool is_pair(const struct grey_record *r)
+{
+    return r->type == GREY_RECORD_PAIR || r->type == GREY_RECORD_NETWORK;
+}
+
 static void put_mail(struct buf *out, const struct grey_record *r)
 {
     buf_printf(out, "\n%*s", ROW_INDENT, "");
-    if (r->type == GREY_RECORD_PAIR) {
+    if (is_pair(r)) {
         screen_put_words(out, ROW_INDENT, r->sender.len ? SLICE_LIT("any sender of") : SLICE_LIT("the null sender"));
         if (r->sender.len)
             screen_put_words(out, ROW_INDENT, r->sender);
@@ -83,7 +88,9 @@ static void put_row(struct grey *g, const struct grey_record *r)
         screen_put_words(out, ROW_INDENT, SLICE_LIT("of"));
         screen_put_words(out, ROW_INDENT, r->domain);
     }
-    if (r->type == GREY_RECORD_TUPLE || r->type == GREY_RECORD_PAIR)
+    if (r->type == GREY_RECORD_NETWORK)
+        screen_put_words(out, ROW_INDENT, r->addr.family == IP_V6 ? SLICE_LIT("and its /64") : SLICE_LIT("and its /24"));
+    if (r->type == GREY_RECORD_TUPLE || is_pair(r))
         put_mail(out, r);
     buf_put_byte(out, '\n');
 }
@@ -113,7 +120,9 @@ static void put_block(struct grey *g, const struct grey_record *r)
     buf_printf(out, "%s%s  %s\n", g->count ? "\n" : "", ip_format(&r->addr, addr), grey_word_text(grey_record_word(r)));
     if (r->domain.ptr)
         put_value(out, "known as", r->domain);
-    if (r->type == GREY_RECORD_PAIR)
+    if (r->type == GREY_RECORD_NETWORK)
+        put_value(out, "known as", r->addr.family == IP_V6 ? SLICE_LIT("its /64") : SLICE_LIT("its /24"));
+    if (is_pair(r))
         put_value(out, "senders of", r->sender.len ? r->sender : SLICE_LIT("<>"));
     if (r->type == GREY_RECORD_TUPLE) {
         put_value(out, "from", inner(r->sender));

@@ -104,7 +104,9 @@ static const struct setting rows[] = {
     {.name = "hostkey", .type = SETTING_CHOICE, .offset = AT(hostkey), .value = CONF_HOSTKEY_ADDRESS, .words = hostkey_words,
      .argument = "which",
      .text = "What makes the client in a record: its address, or the base domain of its verified name, so that a pool which "
-             "comes back from another address is known. A name that generic_rdns selects is a line's: then it is the address."},
+             "comes back from another address is known. A name that generic_rdns selects is a line's: then it is the address. With domain, a client "
+             "that has no domain, once it has come back after a deferral, is let in by its address for any sender, and by its /24 "
+             "or /64 for the sender's domain."},
     {.name = "holds max", .type = SETTING_NUMBER, .offset = AT(holds_max), .value = -1, .min = 0, .max = 1000000,
      .words = auto_words, .argument = "number",
      .text = "How many clients are held at once. auto: half of Postfix's smtpd process limit where it can be read, else 50."},

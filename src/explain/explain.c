@@ -3,6 +3,7 @@
 #include "conf/print.h"
 #include "explain/dialogue.h"
 #include "explain/state.h"
+#include "grey/clean.h"
 #include "match/s25r.h"
 #include "policy/xgreylist.h"
 
@@ -44,8 +45,27 @@ static void put_where(struct buf *out, struct conf_where where)
     buf_put_byte(out, '\n');
 }
 
+/* With `hostkey domain`: what else a mail of this tuple makes known, once it has been let in after a deferral. */
+static void put_known_by(const struct grey_tuple *tuple, struct buf *out)
+{
+    char address[IP_TEXT_MAX];
+    struct slice domain = grey_address_domain(tuple->sender);
+    unsigned net_bits = tuple->addr.family == IP_V6 ? 64 : 24;
+    struct ip masked = ip_mask(&tuple->addr, tuple->addr_bits), net = ip_mask(&tuple->addr, net_bits);
+    buf_put_cstr(out, "known by    ");
+    if (tuple->client_domain.ptr) {
+        buf_printf(out, "%.*s for %.*s\n", SLICE_ARG(tuple->client_domain),
+                   SLICE_ARG(domain.len ? domain : SLICE_LIT("the null sender")));
+        return;
+    }
+    buf_printf(out, "%s/%u for any sender", ip_format(&masked, address), tuple->addr_bits);
+    if (domain.len > 0)
+        buf_printf(out, ", %s/%u for %.*s", ip_format(&net, address), net_bits, SLICE_ARG(domain));
+    buf_put_cstr(out, "   (once it has come back)\n");
+}
+
 static void put_facts(const struct explain_facts *f, const struct policy_facts *p, const struct grey_tuple *tuple,
-                      struct buf *out)
+                      bool pairs, struct buf *out)
 {
     static const char *const names[] = {[RESOLVE_OK] = "name verified",
                                         [RESOLVE_FORGED] = "its name does not lead back to it",
@@ -63,6 +83,8 @@ static void put_facts(const struct explain_facts *f, const struct policy_facts *
         buf_printf(out, "%s/%u", ip_format(&masked, address), tuple->addr_bits);
     }
     buf_printf(out, ", %.*s, %.*s\n", SLICE_ARG(tuple->sender), SLICE_ARG(tuple->recipient));
+    if (pairs)
+        put_known_by(tuple, out);
     if (f->state.len)
         buf_printf(out, "remembered  %.*s\n", SLICE_ARG(f->state));
 }
@@ -246,7 +268,7 @@ enum err explain(struct plan *plan, const struct explain_facts *given, struct bu
     facts.sender_seen = tuple.sender;
     enum err e = f.state.len ? explain_state_apply(f.state, plan, &tuple, f.now, memory) : ERR_NONE;
     if (e == ERR_NONE) {
-        put_facts(&f, &facts, &tuple, out);
+        put_facts(&f, &facts, &tuple, plan->set->hostkey == CONF_HOSTKEY_DOMAIN, out);
         put_conditions(plan, &facts, out);
         struct policy_why why;
         if (policy_when(plan->policy, &facts, &why) != POLICY_NO)

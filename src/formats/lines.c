@@ -10,7 +10,7 @@
 
 static const char *const types[] = {
     [GREY_RECORD_TUPLE] = "tuple", [GREY_RECORD_PAIR] = "pair",     [GREY_RECORD_CLIENT] = "client",
-    [GREY_RECORD_LAZY] = "lazy",   [GREY_RECORD_SHARED] = "shared",
+    [GREY_RECORD_LAZY] = "lazy",   [GREY_RECORD_SHARED] = "shared", [GREY_RECORD_NETWORK] = "network",
 };
 
 /* All are 64 bits wide: struct wall is nothing else. */
@@ -52,7 +52,7 @@ void line_put_record(struct buf *out, const struct grey_record *r)
     buf_printf(out, "{\"type\":\"%s\",\"client\":\"%s\"", types[r->type], ip_format(&r->addr, addr));
     if (r->domain.ptr)
         put_text(out, "domain", r->domain);
-    if (r->type == GREY_RECORD_TUPLE || r->type == GREY_RECORD_PAIR)
+    if (r->type == GREY_RECORD_TUPLE || r->type == GREY_RECORD_PAIR || r->type == GREY_RECORD_NETWORK)
         put_text(out, "sender", r->sender);
     if (r->type == GREY_RECORD_TUPLE)
         put_text(out, "recipient", r->recipient);
@@ -151,12 +151,13 @@ static struct slice fold(struct arena *arena, struct slice text)
 /* The texts as records have them, whoever wrote the line. */
 static enum err clean_texts(struct arena *arena, struct grey_record *r, const char **why)
 {
-    bool is_tuple = r->type == GREY_RECORD_TUPLE, is_pair = r->type == GREY_RECORD_PAIR;
+    bool is_tuple = r->type == GREY_RECORD_TUPLE, is_network = r->type == GREY_RECORD_NETWORK;
+    bool is_pair = r->type == GREY_RECORD_PAIR || is_network;
     if ((is_tuple || is_pair) && !r->sender.ptr)
         return fail(why, "no sender");
     if (is_tuple && !r->recipient.ptr)
         return fail(why, "no recipient");
-    if (r->domain.ptr && (r->domain.len == 0 || (!is_tuple && !is_pair)))
+    if (r->domain.ptr && (r->domain.len == 0 || is_network || (!is_tuple && !is_pair)))
         return fail(why, "a domain where none can be");
     r->sender = is_tuple ? grey_clean_sender(arena, r->sender) : is_pair ? fold(arena, r->sender) : SLICE_NONE;
     r->recipient = is_tuple ? grey_clean_recipient(arena, r->recipient) : SLICE_NONE;
@@ -167,7 +168,7 @@ static enum err clean_texts(struct arena *arena, struct grey_record *r, const ch
 /* What a store of ours can hold, so that nothing else gets into one. */
 static enum err check_sense(const struct grey_record *r, const char **why)
 {
-    bool must_be_auto = r->type == GREY_RECORD_PAIR || r->type == GREY_RECORD_LAZY;
+    bool must_be_auto = r->type == GREY_RECORD_PAIR || r->type == GREY_RECORD_LAZY || r->type == GREY_RECORD_NETWORK;
     bool served = r->served_since.sec > 0;
     if (r->is_auto && (r->type == GREY_RECORD_CLIENT || r->type == GREY_RECORD_SHARED))
         return fail(why, "auto where it cannot be");

@@ -30,6 +30,15 @@ static int64_t max64(int64_t a, int64_t b)
 
 /* ---- slots ---- */
 
+/*
+ * `hostkey domain` knows no domain of it: it has no verified name, or a line's. Its neighbours are strangers, so a retry makes it known
+ * by its own address; and, for many have a changing one, by (network, sender's domain) (ADR 0023).
+ */
+static bool is_suspect(const struct grey_request *req)
+{
+    return req->pairs && !req->tuple.client_domain.ptr;
+}
+
 void grey_set_init(struct grey_set *set, const struct grey_secret *secret, const struct grey_request *req)
 {
     const struct grey_tuple *t = &req->tuple;
@@ -49,6 +58,7 @@ void grey_set_init(struct grey_set *set, const struct grey_secret *secret, const
         return; /* of no tuple, and of all that the client has served */
 
     uint8_t addr[16];
+    struct slice sender_domain = grey_address_domain(t->sender);
     grey_client_address(&t->addr, t->addr_bits, addr);
     struct grey_slot *tuple = &s[GREY_SLOT_TUPLE];
     tuple->wanted = true;
@@ -65,12 +75,15 @@ void grey_set_init(struct grey_set *set, const struct grey_secret *secret, const
         struct grey_slot *pair = &s[GREY_SLOT_PAIR];
         pair->wanted = true;
         memcpy(pair->key.client, tuple->key.client, 16);
-        grey_tail_pair(secret, grey_address_domain(t->sender), pair->key.tail);
+        grey_tail_pair(secret, sender_domain, pair->key.tail);
         s[GREY_SLOT_PAIR_ADDR].wanted = by_domain;
         s[GREY_SLOT_PAIR_ADDR].key = pair->key;
         memcpy(s[GREY_SLOT_PAIR_ADDR].key.client, addr, 16);
     }
-    s[GREY_SLOT_LAZY].wanted = req->lazy;
+    s[GREY_SLOT_NETWORK].wanted = is_suspect(req) && sender_domain.len > 0;
+    grey_client_network(&t->addr, s[GREY_SLOT_NETWORK].key.client);
+    grey_tail_network(secret, sender_domain, s[GREY_SLOT_NETWORK].key.tail);
+    s[GREY_SLOT_LAZY].wanted = req->lazy || is_suspect(req);
     memcpy(s[GREY_SLOT_LAZY].key.client, addr, 16);
     grey_tail_own(GREY_OWN_LAZY, s[GREY_SLOT_LAZY].key.tail);
 }
@@ -84,6 +97,7 @@ static const struct {
     [GREY_SLOT_TUPLE_ADDR] = {GREY_RECORD_TUPLE, .sender = true, .recipient = true},
     [GREY_SLOT_PAIR] = {GREY_RECORD_PAIR, .domain = true, .sender_domain = true},
     [GREY_SLOT_PAIR_ADDR] = {GREY_RECORD_PAIR, .sender_domain = true},
+    [GREY_SLOT_NETWORK] = {GREY_RECORD_NETWORK, .sender_domain = true},
     [GREY_SLOT_CLIENT] = {GREY_RECORD_CLIENT},
     [GREY_SLOT_LAZY] = {GREY_RECORD_LAZY},
     [GREY_SLOT_SHARED] = {GREY_RECORD_SHARED},
@@ -209,14 +223,37 @@ static bool is_patient(const struct work *w)
 
 static struct grey_slot *find_pair(const struct work *w)
 {
-    struct grey_slot *pair = w->req->pairs ? live(w, GREY_SLOT_PAIR) : NULL;
-    return pair || !w->req->pairs ? pair : live(w, GREY_SLOT_PAIR_ADDR);
+    static const enum grey_slot_name names[] = {GREY_SLOT_PAIR, GREY_SLOT_PAIR_ADDR, GREY_SLOT_NETWORK};
+    struct grey_slot *pair = NULL;
+    for (size_t i = 0; w->req->pairs && i < 3 && !pair; i++)
+        pair = live(w, names[i]);
+    return pair;
+}
+
+static struct grey_slot *find_lazy(const struct work *w)
+{
+    return w->req->lazy || is_suspect(w->req) ? live(w, GREY_SLOT_LAZY) : NULL;
+}
+
+static enum grey_via via_of(const struct work *w)
+{
+    switch (name_of(w, w->used)) {
+    case GREY_SLOT_PAIR:
+    case GREY_SLOT_PAIR_ADDR:
+        return GREY_VIA_PAIR;
+    case GREY_SLOT_NETWORK:
+        return GREY_VIA_NETWORK;
+    case GREY_SLOT_LAZY:
+        return GREY_VIA_CLIENT;
+    default:
+        return GREY_VIA_TUPLE;
+    }
 }
 
 static void look(struct work *w)
 {
     struct grey_answer *a = w->answer;
-    struct grey_slot *pair = find_pair(w), *lazy = w->req->lazy ? live(w, GREY_SLOT_LAZY) : NULL;
+    struct grey_slot *pair = find_pair(w), *lazy = find_lazy(w);
     w->tuple = find_tuple(w);
     w->used = w->tuple && w->tuple->record.is_auto ? w->tuple : pair ? pair : lazy;
     a->patient = is_patient(w);
@@ -225,7 +262,7 @@ static void look(struct work *w)
     a->verdict = GREY_ACCEPT;
     if (w->used) {
         a->state = GREY_AUTO;
-        a->via = w->used == w->tuple ? GREY_VIA_TUPLE : w->used == pair ? GREY_VIA_PAIR : GREY_VIA_CLIENT;
+        a->via = via_of(w);
         a->expires = w->used->record.expires;
     } else if (w->tuple) {
         int64_t first = min64(w->tuple->record.first_seen.sec, w->req->now.sec);
@@ -312,16 +349,19 @@ static void grant_auto(struct work *w, enum grey_slot_name name, struct grant g)
 
 /*
  * What goes with an AUTO tuple. A pair that a hold earned stands on the address alone: one patient bot must not free a
- * provider (DESIGN 3).
+ * provider (DESIGN 3). What a suspect has earned by coming back stands on its address, and on the pair of its network.
  */
 static void grant_companions(struct work *w, struct grant g)
 {
     bool by_domain = w->req->tuple.client_domain.ptr != NULL;
     if (w->req->autowhite_sec <= 0)
         return;
-    if (w->req->pairs)
+    bool by_retry = is_suspect(w->req) && !g.by_hold;
+    if (by_retry && w->set->slots[GREY_SLOT_NETWORK].wanted)
+        grant_auto(w, GREY_SLOT_NETWORK, g);
+    else if (w->req->pairs && !by_retry)
         grant_auto(w, g.by_hold && by_domain ? GREY_SLOT_PAIR_ADDR : GREY_SLOT_PAIR, g);
-    if (w->req->lazy)
+    if (w->req->lazy || by_retry)
         grant_auto(w, GREY_SLOT_LAZY, g);
 }
 
@@ -408,7 +448,7 @@ static void renew_patience(struct work *w)
 /* An AUTO record let the client in: it lives on, with what goes with it. */
 static void renew_used(struct work *w)
 {
-    struct grey_slot *pair = find_pair(w), *lazy = w->req->lazy ? live(w, GREY_SLOT_LAZY) : NULL;
+    struct grey_slot *pair = find_pair(w), *lazy = find_lazy(w);
     if (w->req->autowhite_sec > 0) {
         if (w->tuple && w->tuple->record.is_auto) {
             bool durable = w->set->durable; /* what follows from a use is nothing that anybody waits for */

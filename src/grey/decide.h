@@ -19,6 +19,7 @@ enum grey_slot_name {
     GREY_SLOT_TUPLE_ADDR, /* by the address, where the configured key is a domain: imports, a changed setting */
     GREY_SLOT_PAIR,       /* client as configured, sender's domain */
     GREY_SLOT_PAIR_ADDR,  /* address, sender's domain: what a hold earned never frees a whole domain */
+    GREY_SLOT_NETWORK,    /* a suspect's network, sender's domain; not for the null sender */
     GREY_SLOT_CLIENT,     /* patience and left mark, by ip_client() */
     GREY_SLOT_LAZY,
     GREY_SLOT_SHARED,

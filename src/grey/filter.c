@@ -16,6 +16,7 @@ const char *grey_word_text(enum grey_word word)
 enum grey_word grey_record_word(const struct grey_record *r)
 {
     switch (r->type) {
+    case GREY_RECORD_NETWORK:
     case GREY_RECORD_PAIR:
         return r->is_auto ? GREY_WORD_PAIR : GREY_WORD_SERVED;
     case GREY_RECORD_LAZY:
@@ -70,7 +71,8 @@ static bool matches_sender(const struct grey_filter *f, const struct grey_record
     if (r->type == GREY_RECORD_TUPLE)
         return matches(f->sender, inner(r->sender));
     /* of a sender a pair knows the domain alone, so that only a pattern of a domain can mean it */
-    return r->type == GREY_RECORD_PAIR && slice_has_prefix(f->sender, "*@") && matches(slice_from(f->sender, 2), r->sender);
+    bool pair = r->type == GREY_RECORD_PAIR || r->type == GREY_RECORD_NETWORK;
+    return pair && slice_has_prefix(f->sender, "*@") && matches(slice_from(f->sender, 2), r->sender);
 }
 
 static bool matches_recipient(const struct grey_filter *f, const struct grey_record *r)

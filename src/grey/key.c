@@ -17,6 +17,11 @@ void grey_client_address(const struct ip *addr, unsigned bits, uint8_t out[16])
     }
 }
 
+void grey_client_network(const struct ip *addr, uint8_t out[16])
+{
+    grey_client_address(addr, addr->family == IP_V6 ? 64 : 24, out);
+}
+
 void grey_client_domain(const struct grey_secret *secret, struct slice domain, uint8_t out[16])
 {
     siphash128(&secret->text, domain, out);
@@ -46,6 +51,11 @@ void grey_tail_tuple(const struct grey_secret *secret, struct slice sender, stru
 void grey_tail_pair(const struct grey_secret *secret, struct slice sender_domain, uint8_t out[16])
 {
     tail(secret, 'P', sender_domain, SLICE_NONE, out);
+}
+
+void grey_tail_network(const struct grey_secret *secret, struct slice sender_domain, uint8_t out[16])
+{
+    tail(secret, 'N', sender_domain, SLICE_NONE, out);
 }
 
 void grey_tail_own(enum grey_own which, uint8_t out[16])

@@ -27,10 +27,14 @@ enum grey_own { GREY_OWN_CLIENT = 1, GREY_OWN_LAZY = 2, GREY_OWN_SHARED = 3 };
 
 void grey_client_address(const struct ip *addr, unsigned bits, uint8_t out[16]);
 void grey_client_domain(const struct grey_secret *secret, struct slice domain, uint8_t out[16]);
+/* The /24 or /64: who has a changing address on a line, or sends from a handful of hosts, mostly stays in it. */
+void grey_client_network(const struct ip *addr, uint8_t out[16]);
 bool grey_client_is_domain(const uint8_t client[16]);
 
 void grey_tail_tuple(const struct grey_secret *secret, struct slice sender, struct slice recipient, uint8_t out[16]);
 void grey_tail_pair(const struct grey_secret *secret, struct slice sender_domain, uint8_t out[16]);
+/* A pair whose client is a network: another tail, for 192.0.2.0 is an address too. */
+void grey_tail_network(const struct grey_secret *secret, struct slice sender_domain, uint8_t out[16]);
 void grey_tail_own(enum grey_own which, uint8_t out[16]);
 
 #endif

@@ -4,15 +4,16 @@
  *     version  type  flags  family  first_seen  expires  [auto_since]  [patient_until]  [left_sec left_until]
  *     [served_since served_until]  address  [domain length, domain]  sender length, sender  recipient
  *
- * Version 2 is a record that has served a hold and is not confirmed yet (FLAG_SERVED); all others are of version 1, as ever, and
- * what version 1 calls AUTO or patient counts as confirmed.
+ * Version 2 is a record that has served a hold and is not confirmed yet (FLAG_SERVED), version 3 the pair of a network; all others are
+ * of version 1, as ever, and what version 1 calls AUTO or patient counts as confirmed. A tarsierd that does not know a version passes
+ * over its records.
  * A time is 5 bytes big-endian, left_sec 4; a length is base 128, low part first; the recipient is what remains.
  */
 #include "grey/record.h"
 
 #include <string.h>
 
-enum { VERSION = 1, VERSION_SERVED = 2, TIME_BYTES = 5, LEFT_BYTES = 4 };
+enum { VERSION = 1, VERSION_SERVED = 2, VERSION_NETWORK = 3, TIME_BYTES = 5, LEFT_BYTES = 4 };
 
 enum flag {
     FLAG_AUTO = 1,
@@ -109,7 +110,7 @@ static uint8_t *put_text(uint8_t *p, struct slice s)
 void grey_record_encode(const struct grey_record *r, uint8_t *out)
 {
     uint8_t *p = out;
-    *p++ = r->served_since.sec > 0 ? VERSION_SERVED : VERSION;
+    *p++ = r->type == GREY_RECORD_NETWORK ? VERSION_NETWORK : r->served_since.sec > 0 ? VERSION_SERVED : VERSION;
     *p++ = (uint8_t)r->type;
     *p++ = (uint8_t)flags_of(r);
     *p++ = r->addr.family;
@@ -188,12 +189,13 @@ enum err grey_record_decode(struct slice bytes, struct grey_record *out)
     if (bytes.len < 4)
         return ERR_CORRUPT;
     struct reader r = {.at = (const uint8_t *)bytes.ptr, .end = (const uint8_t *)bytes.ptr + bytes.len};
-    if (r.at[0] != VERSION && r.at[0] != VERSION_SERVED)
+    unsigned version = r.at[0], all = FLAG_ALL | (version == VERSION_SERVED ? FLAG_SERVED : 0u);
+    if (version < VERSION || version > VERSION_NETWORK)
         return ERR_UNSUPPORTED;
-    unsigned all = FLAG_ALL | (r.at[0] == VERSION_SERVED ? FLAG_SERVED : 0u);
     unsigned type = r.at[1], flags = r.at[2], family = r.at[3];
     r.at += 4;
-    if (type < GREY_RECORD_TUPLE || type > GREY_RECORD_SHARED || (flags & ~all) ||
+    if (type < GREY_RECORD_TUPLE || type > GREY_RECORD_NETWORK ||
+        (type == GREY_RECORD_NETWORK) != (version == VERSION_NETWORK) || (flags & ~all) ||
         (family != IP_NONE && family != IP_V4 && family != IP_V6))
         return ERR_CORRUPT;
     out->type = (enum grey_record_type)type;

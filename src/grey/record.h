@@ -12,10 +12,11 @@
 
 enum grey_record_type {
     GREY_RECORD_TUPLE = 1,
-    GREY_RECORD_PAIR = 2,   /* sender holds the sender's domain; always AUTO */
-    GREY_RECORD_CLIENT = 3, /* patience and left mark of an address */
-    GREY_RECORD_LAZY = 4,   /* lazyaw: some tuple of the client is AUTO */
-    GREY_RECORD_SHARED = 5, /* stands for the tuples of a client that has too many; always pending */
+    GREY_RECORD_PAIR = 2,    /* sender holds the sender's domain; always AUTO */
+    GREY_RECORD_CLIENT = 3,  /* patience and left mark of an address */
+    GREY_RECORD_LAZY = 4,    /* lazyaw, or a suspect: some tuple of the client is AUTO */
+    GREY_RECORD_NETWORK = 6, /* as a pair, of a suspect's /24 or /64: a retry has earned it; always AUTO */
+    GREY_RECORD_SHARED = 5,  /* stands for the tuples of a client that has too many; always pending */
 };
 
 struct grey_record {

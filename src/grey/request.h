@@ -56,8 +56,10 @@ struct grey_request {
     int64_t
         patience_sec; /* CONFIRM, and renewals: life of the client's patience; 0: as autowhite_sec; below 0: not remembered */
     enum grey_pass pass; /* PASS */
-    bool pairs;          /* look at, keep and renew (client domain or address, sender's domain) too */
-    bool lazy;           /* lazyaw: any AUTO tuple of the client counts */
+    bool
+        pairs; /* look at, keep and renew (client domain or address, sender's domain) too. Who has no domain is a suspect then: what
+                 * a retry earns it stands on its address, and on (its network, sender's domain) */
+    bool lazy; /* lazyaw: any AUTO tuple of the client counts */
 };
 
 enum grey_state {
@@ -67,7 +69,7 @@ enum grey_state {
     GREY_AUTO,    /* let in without a wait (tuple, pair, or lazyaw's client) */
 };
 
-enum grey_via { GREY_VIA_TUPLE, GREY_VIA_PAIR, GREY_VIA_CLIENT };
+enum grey_via { GREY_VIA_TUPLE, GREY_VIA_PAIR, GREY_VIA_CLIENT, GREY_VIA_NETWORK };
 
 enum grey_verdict { GREY_DEFER, GREY_ACCEPT };
 

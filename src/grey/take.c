@@ -28,6 +28,10 @@ void grey_record_key(const struct grey_secret *secret, const struct grey_record 
     case GREY_RECORD_PAIR:
         grey_tail_pair(secret, r->sender, out->tail);
         break;
+    case GREY_RECORD_NETWORK:
+        grey_client_network(&r->addr, out->client);
+        grey_tail_network(secret, r->sender, out->tail);
+        break;
     case GREY_RECORD_LAZY:
         grey_tail_own(GREY_OWN_LAZY, out->tail);
         break;

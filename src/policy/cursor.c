@@ -183,8 +183,10 @@ static void apply_options(const struct policy_acl *acl, struct policy_verdict *v
 
 unsigned policy_auto_reason(enum grey_via via)
 {
-    static const unsigned reasons[] = {
-        [GREY_VIA_TUPLE] = REASON_AUTOWHITE, [GREY_VIA_PAIR] = REASON_AUTOPAIR, [GREY_VIA_CLIENT] = REASON_AUTOCLIENT};
+    static const unsigned reasons[] = {[GREY_VIA_TUPLE] = REASON_AUTOWHITE,
+                                       [GREY_VIA_PAIR] = REASON_AUTOPAIR,
+                                       [GREY_VIA_NETWORK] = REASON_AUTOPAIR,
+                                       [GREY_VIA_CLIENT] = REASON_AUTOCLIENT};
     return reasons[via];
 }
 

@@ -154,6 +154,8 @@ static bool make_key(const struct maker *m, const struct grey_record *r, struct 
         grey_tail_tuple(secret, r->sender, r->recipient, key->tail);
     else if (r->type == GREY_RECORD_PAIR)
         grey_tail_pair(secret, r->sender, key->tail);
+    else if (r->type == GREY_RECORD_NETWORK)
+        grey_tail_network(secret, r->sender, key->tail);
     return true;
 }
 
