@@ -29,6 +29,12 @@ struct plan *cli_plan(const char *path);
 MUST_CHECK enum err cli_duration(const char *text, int64_t *sec);
 
 int cli_status(const struct command *c, int argc, char **argv);
+int cli_holds(const struct command *c, int argc, char **argv);
+int cli_pause(const struct command *c, int argc, char **argv);
+int cli_check(const struct command *c, int argc, char **argv);
+int cli_show_config(const struct command *c, int argc, char **argv);
+/* What is only asked of the daemon: its words are the arguments, and its rows are lines of text (ctl.c). */
+int cli_simple(const struct command *c, int argc, char **argv);
 int cli_allow_list(const struct command *c, int argc, char **argv);
 int cli_allow_add(const struct command *c, int argc, char **argv);
 int cli_allow_remove(const struct command *c, int argc, char **argv);

@@ -5,6 +5,7 @@
 #include "setup/generation.h"
 
 #include <errno.h>
+#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -184,4 +185,50 @@ int cli_ask(const struct command *c, const struct cli_daemon *at, const struct s
         fprintf(stderr, "tarsier %s: %s\n", c->row->name, buf_cstr(&why));
     buf_fini(&why);
     return status;
+}
+
+int cli_daemon_options(const struct command *c, int argc, char **argv, struct cli_daemon *at, bool *json)
+{
+    *at = (struct cli_daemon){0};
+    for (int o; (o = cli_option(c, argc, argv)) != -1;) {
+        if (o == 'f')
+            at->file = optarg;
+        else if (o == 'S')
+            at->socket = optarg;
+        else if (o == 'j' && json)
+            *json = true;
+        else
+            return cli_usage(c, NULL);
+    }
+    return CLI_OK;
+}
+
+size_t cli_words(const struct command *c, int argc, char **argv, struct slice words[CTL_WORDS_MAX])
+{
+    size_t n = 0;
+    for (struct slice rest = slice_cstr(c->row->name); rest.ptr;)
+        words[n++] = slice_cut(&rest, ' ');
+    for (int i = optind; i < argc && n < CTL_WORDS_MAX; i++)
+        words[n++] = slice_cstr(argv[i]);
+    return n;
+}
+
+static void print_line(void *ctx, const struct ctl_line *row)
+{
+    (void)ctx;
+    struct slice text = ctl_field(row, 0);
+    printf("%.*s\n", SLICE_ARG(text));
+}
+
+int cli_simple(const struct command *c, int argc, char **argv)
+{
+    struct cli_daemon at;
+    struct slice words[CTL_WORDS_MAX];
+    int status = cli_daemon_options(c, argc, argv, &at, NULL);
+    if (status != CLI_OK)
+        return status;
+    int n = argc - optind;
+    if (n < c->row->least || n > c->row->most)
+        return cli_usage(c, c->row->most == 0 ? "it takes no arguments beside its options" : "it takes one argument");
+    return cli_ask(c, &at, words, cli_words(c, argc, argv, words), print_line, NULL);
 }

@@ -35,6 +35,15 @@ int cli_talk_open(struct cli_talk *t, const struct cli_daemon *at);
 int cli_talk_ask(struct cli_talk *t, const struct slice *words, size_t n, cli_row row, void *ctx);
 void cli_talk_close(struct cli_talk *t);
 
+/*
+ * Options -f, --socket and --json from the command line; arguments stand from optind on. *json may be NULL. Errors: CLI_USAGE, which has
+ * been told; else CLI_OK.
+ */
+MUST_CHECK int cli_daemon_options(const struct command *c, int argc, char **argv, struct cli_daemon *at, bool *json);
+
+/* The command's name as words, and these arguments: what cli_ask takes. Returns their number, at most CTL_WORDS_MAX. */
+size_t cli_words(const struct command *c, int argc, char **argv, struct slice words[CTL_WORDS_MAX]);
+
 /* The same without a word on standard error; *why gets it, in one line. */
 int cli_ask_quietly(const struct cli_daemon *at, const struct slice *words, size_t n, cli_row row, void *ctx,
                     struct buf *why);

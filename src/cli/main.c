@@ -11,6 +11,14 @@
 static const struct command commands[] = {
     /* clang-format off */
     {CTL_STATUS, cli_status},
+    {CTL_HOLDS, cli_holds},
+    {CTL_HOLDS_RELEASE, cli_simple},
+    {CTL_HOLDS_DROP, cli_simple},
+    {CTL_PAUSE, cli_pause},
+    {CTL_RESUME, cli_simple},
+    {CTL_RELOAD, cli_simple},
+    {CTL_CHECK, cli_check},
+    {CTL_SHOW_CONFIG, cli_show_config},
     {CTL_ALLOW_LIST, cli_allow_list},
     {CTL_ALLOW_ADD, cli_allow_add},
     {CTL_ALLOW_REMOVE, cli_allow_remove},

@@ -40,6 +40,23 @@ void screen_put_words(struct buf *out, size_t indent, struct slice words)
     }
 }
 
+void screen_put_name(struct buf *out, size_t indent, struct slice text)
+{
+    struct buf visible = {0};
+    buf_put_visible(&visible, text);
+    size_t column = column_of(out);
+    for (size_t i = 0; i < visible.len; i++) {
+        bool begins = ((unsigned char)visible.ptr[i] & 0xc0) != 0x80;
+        if (begins && column == SCREEN_COLUMNS) {
+            buf_printf(out, "\n%*s", (int)indent, "");
+            column = indent;
+        }
+        column += begins;
+        buf_put_byte(out, visible.ptr[i]);
+    }
+    buf_fini(&visible);
+}
+
 void screen_put_time(struct buf *out, struct wall at, struct wall now)
 {
     struct tm tm, today;

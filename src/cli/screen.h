@@ -15,6 +15,9 @@ enum { SCREEN_COLUMNS = 80 };
  */
 void screen_put_words(struct buf *out, size_t indent, struct slice words);
 
+/* A text that has no blank to wrap at, such as a name: where a line is full it goes on in the next, indented. Control bytes as above. */
+void screen_put_name(struct buf *out, size_t indent, struct slice text);
+
 /* "11-24 13:02:11" in local time; with the year in front where it is not this one. */
 void screen_put_time(struct buf *out, struct wall at, struct wall now);
 

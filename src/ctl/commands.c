@@ -28,6 +28,14 @@ static const struct ctl_option status_options[] = {
     SOCKET_OPTION,
     {0},
 };
+static const struct ctl_option ask_options[] = {FILE_OPTION, SOCKET_OPTION, {0}};
+static const struct ctl_option list_options[] = {JSON_OPTION, FILE_OPTION, SOCKET_OPTION, {0}};
+static const struct ctl_option check_options[] = {
+    FILE_OPTION,
+    {"quiet", 'q', true, NULL, "errors only"},
+    {"postfix", 'p', false, "DIR", "compare with Postfix's own networks, too; where its configuration is"},
+    {0},
+};
 static const struct ctl_option allow_options[] = {
     JSON_OPTION,
     FILE_OPTION,
@@ -123,6 +131,20 @@ static const struct ctl_option setup_options[] = {
 
 static const struct ctl_command rows[] = {
     {CTL_STATUS, CTL_METRICS, 0, 0, "status", "", "how the daemon is, in eight lines", status_options},
+    {CTL_HOLDS, CTL_READ, 0, 0, "holds", "", "who is held now, for how long still, and why", list_options},
+    {CTL_HOLDS_RELEASE, CTL_CHANGE, 1, 1, "holds release", "ID",
+     "let this recipient of a held client in now, and remember it", ask_options},
+    {CTL_HOLDS_DROP, CTL_CHANGE, 1, 1, "holds drop", "ID", "send a held client away with 421; nothing is remembered of it",
+     ask_options},
+    {CTL_PAUSE, CTL_CHANGE, 1, 1, "pause", "TIME",
+     "judge and log, but hold and defer nobody, for 30m or 1h; who is held goes on", ask_options},
+    {CTL_RESUME, CTL_CHANGE, 0, 0, "resume", "", "end a pause", ask_options},
+    {CTL_RELOAD, CTL_CHANGE, 0, 0, "reload", "",
+     "put the configuration that is there now in force; waits, and says what is wrong with it", ask_options},
+    {CTL_CHECK, CTL_LOCAL, 0, 0, "check", "", "is the configuration right, and could tarsierd start with it here?",
+     check_options},
+    {CTL_SHOW_CONFIG, CTL_LOCAL, 0, 0, "show config", "",
+     "all that is in force by the file, with where each part comes from", file_options},
     {CTL_ALLOW_LIST, CTL_READ, 0, 0, "allow list", "", "who is let past the greylist filter by hand", allow_options},
     {CTL_ALLOW_ADD, CTL_CHANGE, 1, 8, "allow add", "WHO | KEY WHO ...",
      "let a client, a name, a sender or a recipient past the greylist filter; with several of the keys client, name, from "

@@ -9,6 +9,12 @@ enum { SOCKET_MODE = 0666, DIRECTORY_MODE = 0755, OVERLOAD_MAX = 4 };
 
 static const struct ctl_handler handlers[CTL_COMMANDS] = {
     [CTL_STATUS] = {.produce = control_status},
+    [CTL_HOLDS] = {.produce = control_holds, .end = control_holds_end},
+    [CTL_HOLDS_RELEASE] = {.produce = control_release},
+    [CTL_HOLDS_DROP] = {.produce = control_drop},
+    [CTL_PAUSE] = {.produce = control_pause, .end = control_pause_end},
+    [CTL_RESUME] = {.produce = control_resume, .end = control_pause_end},
+    [CTL_RELOAD] = {.produce = control_reload, .end = control_reload_end},
     [CTL_ALLOW_LIST] = {.produce = control_allow_list, .end = control_allow_list_end},
     [CTL_ALLOW_ADD] = {.produce = control_allow_add, .end = control_allow_end},
     [CTL_ALLOW_REMOVE] = {.produce = control_allow_remove, .end = control_allow_end},

@@ -29,9 +29,23 @@ bool control_wants_ticks(const struct daemon *d);
 /* A reload has put other rights in force. Takes them over. */
 void control_take_rights(struct daemon *d, struct control_rights *rights);
 
+/* A reload has ended, as daemon.reload_failed and reload_text say. */
+void control_reloaded(struct daemon *d);
+/* At the start: a pause that was not over. */
+void control_restore_pause(struct daemon *d);
+
 /* ---- handlers ---- */
 
 enum ctl_progress control_status(struct ctl_request *r);
+enum ctl_progress control_holds(struct ctl_request *r);
+void control_holds_end(struct ctl_request *r);
+enum ctl_progress control_release(struct ctl_request *r);
+enum ctl_progress control_drop(struct ctl_request *r);
+enum ctl_progress control_reload(struct ctl_request *r);
+void control_reload_end(struct ctl_request *r);
+enum ctl_progress control_pause(struct ctl_request *r);
+enum ctl_progress control_resume(struct ctl_request *r);
+void control_pause_end(struct ctl_request *r);
 enum ctl_progress control_allow_list(struct ctl_request *r);
 void control_allow_list_end(struct ctl_request *r);
 enum ctl_progress control_allow_add(struct ctl_request *r);

@@ -37,7 +37,13 @@ static void put_engine(const struct daemon *d, const struct ctl_request *r)
 {
     struct engine_overview o;
     engine_overview(d->engine, r->now, &o);
-    ctl_put_pair(r->out, "mode", "%s", o.evaluates ? "evaluation" : o.filters ? "enforcing" : "nothing");
+    int64_t paused_until = engine_paused_until(d->engine).sec;
+    ctl_put_pair(r->out, "mode", "%s",
+                 paused_until  ? "paused"
+                 : o.evaluates ? "evaluation"
+                 : o.filters   ? "enforcing"
+                               : "nothing");
+    ctl_put_pair(r->out, "paused_until", "%" PRId64, paused_until);
     ctl_put_pair(r->out, "sessions", "%u", o.stats.open);
     ctl_put_pair(r->out, "sessions_max", "%u", d->sessions_max);
     ctl_put_pair(r->out, "mta_sessions_max", "%u", d->mta_sessions);

@@ -463,6 +463,7 @@ static enum err start_engine(struct daemon *d, struct buf *why)
     read_allows(d);
     io_feed(d->io, &(struct event){.kind = EVENT_LIMITS, .u.limits.mta_sessions = d->mta_sessions});
     io_feed(d->io, &(struct event){.kind = EVENT_PROBE});
+    control_restore_pause(d);
     return ERR_NONE;
 }
 
@@ -546,6 +547,7 @@ static void finish(struct daemon *d)
     resolve_close(d);
     io_free(d->io);
     control_free(d);
+    buf_fini(&d->reload_text);
     overload_free(d->overload);
     engine_free(d->engine);
     watch_close(d->watch);

@@ -4,7 +4,7 @@
 #ifndef TARSIER_DAEMON_DAEMON_H
 #define TARSIER_DAEMON_DAEMON_H
 
-#include "daemon/load.h"
+#include "setup/load.h"
 #include "daemon/options.h"
 #include "setup/rights.h"
 #include "engine/engine.h"
@@ -34,8 +34,10 @@ struct daemon {
     uint32_t generation;    /* the last number given to a plan that came into force */
     struct wall generation_at, reload_at; /* when it came into force; when a reload has ended last */
     bool reload_failed;                   /* that one */
-    uint32_t mta_sessions;                /* 0: not known */
-    uint32_t descriptors;                 /* for sessions, children and spool files */
+    struct buf reload_text;               /* what it said, in lines */
+    uint64_t reloads_begun, reloads_ended;
+    uint32_t mta_sessions; /* 0: not known */
+    uint32_t descriptors;  /* for sessions, children and spool files */
     uint32_t sessions_max;
     struct overload *overload;
     int64_t overload_told_ms; /* when the log last said that there are too many sessions; 0: never */

@@ -55,15 +55,30 @@ static bool listens_equal(const struct conf *a, const struct conf *b)
     return true;
 }
 
+/* To the log, and to whoever waits for the end of the reload. */
+static void say(struct daemon *d, enum log_level level, const char *fmt, ...) PRINTF_LIKE(3, 4);
+static void say(struct daemon *d, enum log_level level, const char *fmt, ...)
+{
+    struct buf line = {0};
+    va_list ap;
+    va_start(ap, fmt);
+    buf_vprintf(&line, fmt, ap);
+    va_end(ap);
+    log_printf(d->log, level, "reload: %s", buf_cstr(&line));
+    buf_put_slice(&d->reload_text, buf_slice(&line));
+    buf_put_byte(&d->reload_text, '\n');
+    buf_fini(&line);
+}
+
 static void tell_restart(struct daemon *d, const struct plan *plan)
 {
     for (size_t i = 0; i < settings_count(); i++) {
         const struct setting *row = settings_row(i);
         if (row->needs_restart && !settings_equal(d->started->set, plan->set, row))
-            log_printf(d->log, LOG_LEVEL_WARNING, "reload: `%s` is not what it was: it needs a restart", row->name);
+            say(d, LOG_LEVEL_WARNING, "`%s` is not what it was: it needs a restart", row->name);
     }
     if (!listens_equal(d->started->conf, plan->conf))
-        log_printf(d->log, LOG_LEVEL_WARNING, "reload: `listen` is not what it was: it needs a restart");
+        say(d, LOG_LEVEL_WARNING, "`listen` is not what it was: it needs a restart");
 }
 
 /* With more children a session needs more descriptors: fewer of them fit. */
@@ -72,7 +87,7 @@ static void share_descriptors(struct daemon *d)
     uint32_t max = daemon_sessions_max(d, d->plan->conf);
     if (max == d->sessions_max)
         return;
-    log_printf(d->log, LOG_LEVEL_NOTICE, "reload: up to %u sessions now, it was %u", max, d->sessions_max);
+    say(d, LOG_LEVEL_NOTICE, "up to %u sessions now, it was %u", max, d->sessions_max);
     d->sessions_max = max;
     io_share(d->io, max, d->descriptors - max);
 }
@@ -98,7 +113,7 @@ static void put_in_force(struct reload *r)
     d->mta_sessions = l->mta_sessions;
     io_feed(d->io, &(struct event){.kind = EVENT_LIMITS, .u.limits.mta_sessions = l->mta_sessions});
     io_feed(d->io, &(struct event){.kind = EVENT_PROBE});
-    log_printf(d->log, LOG_LEVEL_NOTICE, "reload: %s is in force, generation %u", d->conf_file, plan->generation);
+    say(d, LOG_LEVEL_NOTICE, "%s is in force, generation %u", d->conf_file, plan->generation);
 }
 
 /* Edited by hand, perhaps. A change that was made while this was read has read the file later. */
@@ -121,6 +136,8 @@ static void reload_done(void *ctx)
     if (!d->stopping) {
         d->reload_at = io_now().wall;
         d->reload_failed = !r->loaded.plan;
+        buf_clear(&d->reload_text);
+        diags_print_from(&r->loaded.diags, DIAG_WARNING, &d->reload_text);
         if (r->resolver)
             dns_switch(d->dns, r->resolver, io_now().mono);
         r->resolver = NULL;
@@ -141,8 +158,11 @@ static void reload_done(void *ctx)
     buf_fini(&r->allow_why);
     dns_resolver_free(r->resolver);
     free(r);
-    if (d->reload_again && !d->stopping)
+    d->reloads_ended = d->reloads_begun;
+    bool again = d->reload_again && !d->stopping;
+    if (again)
         daemon_reload(d);
+    control_reloaded(d);
 }
 
 void daemon_reload(struct daemon *d)
@@ -151,6 +171,7 @@ void daemon_reload(struct daemon *d)
     if (d->reloading)
         return;
     d->reloading = true;
+    d->reloads_begun++;
     notify_reloading();
     struct reload *r = mem_zalloc(sizeof(*r));
     r->d = d;

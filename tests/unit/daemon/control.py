@@ -371,6 +371,175 @@ def ask_json(*arguments):
     return out
 
 
+# ---- holds ----
+
+HOLD = "racl whitelist tarpit 125s\nracl greylist default delay 30m\n"
+
+
+def held():
+    return json.loads(ask_json("holds"))
+
+
+@case
+def shows_who_is_held_and_lets_one_go():
+    configure(rules=HOLD)
+    with Daemon():
+        check(ask("holds") == "nobody is held; up to 50 may be\n" and held() == [], ask("holds"))
+        one = Mta().rcpt()
+        check(wait_for(lambda: len(held()) == 1), "one is held")
+        two = Mta(name="a" * 60 + ".isp.example.net", recipient="<" + "c" * 64 + "@" + "d" * 60 + ".example.net>").rcpt()
+        check(wait_for(lambda: len(held()) == 2), "two are held")
+        out = ask("holds")
+        check(out.startswith("ID      LEFT  CLIENT / FROM -> TO") and "2 held of 50.  Let in now: tarsier holds release " in out, out)
+        check("dhcp-12-34.isp.example.net[198.51.100.7]" in out and "<a@example.org> -> <b@example.net>" in out, out)
+        first, second = sorted(held(), key=lambda h: int(h["id"]))
+        check(first["recipient"] == "<b@example.net>" and 0 < first["left_seconds"] <= 125 and first["line"] == "6", first)
+        check(wait_for(lambda: re.search(r" s-\w+-%s: addr .* to <b@example.net> held" % first["id"], log())), log())
+        status, out, err = tarsier("holds", "release", first["id"], "-f", CONF)
+        check(status == 0 and out == err == "", (status, out, err))
+        check(one.hear()[0] == "c", "it is let in")
+        check([h["id"] for h in held()] == [second["id"]], "its sibling stays")
+        check(wait_for(lambda: re.search(r"control: uid \d+, process \d+: holds release %s" % first["id"], log())), log())
+        check(tarsier("holds", "drop", second["id"], "-f", CONF)[0] == 0, "drop")
+        got = two.hear()
+        check(got[0] == "y" and got[1].startswith(b"421 "), got)
+        status, out, err = tarsier("holds", "release", first["id"], "-f", CONF)
+        check(status == 1 and "nobody who is held now has the ID" in err, (status, err))
+        shown = json.loads(ask_json("status"))
+        check(shown["holds"] == 0 and shown["today_released"] == 1 and shown["today_dropped"] == 1, shown)
+        check(tarsier("holds", "release", "-f", CONF)[0] == 2 and tarsier("holds", "drop", "1", "2", "-f", CONF)[0] == 2, "usage")
+        one.close()
+        again = Mta().rcpt()  # its tuple is remembered; the client's patience is not
+        check(again.hear()[0] == "c", "known")
+        other = Mta(recipient="<other@example.net>").rcpt()
+        check(wait_for(lambda: len(held()) == 1), "another recipient of it is held")
+        for c in (again, two, other):
+            c.close()
+
+
+@case
+def lists_many_to_a_slow_reader():
+    """Rows of more than one slice; some of those who are listed go in the middle."""
+    configure(rules=HOLD, extra="holds max 400\nholds per-client 400\n")
+    with Daemon():
+        clients = [Mta(recipient="<%d.%s@example.net>" % (i, "x" * 200)).rcpt() for i in range(300)]
+        check(wait_for(lambda: json.loads(ask_json("status"))["holds"] == 300), "300 are held")
+        c = Control()
+        c.say("holds\n")
+        first = c.line()
+        for mta in clients[::2]:
+            mta.close()
+        rows = []
+        while (line := c.line()) not in (".", None):
+            rows.append(line)
+        check(first == "max\t400" and line == "." and 150 <= len(rows) <= 300, (first, line, len(rows)))
+        check(len({row.split("\t")[1] for row in rows}) == len(rows), "each once")
+        dying = Control()
+        dying.say("holds\n" * 50)
+        dying.close()  # in the middle of its list
+        check(pairs()["version"] != "", "it goes on")
+        for mta in clients[1::2]:
+            mta.close()
+
+
+# ---- pause, reload, check ----
+
+
+@case
+def pauses_and_resumes():
+    configure(rules=HOLD)
+    with Daemon():
+        held_one = Mta().rcpt()
+        check(wait_for(lambda: len(held()) == 1), "held")
+        out = ask("pause", "1h")
+        check(out.startswith("Nobody is held or deferred until "), out)
+        check(held_one.hear()[0] == "c", "who was held goes on")
+        check(wait_for(lambda: "pause: for 3600 s nobody is held or deferred" in log()), log())
+        check(Mta(recipient="<new@example.net>").rcpt().hear()[0] == "c", "nobody is held")
+        shown = json.loads(ask_json("status"))
+        check(shown["mode"] == "paused" and 3500 < shown["paused_until"] - time.time() < 3700, shown)
+        check("PAUSED for " in ask("status"), ask("status"))
+        status, out, err = tarsier("status", "--check", "-f", CONF)
+        check(status == 1 and "paused: nobody is held" in out, (status, out))
+        check(os.stat(DIR + "/store/pause").st_mode & 0o777 == 0o600, "kept, 0600")
+        held_one.close()
+    with Daemon():
+        check(json.loads(ask_json("status"))["mode"] == "paused", "a restart knows of it")
+        check(ask("resume") == "", "resume")
+        check(json.loads(ask_json("status"))["mode"] == "enforcing", "no pause")
+        check(not os.path.exists(DIR + "/store/pause"), "forgotten")
+        status, out, err = tarsier("resume", "-f", CONF)
+        check(status == 1 and "there is no pause" in err, (status, err))
+        again = Mta(recipient="<third@example.net>").rcpt()
+        check(wait_for(lambda: len(held()) == 1), "held again")
+        again.close()
+        for time_text, status in (("0", 1), ("31d", 1), ("tomorrow", 2), ("", 2)):
+            check(tarsier("pause", time_text, "-f", CONF)[0] == status, time_text)
+        os.mkdir(DIR + "/store/pause.new")
+        status, out, err = tarsier("pause", "1h", "-f", CONF)
+        check(status == 1 and "done, but a restart will not know of it" in err, (status, out, err))
+        check(json.loads(ask_json("status"))["mode"] == "paused", "in force all the same")
+    os.rmdir(DIR + "/store/pause.new")
+
+
+@case
+def reloads_and_waits_for_it():
+    configure()
+    with Daemon():
+        out = ask("reload")
+        check(out == "%s is in force, generation 2\n" % CONF or out.endswith("%s is in force, generation 2\n" % CONF), out)
+        with open(CONF, "a") as conf:
+            conf.write("racl greylst default\n")
+        status, out, err = tarsier("reload", "--socket", CONTROL)
+        check(status == 1 and "%s:7:6: error: " % CONF in out and "generation 2 stays in force" in err, (status, out, err))
+        configure(extra='store "%s/elsewhere"\n' % DIR)
+        out = ask("reload")
+        check("`store` is not what it was: it needs a restart" in out, out)
+        many = [Control() for _ in range(5)]
+        for c in many:
+            c.say("reload\n")
+        ends = [c.ask("")[1] for c in many]
+        check(ends == ["."] * 5, ends)
+        for c in many:
+            c.close()
+
+
+@case
+def rights_change_with_a_reload():
+    if os.geteuid() != 0:
+        print("# left out: only root can be somebody else")
+        return
+
+    def classes():
+        c = Control()
+        return [c.ask(text)[1] for text in ("status\n", "holds\n", "holds release 1\n", "reload\n")]
+
+    nobody_held = "error refused nobody who is held now has the ID 1"
+    denied = "error denied uid %d may not use %%s: it is of the class %%s" % STRANGER
+    configure(extra='control metrics "%d"\ncontrol read "%d"\ncontrol change "%d"\n' % (GROUP, GROUP + 1, GROUP + 2))
+    with Daemon():
+        check(as_user(STRANGER, GROUP, [], classes) ==
+              [".", denied % ("holds", "read"), denied % ("holds release", "change"), denied % ("reload", "change")], "metrics")
+        check(as_user(STRANGER, GROUP + 1, [], classes)[:3] == [".", ".", denied % ("holds release", "change")], "read")
+        check(as_user(STRANGER, GROUP + 2, [], classes) == [".", ".", nobody_held, "."], "change")
+        configure(extra='control read "%d"\n' % GROUP)
+        ask("reload")
+        check(as_user(STRANGER, GROUP, [], classes)[:2] == [".", "."], "read now")
+        check(as_user(STRANGER, GROUP + 2, [], lambda: Control().ask("status\n")[1]).startswith("error denied"), "nothing now")
+
+
+@case
+def checks_and_shows_as_tarsierd_does():
+    configure()
+    for words, option in ((["check"], "--check"), (["show", "config"], "--show-config")):
+        mine = tarsier(*words, "-f", CONF)
+        done = subprocess.run([TARSIERD, option, "-f", CONF], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        check(mine == (done.returncode, done.stdout, done.stderr) and mine[0] == 0, (mine, done))
+    configure(rules="racl greylst default\n")
+    status, out, err = tarsier("check", "-f", CONF)
+    check(status == 1 and "error: " in err, (status, out, err))
+    check(tarsier("show", "-f", CONF)[0] == 2 and tarsier("check", "x", "-f", CONF)[0] == 2, "usage")
+
 # ---- allow ----
 
 
@@ -463,11 +632,19 @@ def completes_and_helps():
     check(tarsier("completion", "fish")[0] == 2 and tarsier("completion")[0] == 2, "usage")
 
 
+def new_store():
+    shutil.rmtree(DIR + "/store", ignore_errors=True)
+    os.mkdir(DIR + "/store", 0o700)
+    if os.geteuid() == 0:
+        shutil.chown(DIR + "/store", "nobody")
+
+
 def main():
     count = 0
     for function in cases:
         del failures[:]
         try:
+            new_store()
             function()
         except Exception as error:  # one case must not take the others with it
             failures.append(error)

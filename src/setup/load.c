@@ -1,5 +1,5 @@
 /* load.c - files into one generation. Touches nothing of the running daemon. */
-#include "daemon/load.h"
+#include "setup/load.h"
 #include "base/mem.h"
 #include "postfix/mta.h"
 #include "milter/protocol.h"

@@ -1,6 +1,6 @@
 /* load.h - all that is read from files for one generation: the configuration, and what the MTA says of its limits. */
-#ifndef TARSIER_DAEMON_LOAD_H
-#define TARSIER_DAEMON_LOAD_H
+#ifndef TARSIER_SETUP_LOAD_H
+#define TARSIER_SETUP_LOAD_H
 
 #include "plan/plan.h"
 
