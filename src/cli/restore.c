@@ -149,7 +149,7 @@ static bool set_aside(struct restore *r)
     if (e == ERR_NONE)
         return true;
     if (e == ERR_BUSY)
-        fprintf(stderr, "tarsier restore: %s is in use: stop tarsierd first (systemctl stop tarsierd)\n",
+        fprintf(stderr, "tarsier restore: %s is in use: stop tarsierd first (systemctl stop tarsierd.socket tarsierd)\n",
                 a->plan->set->store);
     else
         fprintf(stderr, "tarsier restore: %s: %s\n", r->aside, strerror(errno));
