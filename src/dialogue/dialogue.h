@@ -28,11 +28,11 @@ struct dialogue {
     struct shared *sh;
     struct plan *plan;     /* a counted reference */
     struct client client;  /* with the session's name and its timer */
-    uint32_t flags;        /* DIALOGUE_* */
+    uint16_t flags;        /* DIALOGUE_* */
+    uint8_t resolve;       /* enum policy_resolve */
     uint32_t connection;   /* its number in the log, since the process began */
     uint32_t effort_spent; /* by regexes, on this message (regex.h) */
     uint32_t last_request; /* numbers of requests */
-    uint8_t resolve;       /* enum policy_resolve */
 
     /* the connection */
     struct slice host, client_ptr, helo, mta_name, if_addr; /* mta_name: {j} */

@@ -64,6 +64,11 @@ enum {
     FLAG_HEADERS_LEFT_OUT = 1u << 13, /* it was said that a message has more headers to add than it may */
 };
 
+struct decided_header {
+    const struct format *text;
+    int64_t index;
+};
+
 /* What policy said about the present recipient, without the room it did not need. Text lies in the recipient's arena. */
 struct decision {
     enum conf_action action;
@@ -75,9 +80,8 @@ struct decision {
     struct slice code, ecode;
     const struct format *msg, *report;
     const char *id;
-    const struct format **headers;
-    const int64_t *header_index;
-    struct slice *groups; /* REGEX_GROUPS_MAX, or NULL */
+    const struct decided_header *headers; /* n_headers of them */
+    struct slice *groups;                 /* REGEX_GROUPS_MAX, or NULL */
 };
 
 /* A header to add at end of message. */
@@ -115,17 +119,17 @@ struct session {
     uint32_t look_request;  /* in WAIT_STORE: at the records */
 
     /* the message */
-    unsigned accepted;             /* recipients let through */
-    uint32_t reasons;              /* of all accepted recipients */
-    uint16_t needs;                /* of the plan; what the actions were negotiated for; here, for here is room */
-    int64_t elapsed_sec;           /* longest delay of an accepted recipient; 0: none was delayed */
+    unsigned accepted;    /* recipients let through */
+    uint32_t reasons;     /* of all accepted recipients */
+    uint16_t needs;       /* of the plan; what the actions were negotiated for; here, for here is room */
+    uint32_t elapsed_sec; /* longest delay of an accepted recipient; 0: none was delayed */
+    uint32_t headers_bytes;
     uint32_t tarpit_sec;           /* of the last one that a tarpit line let in */
     uint32_t served_autowhite_sec; /* the connection's, here, for here is room: the longest of what FLAG_UNCONFIRMED means */
     char *report;                  /* text of the last line's own `report`; NULL: the usual */
     const struct conf_acl *header_acl; /* the line that X-Greylist names; NULL: no such reason */
     const char *header_acl_id;         /* its id, or a continue line's; NULL: the line's number */
     struct added_header *headers;
-    uint32_t headers_bytes;
     struct slice deferred_text; /* delayedreject: the whole reply packet for DATA */
 
     /* the recipient */

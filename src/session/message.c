@@ -71,7 +71,7 @@ void message_note_accepted(struct session *s, unsigned reasons, int64_t elapsed_
     s->flags |= FLAG_COUNTED;
     s->reasons |= reasons;
     if (elapsed_sec > s->elapsed_sec)
-        s->elapsed_sec = elapsed_sec;
+        s->elapsed_sec = elapsed_sec > UINT32_MAX ? UINT32_MAX : (uint32_t)elapsed_sec;
     if (reasons & REASON_TARPIT)
         s->tarpit_sec = (uint32_t)d->tarpit_sec;
     if (reasons & REASON_ACL || d->nolog) {
@@ -86,7 +86,7 @@ void message_note_accepted(struct session *s, unsigned reasons, int64_t elapsed_
         s->report = text.ptr;
     }
     for (unsigned i = 0; i < d->n_headers; i++)
-        add_header(s, d->headers[i], d->header_index[i]);
+        add_header(s, d->headers[i].text, d->headers[i].index);
 }
 
 /* delayedreject: a recipient was deferred, and nobody else is written to. */

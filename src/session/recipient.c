@@ -75,12 +75,10 @@ static void adopt(struct session *s, const struct policy_verdict *v)
     };
     struct arena *arena = &s->d.rcpt.arena;
     if (v->n_headers > 0) {
-        const struct format **headers = arena_alloc(arena, v->n_headers * sizeof(*headers));
-        int64_t *index = arena_alloc(arena, v->n_headers * sizeof(*index));
-        memcpy(headers, v->headers, v->n_headers * sizeof(*headers));
-        memcpy(index, v->header_index, v->n_headers * sizeof(*index));
+        struct decided_header *headers = arena_alloc(arena, v->n_headers * sizeof(*headers));
+        for (unsigned i = 0; i < v->n_headers; i++)
+            headers[i] = (struct decided_header){v->headers[i], v->header_index[i]};
         d->headers = headers;
-        d->header_index = index;
     }
     for (size_t i = 0; i < REGEX_GROUPS_MAX && !d->groups; i++)
         if (v->groups[i].ptr) {
