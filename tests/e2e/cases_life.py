@@ -70,6 +70,7 @@ def rights(lab, check):
     answer, _ = lab.send(L.DSL, "held")
     check.reply(answer, 250, "a client is watched and held", least_sec=1.8, most_sec=5)
     check.that("cannot be watched" not in lab.log(), "the watch is there", lab.log())
+    check.that("no control socket" not in lab.log(), "the control socket is there", lab.log())
     lab.stop_tarsier()
     at.socket.close()
     os.unlink(at.path)
@@ -96,6 +97,28 @@ def orphan(lab, check):
     check.log(lab.wait_log("handed over is not used: .* does not lead to it"), "the next one says why it does not use systemd's", lab.log())
     answer, _ = lab.send(L.GOOD, "its own")
     check.reply(answer, 250, "mail flows", most_sec=2)
+
+
+@case("a socket's directory that was removed: it says what to do, and serves as soon as it is there", weight_sec=12, expects="warning: milter")
+def directory(lab, check):
+    L.write("/etc/tarsier/tarsier.conf", L.conf())
+    unit.start(lab, check)
+    lab.postfix()
+    where = os.path.dirname(L.SOCKET)
+    os.unlink(L.SOCKET)
+    os.rmdir(where)
+    check.log(lab.wait_log("was removed, and it cannot be made again: cannot make the directory %s: Permission denied" % where, 10), "the log says why", lab.log())
+    with lab.client(L.GOOD) as c:
+        c.send("EHLO client.example.org\r\n")
+        c.reply()
+        c.send("MAIL FROM:<a@example.org>\r\n")
+        answer = c.reply()
+    check.reply(answer, 451, "meanwhile Postfix does what milter_default_action says", "4.7.1 Service unavailable", most_sec=2)
+    unit.before("tarsierd.service", check)
+    check.log(lab.wait_log("was removed: it is made again", 10), "with the directory the socket is there again", lab.log())
+    answer, _ = lab.send(L.GOOD, "directory made")
+    check.reply(answer, 250, "and mail flows, in the same process", most_sec=2)
+    check.that(lab.tarsierd.poll() is None, "the same process")
 
 
 @case("a broken file: who waits at systemd's socket is turned away at once, and served when it is mended", weight_sec=8, expects="warning: milter|tarsierd ended with 1")

@@ -4,6 +4,7 @@ import grp
 import os
 import pwd
 import re
+import shutil
 import shlex
 import socket
 import subprocess
@@ -59,6 +60,9 @@ def start(lab, check, inherit=None, wait=True):
     before("tarsierd.service", check)
     (line,) = values("tarsierd.service", "ExecStart")
     (user,) = values("tarsierd.service", "User")
+    for name in values("tarsierd.service", "RuntimeDirectory"):
+        os.makedirs("/run/" + name, exist_ok=True)
+        shutil.chown("/run/" + name, user, user)
     sets = {name: ",+".join(["-all"] + values("tarsierd.service", name)[0].lower().replace("cap_", "").split())
             for name in ("AmbientCapabilities", "CapabilityBoundingSet")}  # fmt: skip
     command = ["setpriv", "--reuid=" + user, "--regid=" + user, "--init-groups", "--no-new-privs",

@@ -77,6 +77,7 @@ that "in a directory where smtpd gets at it" test "$(stat -c '%U %G %a' ${at%/*}
 that "the store is there" test -e /var/lib/tarsier/data.mdb
 that "clients can be watched" not journalctl -q -u tarsierd.service --grep 'cannot be watched'
 that "no warning at the start" not journalctl -q -u tarsierd.service --grep 'warning|not used|no .listen. line'
+that "the command tarsier reaches it" tarsier status
 score=$(systemd-analyze security tarsierd.service | sed -n 's/.*Overall exposure level.*: \([0-9.]*\) .*/\1/p')
 that "systemd-analyze security says at most 2.0 (it says $score)" awk "BEGIN { exit !(\"$score\" != \"\" && \"$score\" + 0 <= 2.0) }"
 
@@ -142,6 +143,12 @@ that "and used" until_so test "$(stat -c %a /var/lib/tarsier)" = 700
 rm $at
 that "a socket that was removed is made again" until_so test -S $at
 that "and serves" until_so says '^250 2.1.5' "${stranger[@]}"
+rm -r ${at%/*}
+said() { journalctl -q -u tarsierd.service --grep "$1"; }
+that "a directory that was removed: it says that it cannot make it" until_so said 'was removed, and it cannot be made again: cannot make the directory'
+that "and Postfix does what milter_default_action says" says '^451 ' "${stranger[@]}"
+that "a restart of the units makes it" systemctl restart tarsierd.socket tarsierd.service
+that "and mail is served" until_so says '^250 2.1.5' "${stranger[@]}"
 systemctl stop tarsierd.service
 systemctl restart tarsierd.socket
 that "the first connection starts a stopped tarsierd" until_so says '^250 2.1.5' "${stranger[@]}"
