@@ -6,6 +6,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -111,7 +112,8 @@ def lists_shows_and_deletes():
     check(done(conf, "import", "-", stdin=lines(SOME)).startswith("-: 5 records; 5 records added"), "import")
     out = done(conf, "grey list")
     check(out.count("\n") == 12, out)
-    check("passed" in out and "any sender of shop.example" in out and "pending     2h    24h  192.0.0.1\n" in out, out)
+    check("passed" in out and "any sender of shop.example" in out, out)
+    check(re.search(r"pending +2h +2[34]h  192\.0\.0\.1\n", out), out)  # a second may have passed
     check("z.example" in out and "n.example" in out, out)
     rows = [json.loads(r) for r in done(conf, "grey list", "--json", "--network", "192.0.0.0/24").splitlines()]
     check(len(rows) == 4 and all(r["client"].startswith("192.0.0.") for r in rows), rows)
