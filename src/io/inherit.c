@@ -47,7 +47,7 @@ static enum err file_check(const struct sockaddr_un *at, struct buf *why)
         close(fd);
     if (r < 0 && error == EPROTOTYPE)
         return ERR_NONE;
-    buf_printf(why, "%s does not lead to it any more (%s); systemctl restart its socket unit", at->sun_path,
+    buf_printf(why, "%s does not lead to it any more (%s); stop its socket unit and this one, and start them", at->sun_path,
                strerror(r < 0 ? error : EPROTOTYPE));
     return ERR_NOT_FOUND;
 }
