@@ -1,8 +1,8 @@
 /*
- * history.c - `tarsier history`: what was decided about a client, a sender or a mail, from the decision journal. The journal is read
- * where it lies; no daemon is needed.
+ * history.c - `tarsier history`: what was decided about a client, a sender or a mail, from the decision journal. The running daemon is
+ * asked; where none runs the journal is read where it lies.
  */
-#include "cli/cli.h"
+#include "cli/ctl.h"
 #include "cli/screen.h"
 #include "setup/stores.h"
 #include "journal/journal.h"
@@ -129,27 +129,48 @@ static void put_for_programs(struct history *h, const struct journal_entry *e)
 
 /* ---- all of them ---- */
 
-static bool put_rows(struct history *h, struct slice rows)
+static void put_entry(struct history *h, const struct journal_entry *e)
 {
-    struct arena arena = {0};
-    while (rows.len > 0) {
-        struct journal_entry e;
-        if (journal_parse_row(slice_cut(&rows, '\n'), &e, &arena) == ERR_NONE) {
-            h->rows++;
-            if (h->json)
-                put_for_programs(h, &e);
-            else
-                put_for_people(h, &e);
-        }
-        arena_clear(&arena);
-    }
-    arena_fini(&arena);
+    h->rows++;
+    if (h->json)
+        put_for_programs(h, e);
+    else
+        put_for_people(h, e);
+}
+
+static bool flush(struct history *h)
+{
     bool written = fwrite(h->out.ptr ? h->out.ptr : "", 1, h->out.len, stdout) == h->out.len;
     buf_clear(&h->out);
     return written;
 }
 
-static int tell(const char *directory, const struct journal_query *query, struct history *h)
+static void take_row(void *ctx, const struct ctl_line *row)
+{
+    struct history *h = ctx;
+    struct slice fields[JOURNAL_FIELDS];
+    struct journal_entry e;
+    for (size_t i = 0; i < JOURNAL_FIELDS; i++)
+        fields[i] = ctl_field(row, i);
+    if (journal_take_fields(fields, &e) == ERR_NONE)
+        put_entry(h, &e);
+    (void)flush(h);
+}
+
+static bool put_rows(struct history *h, struct slice rows)
+{
+    struct arena arena = {0};
+    while (rows.len > 0) {
+        struct journal_entry e;
+        if (journal_parse_row(slice_cut(&rows, '\n'), &e, &arena) == ERR_NONE)
+            put_entry(h, &e);
+        arena_clear(&arena);
+    }
+    arena_fini(&arena);
+    return flush(h);
+}
+
+static int read_files(const char *directory, const struct journal_query *query, struct history *h)
 {
     struct journal_scan *scan = journal_scan_new(directory, query);
     struct buf rows = {0};
@@ -160,33 +181,66 @@ static int tell(const char *directory, const struct journal_query *query, struct
         written = put_rows(h, buf_slice(&rows));
         buf_clear(&rows);
     }
-    written = fflush(stdout) == 0 && written;
     if (e != ERR_NONE || !written)
         fprintf(stderr, "tarsier history: %s: %s\n", e != ERR_NONE ? directory : "cannot write", strerror(errno));
-    else if (h->rows == 0 && !h->json)
-        fprintf(stderr, "tarsier history: nothing is known of it in %s\n", directory);
     journal_scan_free(scan);
     buf_fini(&rows);
-    return e == ERR_NONE && written && h->rows > 0 ? CLI_OK : CLI_FAILED;
+    return e == ERR_NONE && written ? CLI_OK : CLI_FAILED;
+}
+
+static int without_daemon(const struct cli_daemon *at, const struct journal_query *query, struct history *h)
+{
+    struct plan *plan = cli_plan(at->file);
+    struct buf directory = {0};
+    if (!plan)
+        return CLI_FAILED;
+    buf_printf(&directory, "%s/journal", stores_state_directory(plan->set));
+    int status = read_files(buf_cstr(&directory), query, h);
+    if (status == CLI_OK && h->rows == 0 && plan->set->journal_sec == 0)
+        fprintf(stderr, "tarsier history: `journal 0` is set: nothing is kept\n");
+    buf_fini(&directory);
+    plan_unref(plan);
+    return status;
+}
+
+static int tell(const struct command *c, const struct cli_daemon *at, const char *whom, const struct journal_query *query,
+                struct history *h)
+{
+    char since[24];
+    struct buf why = {0};
+    snprintf(since, sizeof(since), "%" PRId64, query->since_sec);
+    const struct slice words[] = {SLICE_LIT("history"), slice_cstr(whom), slice_cstr(since)};
+    int status = cli_ask_quietly(at, words, 3, take_row, h, &why);
+    if (status == CLI_NO_DAEMON && !at->socket)
+        status = without_daemon(at, query, h);
+    else if (status != CLI_OK)
+        fprintf(stderr, "tarsier %s: %s\n", c->row->name, buf_cstr(&why));
+    buf_fini(&why);
+    if (fflush(stdout) != 0)
+        status = CLI_FAILED;
+    if (status == CLI_OK && h->rows == 0) {
+        if (!h->json)
+            fprintf(stderr, "tarsier history: nothing is known of it\n");
+        status = CLI_FAILED;
+    }
+    return status;
 }
 
 int cli_history(const struct command *c, int argc, char **argv)
 {
-    static const struct option options[] = {{"file", required_argument, NULL, 'f'},
-                                            {"since", required_argument, NULL, 's'},
-                                            {"json", no_argument, NULL, 'j'},
-                                            {NULL, 0, NULL, 0}};
     struct history h = {.now = {(int64_t)time(NULL)}};
-    const char *file = NULL;
+    struct cli_daemon at = {0};
     struct journal_query query;
     int64_t since_sec = 0;
-    for (int o; (o = getopt_long(argc, argv, "f:", options, NULL)) != -1;) {
+    for (int o; (o = cli_option(c, argc, argv)) != -1;) {
         if (o == 'f')
-            file = optarg;
+            at.file = optarg;
+        else if (o == 'S')
+            at.socket = optarg;
         else if (o == 'j')
             h.json = true;
         else if (o != 's')
-            return cli_usage(c, "an option that it does not know, or one without its argument");
+            return cli_usage(c, NULL);
         else if (cli_duration(optarg, &since_sec) != ERR_NONE)
             return cli_usage(c, "--since takes a time such as 1h or 3d");
     }
@@ -196,17 +250,8 @@ int cli_history(const struct command *c, int argc, char **argv)
         return cli_usage(c, "a network has its bits behind a slash, such as 192.0.2.0/24");
     if (since_sec)
         query.since_sec = h.now.sec - since_sec;
-    struct plan *plan = cli_plan(file);
-    if (!plan)
-        return CLI_FAILED;
-    struct buf directory = {0};
-    buf_printf(&directory, "%s/journal", stores_state_directory(plan->set));
-    int status = tell(buf_cstr(&directory), &query, &h);
-    if (status != CLI_OK && plan->set->journal_sec == 0)
-        fprintf(stderr, "tarsier history: `journal 0` is set: nothing is kept\n");
-    buf_fini(&directory);
+    int status = tell(c, &at, argv[optind], &query, &h);
     buf_fini(&h.last);
     buf_fini(&h.out);
-    plan_unref(plan);
     return status;
 }

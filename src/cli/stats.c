@@ -1,5 +1,8 @@
-/* stats.c - `tarsier stats`: the numbers of a day or of the last hours, from the journal's statistics. No daemon is needed. */
-#include "cli/cli.h"
+/*
+ * stats.c - `tarsier stats`: the numbers of a day or of the last hours. The running daemon is asked; where none runs the statistics are
+ * read where they lie.
+ */
+#include "cli/ctl.h"
 #include "cli/screen.h"
 #include "setup/stores.h"
 #include "journal/journal.h"
@@ -165,43 +168,86 @@ static void put_for_programs(struct buf *out, const struct tally_row *row, const
                tally_delay_quantile_sec(row, 0.5), tally_delay_quantile_sec(row, 0.95));
 }
 
-static int tell(const char *directory, const struct period *p, bool would, bool json)
+static int read_file(const struct cli_daemon *at, const struct period *p, struct tally_row *row)
 {
+    struct plan *plan = cli_plan(at->file);
+    struct buf directory = {0};
+    if (!plan)
+        return CLI_FAILED;
+    buf_printf(&directory, "%s/journal", stores_state_directory(plan->set));
     struct tally *t = tally_new();
-    struct tally_row row;
-    struct buf out = {0};
-    enum err e = journal_read_tally(directory, t);
-    if (e == ERR_NONE) {
-        tally_sum(t, p->from, p->until, &row);
-        if (json)
-            put_for_programs(&out, &row, p, would);
-        else
-            put_for_people(&out, &row, would);
-        fputs(buf_cstr(&out), stdout);
-    } else {
-        fprintf(stderr, "tarsier stats: %s/statistics: %s\n", directory,
+    enum err e = journal_read_tally(buf_cstr(&directory), t);
+    tally_sum(t, p->from, p->until, row);
+    if (e != ERR_NONE)
+        fprintf(stderr, "tarsier stats: %s/statistics: %s\n", buf_cstr(&directory),
                 e == ERR_SYNTAX      ? "it is damaged; remove it, and the daemon begins a new one"
                 : e == ERR_NOT_FOUND ? "there is none: the daemon writes it within a minute of the first decision"
                                      : strerror(errno));
-    }
     tally_free(t);
-    buf_fini(&out);
+    plan_unref(plan);
+    buf_fini(&directory);
     return e == ERR_NONE ? CLI_OK : CLI_FAILED;
+}
+
+static void take_row(void *ctx, const struct ctl_line *row)
+{
+    struct buf *text = ctx;
+    buf_printf(text, " %.*s=", SLICE_ARG(ctl_field(row, 0)));
+    buf_put_slice(text, ctl_field(row, 1));
+}
+
+/* CLI_NO_DAEMON without a word where nobody answers. */
+static int ask_daemon(const struct command *c, const struct cli_daemon *at, const struct period *p, struct tally_row *row)
+{
+    char from[24], until[24];
+    struct buf text = {0}, why = {0};
+    snprintf(from, sizeof(from), "%" PRId64, p->from.sec < 0 ? 0 : p->from.sec);
+    snprintf(until, sizeof(until), "%" PRId64, p->until.sec < 0 ? 0 : p->until.sec);
+    const struct slice words[] = {SLICE_LIT("stats"), slice_cstr(from), slice_cstr(until)};
+    buf_put_cstr(&text, "0");
+    int status = cli_ask_quietly(at, words, 3, take_row, &text, &why);
+    struct tally *t = tally_new();
+    unsigned line;
+    if (status == CLI_OK && tally_parse(t, buf_slice(&text), &line) == ERR_NONE)
+        tally_sum(t, (struct wall){0}, (struct wall){1}, row);
+    else if (status != CLI_NO_DAEMON || at->socket)
+        fprintf(stderr, "tarsier %s: %s\n", c->row->name, why.len ? buf_cstr(&why) : "an answer that is not understood");
+    tally_free(t);
+    buf_fini(&text);
+    buf_fini(&why);
+    return status;
+}
+
+static int tell(const struct command *c, const struct cli_daemon *at, const struct period *p, bool would, bool json)
+{
+    struct tally_row row = {0};
+    struct buf out = {0};
+    int status = ask_daemon(c, at, p, &row);
+    if (status == CLI_NO_DAEMON && !at->socket)
+        status = read_file(at, p, &row);
+    if (status != CLI_OK)
+        return status;
+    if (json)
+        put_for_programs(&out, &row, p, would);
+    else
+        put_for_people(&out, &row, would);
+    fputs(buf_cstr(&out), stdout);
+    buf_fini(&out);
+    return CLI_OK;
 }
 
 int cli_stats(const struct command *c, int argc, char **argv)
 {
-    static const struct option options[] = {{"file", required_argument, NULL, 'f'},  {"day", required_argument, NULL, 'd'},
-                                            {"since", required_argument, NULL, 's'}, {"would", no_argument, NULL, 'w'},
-                                            {"json", no_argument, NULL, 'j'},        {NULL, 0, NULL, 0}};
     struct wall now = {(int64_t)time(NULL)};
     struct period p = {{now.sec - DAY_SEC}, {now.sec + 1}};
-    const char *file = NULL;
+    struct cli_daemon at = {0};
     bool would = false, json = false;
     int64_t since_sec;
-    for (int o; (o = getopt_long(argc, argv, "f:", options, NULL)) != -1;) {
+    for (int o; (o = cli_option(c, argc, argv)) != -1;) {
         if (o == 'f')
-            file = optarg;
+            at.file = optarg;
+        else if (o == 'S')
+            at.socket = optarg;
         else if (o == 'w')
             would = true;
         else if (o == 'j')
@@ -213,17 +259,9 @@ int cli_stats(const struct command *c, int argc, char **argv)
         else if (o == 's')
             p.from.sec = now.sec - since_sec;
         else if (o != 'd')
-            return cli_usage(c, "an option that it does not know, or one without its argument");
+            return cli_usage(c, NULL);
     }
     if (argc != optind)
         return cli_usage(c, "it takes no arguments beside its options");
-    struct plan *plan = cli_plan(file);
-    if (!plan)
-        return CLI_FAILED;
-    struct buf directory = {0};
-    buf_printf(&directory, "%s/journal", stores_state_directory(plan->set));
-    int status = tell(buf_cstr(&directory), &p, would, json);
-    buf_fini(&directory);
-    plan_unref(plan);
-    return status;
+    return tell(c, &at, &p, would, json);
 }

@@ -61,10 +61,7 @@ static const struct ctl_option explain_options[] = {
     {0},
 };
 static const struct ctl_option history_options[] = {
-    FILE_OPTION,
-    {"since", 's', false, "TIME", "how far back, such as 12h or 7d"},
-    JSON_OPTION,
-    {0},
+    FILE_OPTION, {"since", 's', false, "TIME", "how far back, such as 12h or 7d"}, JSON_OPTION, SOCKET_OPTION, {0},
 };
 static const struct ctl_option stats_options[] = {
     FILE_OPTION,
@@ -72,6 +69,7 @@ static const struct ctl_option stats_options[] = {
     {"since", 's', false, "TIME", "the last 12h or 7d"},
     {"would", 'w', false, NULL, "what a filter that is only evaluated would have done"},
     JSON_OPTION,
+    SOCKET_OPTION,
     {0},
 };
 static const struct ctl_option replay_options[] = {
@@ -155,9 +153,9 @@ static const struct ctl_command rows[] = {
      "what would happen to a mail, and which line decides", explain_options},
     {CTL_JUDGE, CTL_LOCAL, 0, 0, "judge", "NAME ADDRESS | -",
      "what generic_rdns sees of a host name, or of each line \"name TAB address\" of standard input", file_options},
-    {CTL_HISTORY, CTL_LOCAL, 0, 0, "history", "ADDRESS|SENDER|NAME|ID",
+    {CTL_HISTORY, CTL_READ, 2, 2, "history", "ADDRESS|SENDER|NAME|ID",
      "what was decided about a client, a sender or recipient, a connection or a queue id", history_options},
-    {CTL_STATS, CTL_LOCAL, 0, 0, "stats", "", "how many were held, deferred and let in", stats_options},
+    {CTL_STATS, CTL_METRICS, 2, 2, "stats", "", "how many were held, deferred and let in", stats_options},
     {CTL_REPLAY, CTL_LOCAL, 0, 0, "replay", "LOG...", "what would have happened to the mail of a log or a trace",
      replay_options},
     {CTL_GREY_LIST, CTL_READ, 0, CTL_FILTER_WORDS_MAX, "grey list", "[CLIENT]...", "list the records that match",

@@ -15,6 +15,8 @@ static const struct ctl_handler handlers[CTL_COMMANDS] = {
     [CTL_PAUSE] = {.produce = control_pause, .end = control_pause_end},
     [CTL_RESUME] = {.produce = control_resume, .end = control_pause_end},
     [CTL_RELOAD] = {.produce = control_reload, .end = control_reload_end},
+    [CTL_HISTORY] = {.produce = control_history, .end = control_history_end},
+    [CTL_STATS] = {.produce = control_stats},
     [CTL_ALLOW_LIST] = {.produce = control_allow_list, .end = control_allow_list_end},
     [CTL_ALLOW_ADD] = {.produce = control_allow_add, .end = control_allow_end},
     [CTL_ALLOW_REMOVE] = {.produce = control_allow_remove, .end = control_allow_end},

@@ -122,19 +122,13 @@ static enum err take_number(struct slice field, int64_t *out)
     return ERR_NONE;
 }
 
-enum err journal_parse_row(struct slice row, struct journal_entry *out, struct arena *arena)
+enum err journal_take_fields(const struct slice fields[JOURNAL_FIELDS], struct journal_entry *out)
 {
-    struct slice rest = row, fields[JOURNAL_FIELDS];
-    *out = (struct journal_entry){.sec = -1};
-    for (size_t i = 0; i < JOURNAL_FIELDS; i++) {
-        if (!rest.ptr)
-            return ERR_SYNTAX;
-        fields[i] = slice_cut(&rest, '\t');
-    }
     int what = find_word(words, JOURNAL_MAX_, fields[1]);
     int suspicion = find_word(suspicions, JOURNAL_SUSPICION_MAX_, fields[2]);
     bool is_evaluation = slice_eq_cstr(fields[3], "e");
-    if (rest.ptr || what < 0 || suspicion < 0 || !(is_evaluation || slice_eq_cstr(fields[3], "-")) ||
+    *out = (struct journal_entry){.sec = -1};
+    if (what < 0 || suspicion < 0 || !(is_evaluation || slice_eq_cstr(fields[3], "-")) ||
         take_number(fields[0], &out->at.sec) != ERR_NONE ||
         (fields[4].len > 0 && take_number(fields[4], &out->sec) != ERR_NONE))
         return ERR_SYNTAX;
@@ -144,9 +138,17 @@ enum err journal_parse_row(struct slice row, struct journal_entry *out, struct a
     struct slice *const texts[] = {&out->connection, &out->queue_id,  &out->address, &out->name, &out->helo,
                                    &out->sender,     &out->recipient, &out->line,    &out->why};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-        if (take_text(fields[5 + i], texts[i], arena) != ERR_NONE)
-            return ERR_SYNTAX;
+        *texts[i] = fields[5 + i];
     return ERR_NONE;
+}
+
+enum err journal_parse_row(struct slice row, struct journal_entry *out, struct arena *arena)
+{
+    struct slice rest = row, fields[JOURNAL_FIELDS];
+    for (size_t i = 0; i < JOURNAL_FIELDS; i++)
+        if (!rest.ptr || take_text(slice_cut(&rest, '\t'), &fields[i], arena) != ERR_NONE)
+            return ERR_SYNTAX;
+    return rest.ptr ? ERR_SYNTAX : journal_take_fields(fields, out);
 }
 
 /* ---- who is asked about ---- */

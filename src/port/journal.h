@@ -68,6 +68,8 @@ void journal_put_row(struct buf *out, const struct journal_entry *e);
 
 /* Everything but numbers is copied into the arena. Errors: ERR_SYNTAX. row: without its newline. */
 MUST_CHECK enum err journal_parse_row(struct slice row, struct journal_entry *out, struct arena *arena);
+/* The same of fields that are unescaped already; text is borrowed. */
+MUST_CHECK enum err journal_take_fields(const struct slice fields[JOURNAL_FIELDS], struct journal_entry *out);
 
 /* What somebody asks about. */
 enum journal_subject {

@@ -149,20 +149,24 @@ static void put_name(size_t number, struct buf *out)
         buf_printf(out, "delay-%zu", at - TALLY_LEFT_BINS);
 }
 
+void tally_put_row(const struct tally_row *given, struct buf *out)
+{
+    struct tally_row row = *given;
+    buf_printf(out, "%" PRId64, row.hour);
+    for (size_t n = 0; n < NUMBERS; n++) {
+        if (numbers_of(&row)[n] == 0)
+            continue;
+        buf_put_byte(out, ' ');
+        put_name(n, out);
+        buf_printf(out, "=%" PRIu64, numbers_of(&row)[n]);
+    }
+    buf_put_byte(out, '\n');
+}
+
 void tally_put(const struct tally *t, struct buf *out)
 {
-    for (size_t i = 0; i < t->count; i++) {
-        struct tally_row row = t->rows[i];
-        buf_printf(out, "%" PRId64, row.hour);
-        for (size_t n = 0; n < NUMBERS; n++) {
-            if (numbers_of(&row)[n] == 0)
-                continue;
-            buf_put_byte(out, ' ');
-            put_name(n, out);
-            buf_printf(out, "=%" PRIu64, numbers_of(&row)[n]);
-        }
-        buf_put_byte(out, '\n');
-    }
+    for (size_t i = 0; i < t->count; i++)
+        tally_put_row(&t->rows[i], out);
 }
 
 /* Looked for from `first` on, for we write them in order; any order is taken. NUMBERS: there is none. */

@@ -35,6 +35,8 @@ void tally_sum(const struct tally *t, struct wall from, struct wall until, struc
 /* The upper bound in seconds of the bin below which this share of those that came back lies; -1: nobody came back. */
 int64_t tally_delay_quantile_sec(const struct tally_row *row, double share);
 
+/* One of them as such a line. */
+void tally_put_row(const struct tally_row *row, struct buf *out);
 /* All hours as text, one a line: `hour name=number …`, without what is zero. */
 void tally_put(const struct tally *t, struct buf *out);
 /* Add the hours of such a text. Errors: ERR_SYNTAX; *line is the line then, and nothing has been added. */

@@ -530,7 +530,7 @@ def journal(rows, statistics):
     store = DIR + "/store"
     write(store + "/journal/rows.1", "".join("\t".join(map(str, row)) + "\n" for row in rows))
     write(store + "/journal/statistics", statistics)
-    write(DIR + "/journal.conf", 'store "%s"\n' % store)
+    write(DIR + "/journal.conf", 'store "%s"\ncontrol none\n' % store)
     return DIR + "/journal.conf"
 
 

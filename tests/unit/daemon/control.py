@@ -267,7 +267,7 @@ def survives_floods():
         check(all(c.ask("status\n")[1] == "." for c in many), "the others go on")
         for c in many:
             c.close()
-        check(wait_for(lambda: pairs()["version"] != ""), "there is room again")
+        check(wait_for(lambda: Control().ask("status\n")[1] == "."), "there is room again")
 
 
 @case
@@ -539,6 +539,39 @@ def checks_and_shows_as_tarsierd_does():
     status, out, err = tarsier("check", "-f", CONF)
     check(status == 1 and "error: " in err, (status, out, err))
     check(tarsier("show", "-f", CONF)[0] == 2 and tarsier("check", "x", "-f", CONF)[0] == 2, "usage")
+
+
+# ---- history and stats ----
+
+
+@case
+def tells_what_was_decided():
+    configure()
+    shutil.rmtree(DIR + "/store", ignore_errors=True)
+    with Daemon():
+        check(verdict() == "y", "deferred")
+        found = lambda: tarsier("history", "198.51.100.7", "-f", CONF)[0] == 0
+        check(wait_for(found), "within a second it is in the journal")
+        out = ask("history", "198.51.100.7")
+        check("deferred, 30 min to go, line 6" in out and "<a@example.org> -> <b@example.net>" in out, out)
+        check(json.loads(ask_json("history", "@example.org"))["what"] == "deferred", "JSON")
+        status, out, err = tarsier("history", "203.0.113.1", "-f", CONF)
+        check(status == 1 and "nothing is known of it" in err, (status, err))
+        check(re.search(r"deferred +1 ", ask("stats")), "stats")
+        check(json.loads(ask_json("stats", "--day", "today"))["recipients"] == {"deferred": 1}, "stats as JSON")
+        for request in ("history\n", "history 192.0.2.0/99 0\n", "history a@b x\n", "stats 1\n", "stats 1 x\n"):
+            check(Control().ask(request)[1].startswith("error "), request)
+        for _ in range(20):
+            c = Control()
+            c.say("history 198.51.100.7 0\n")
+            c.close()  # in the middle of it
+        check(verdict(sender="<y@example.org>") == "y", "mail goes on")
+    out = ask("history", "198.51.100.7")  # from the files
+    check("<y@example.org>" in out, out)
+    status, out, err = tarsier("history", "198.51.100.7", "--socket", CONTROL)
+    check(status == 3, (status, err))
+    shutil.rmtree(DIR + "/store")
+
 
 # ---- allow ----
 
