@@ -72,6 +72,43 @@ void buf_put_visible(struct buf *b, struct slice s)
     b->len += n;
 }
 
+/* Length of the well-formed UTF-8 character at the front (RFC 3629); 0: there is none. */
+static size_t utf8_length(struct slice s)
+{
+    unsigned char c = (unsigned char)s.ptr[0];
+    size_t len = c < 0x80 ? 1 : c < 0xc2 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf5 ? 4 : 0;
+    if (len == 0 || len > s.len)
+        return 0;
+    for (size_t i = 1; i < len; i++)
+        if (((unsigned char)s.ptr[i] & 0xc0) != 0x80)
+            return 0;
+    unsigned char second = len > 1 ? (unsigned char)s.ptr[1] : 0;
+    bool is_bad = (c == 0xe0 && second < 0xa0) || (c == 0xed && second > 0x9f) || (c == 0xf0 && second < 0x90) ||
+                  (c == 0xf4 && second > 0x8f);
+    return is_bad ? 0 : len;
+}
+
+void buf_put_json(struct buf *b, struct slice s)
+{
+    buf_put_byte(b, '"');
+    while (s.len > 0) {
+        size_t len = utf8_length(s);
+        unsigned char c = (unsigned char)s.ptr[0], next = s.len > 1 ? (unsigned char)s.ptr[1] : 0;
+        if (len == 0)
+            buf_put_cstr(b, "\\ufffd");
+        else if (c < 0x20 || c == 0x7f)
+            buf_printf(b, "\\u%04x", c);
+        else if (c == 0xc2 && next <= 0x9f)
+            buf_printf(b, "\\u%04x", next);
+        else if (c == '"' || c == '\\')
+            buf_printf(b, "\\%c", c);
+        else
+            buf_put(b, s.ptr, len);
+        s = slice_from(s, len ? len : 1);
+    }
+    buf_put_byte(b, '"');
+}
+
 void buf_put_u16be(struct buf *b, uint16_t v)
 {
     const uint8_t bytes[2] = {(uint8_t)(v >> 8), (uint8_t)v};

@@ -29,6 +29,11 @@ void buf_put_cstr(struct buf *b, const char *s);
  * and so do U+0080 to U+009F, which terminals obey too.
  */
 void buf_put_visible(struct buf *b, struct slice s);
+/*
+ * A string of JSON with its quotes (RFC 8259 7). Control characters, those of C1 too, are written as \u00XX; a byte that is no UTF-8
+ * becomes U+FFFD.
+ */
+void buf_put_json(struct buf *b, struct slice s);
 void buf_put_u16be(struct buf *b, uint16_t v);
 void buf_put_u32be(struct buf *b, uint32_t v);
 void buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);

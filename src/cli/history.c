@@ -97,34 +97,11 @@ static void put_for_people(struct history *h, const struct journal_entry *e)
 
 /* ---- one row for programs ---- */
 
-static void put_member(struct buf *out, const char *name, struct slice value)
-{
-    if (!value.len)
-        return;
-    buf_printf(out, ",\"%s\":", name);
-    screen_put_json(out, value);
-}
-
 static void put_for_programs(struct history *h, const struct journal_entry *e)
 {
-    struct buf *out = &h->out;
-    buf_printf(out, "{\"time\":%" PRId64 ",\"what\":\"%s\"", e->at.sec, journal_word(e->what));
-    if (e->suspicion != JOURNAL_NOT_SUSPECTED)
-        buf_printf(out, ",\"suspicion\":\"%s\"", journal_suspicion_word(e->suspicion));
-    if (e->evaluation)
-        buf_put_cstr(out, ",\"evaluation\":true");
-    if (e->sec >= 0)
-        buf_printf(out, ",\"seconds\":%" PRId64, e->sec);
-    put_member(out, "connection", e->connection);
-    put_member(out, "queue_id", e->queue_id);
-    put_member(out, "address", e->address);
-    put_member(out, "name", e->name);
-    put_member(out, "helo", e->helo);
-    put_member(out, "sender", e->sender);
-    put_member(out, "recipient", e->recipient);
-    put_member(out, "line", e->line);
-    put_member(out, "why", e->why);
-    buf_put_cstr(out, "}\n");
+    buf_printf(&h->out, "{\"time\":%" PRId64 ",", e->at.sec);
+    journal_put_members(&h->out, e);
+    buf_put_cstr(&h->out, "}\n");
 }
 
 /* ---- all of them ---- */

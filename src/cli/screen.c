@@ -97,37 +97,7 @@ void screen_put_count(struct buf *out, int64_t n)
     }
 }
 
-/* Length of the well-formed UTF-8 character at the front (RFC 3629); 0: there is none. */
-static size_t utf8_length(struct slice s)
-{
-    unsigned char c = (unsigned char)s.ptr[0];
-    size_t len = c < 0x80 ? 1 : c < 0xc2 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf5 ? 4 : 0;
-    if (len == 0 || len > s.len)
-        return 0;
-    for (size_t i = 1; i < len; i++)
-        if (((unsigned char)s.ptr[i] & 0xc0) != 0x80)
-            return 0;
-    unsigned char second = len > 1 ? (unsigned char)s.ptr[1] : 0;
-    bool is_bad = (c == 0xe0 && second < 0xa0) || (c == 0xed && second > 0x9f) || (c == 0xf0 && second < 0x90) ||
-                  (c == 0xf4 && second > 0x8f);
-    return is_bad ? 0 : len;
-}
-
 void screen_put_json(struct buf *out, struct slice text)
 {
-    buf_put_byte(out, '"');
-    while (text.len > 0) {
-        size_t len = utf8_length(text);
-        unsigned char c = (unsigned char)text.ptr[0];
-        if (len == 0)
-            buf_put_cstr(out, "\\ufffd");
-        else if (c < 0x20 || c == 0x7f)
-            buf_printf(out, "\\u%04x", c);
-        else if (c == '"' || c == '\\')
-            buf_printf(out, "\\%c", c);
-        else
-            buf_put(out, text.ptr, len);
-        text = slice_from(text, len ? len : 1);
-    }
-    buf_put_byte(out, '"');
+    buf_put_json(out, text);
 }

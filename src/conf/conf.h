@@ -20,6 +20,7 @@ enum conf_unwatched { CONF_UNWATCHED_SKIP, CONF_UNWATCHED_HOLD };
 enum conf_progress { CONF_PROGRESS_AUTO, CONF_PROGRESS_ALWAYS, CONF_PROGRESS_EOM, CONF_PROGRESS_NEVER };
 enum conf_hostkey { CONF_HOSTKEY_ADDRESS, CONF_HOSTKEY_DOMAIN };
 enum conf_fallback { CONF_FALLBACK_ACCEPT, CONF_FALLBACK_TEMPFAIL, CONF_FALLBACK_REJECT, CONF_FALLBACK_DISCARD };
+enum conf_log_format { CONF_LOG_TEXT, CONF_LOG_JSON };
 enum conf_client_left { CONF_CLIENT_LEFT_TEMPFAIL, CONF_CLIENT_LEFT_IGNORE };
 
 /* Plain values, so that a reader of a setting needs nothing of the language. "auto" is -1 where it is possible. */
@@ -54,6 +55,7 @@ struct conf_settings {
     int64_t
         fallback; /* enum conf_fallback: of filters that say none; of sessions beyond sessions_max; when we fail ourselves */
     int64_t client_left; /* enum conf_client_left: a filter is awaited and the client has gone */
+    int64_t log_format;  /* enum conf_log_format */
     bool log_passes;     /* log_passes yes|no: a line for whom the greylist filter is not asked about (default yes) */
     bool statistics;     /* statistics yes|no: a line a session and a child (default yes) */
     int64_t journal_sec; /* 0: no journal */

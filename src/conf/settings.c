@@ -34,6 +34,7 @@ const struct setting_word setting_fallback_words[] = {{"accept", CONF_FALLBACK_A
                                                       {"reject", CONF_FALLBACK_REJECT},
                                                       {"discard", CONF_FALLBACK_DISCARD},
                                                       {NULL, 0}};
+static const struct setting_word log_format_words[] = {{"text", CONF_LOG_TEXT}, {"json", CONF_LOG_JSON}, {NULL, 0}};
 static const struct setting_word client_left_words[] = {
     {"tempfail", CONF_CLIENT_LEFT_TEMPFAIL}, {"ignore", CONF_CLIENT_LEFT_IGNORE}, {NULL, 0}};
 
@@ -74,6 +75,10 @@ static const struct setting rows[] = {
     {.name = "log_passes", .type = SETTING_FLAG, .offset = AT(log_passes), .value = true,
      .text = "Log a line for each client, message or recipient that the greylist filter is not asked about, with the "
              "condition that decided it."},
+    {.name = "log format", .type = SETTING_CHOICE, .offset = AT(log_format), .value = CONF_LOG_TEXT, .words = log_format_words,
+     .argument = "form",
+     .text = "How the lines of the log are written: text, as milter-greylist does; json, an object of JSON each, with the line "
+             "as message and the facts of a decision as members of their own. See tarsierd(8)."},
     {.name = "report", .type = SETTING_CHOICE, .offset = AT(report), .value = CONF_REPORT_ALL, .words = report_words,
      .argument = "which",
      .text = "Which messages get an X-Greylist header."},

@@ -118,10 +118,14 @@ static void hook_look_flush(void *ctx)
         watch_flush(d->watch, look_found, d);
 }
 
-static void hook_log(void *ctx, enum log_level level, struct slice line)
+static void hook_log(void *ctx, enum log_level level, struct slice line, const struct journal_entry *about)
 {
     struct daemon *d = ctx;
-    log_write(d->log, level, line);
+    struct buf members = {0};
+    if (about && log_is_json(d->log))
+        journal_put_members(&members, about);
+    log_event(d->log, level, line, slice_of(members.ptr, members.len));
+    buf_fini(&members);
 }
 
 static void hook_journal(void *ctx, const struct effect *e)
@@ -205,7 +209,7 @@ static void store_wakes(void *ctx)
 static void thread_logs(void *ctx, enum log_level level, const char *line)
 {
     struct daemon *d = ctx;
-    log_write(d->log, level, slice_cstr(line));
+    log_event(d->log, level, slice_cstr(line), SLICE_NONE);
 }
 
 /* ---- the start: each step says in *why what failed ---- */
@@ -497,6 +501,8 @@ static bool start(struct daemon *d)
     struct buf why = {0};
     loaded_read(d->conf_file, d->options->postfix_dir, &l);
     loaded_check_system(&l, true);
+    if (l.plan)
+        log_set_json(d->log, l.plan->set->log_format == CONF_LOG_JSON);
     daemon_log_diags(d, &l.diags, DIAG_NOTE);
     if (!l.plan) {
         log_printf(d->log, LOG_LEVEL_ERROR, "not started: %s has %zu error%s", d->conf_file, l.diags.errors,

@@ -100,6 +100,7 @@ static void put_in_force(struct reload *r)
     l->plan = NULL;
     plan->generation = ++d->generation;
     d->generation_at = d->reload_at;
+    log_set_json(d->log, plan->set->log_format == CONF_LOG_JSON);
     tell_restart(d, plan);
     plan_unref(d->plan);
     d->plan = plan_ref(plan);

@@ -39,7 +39,8 @@ struct io_hooks {
     void (*store)(void *ctx, const struct effect *e);
     void (*look)(void *ctx, const struct effect *e); /* collects */
     void (*look_flush)(void *ctx);                   /* after a step that looked */
-    void (*log)(void *ctx, enum log_level level, struct slice line);
+    void (*log)(void *ctx, enum log_level level, struct slice line,
+                const struct journal_entry *about); /* NULL: of no decision */
     void (*journal)(void *ctx, const struct effect *e);
     /* DNS: a question; a descriptor of io_watch_fd; and time: its answer is how many ms to the next call, -1 none is needed. */
     void (*dns)(void *ctx, const struct effect *e);

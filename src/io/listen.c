@@ -249,7 +249,7 @@ static void accepting(uv_stream_t *server, int status)
     io->accept_told = now;
     struct buf b = {0};
     buf_printf(&b, "cannot accept on %s: %s", l->text, uv_strerror(status));
-    io->hooks.log(io->hooks.ctx, LOG_LEVEL_ERROR, buf_slice(&b));
+    io->hooks.log(io->hooks.ctx, LOG_LEVEL_ERROR, buf_slice(&b), NULL);
     buf_fini(&b);
 }
 
@@ -402,7 +402,7 @@ static void say(const struct listener *l, enum log_level level, const char *what
 {
     struct buf line = {0};
     buf_printf(&line, "the socket %s was removed%s%s", l->path, what, why);
-    l->io->hooks.log(l->io->hooks.ctx, level, buf_slice(&line));
+    l->io->hooks.log(l->io->hooks.ctx, level, buf_slice(&line), NULL);
     buf_fini(&line);
 }
 

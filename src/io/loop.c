@@ -67,7 +67,7 @@ static void effect_run(struct io *io, const struct effect *e)
         io_dns_soon(io);
         break;
     case EFFECT_LOG:
-        io->hooks.log(io->hooks.ctx, e->level, e->u.bytes);
+        io->hooks.log(io->hooks.ctx, e->level, e->u.bytes, e->about);
         break;
     case EFFECT_JOURNAL:
         io->hooks.journal(io->hooks.ctx, e);

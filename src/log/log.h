@@ -30,7 +30,21 @@ MUST_CHECK enum err log_open(struct log **out, enum log_target target, const cha
  * client sends can forge a line; what is longer than LOG_LINE_MAX_BYTES is cut and ends in "...".
  */
 void log_write(struct log *l, enum log_level level, struct slice line);
+
+/*
+ * The same for what happens by itself, and may happen very often: a warning or an error that equals one of the last REPEAT_QUIET_SEC
+ * (repeat.h) is counted and not written. At the end of that time, and in log_close, it is written once more with "(N times more)".
+ * members go into its object where the log is JSON: "name":value,"name":value, well-formed, without a newline; NONE: there are none.
+ */
+void log_event(struct log *l, enum log_level level, struct slice line, struct slice members);
 void log_printf(struct log *l, enum log_level level, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/*
+ * From now on lines are objects: {"time":"2026-01-31T23:59:59.123+01:00","level":"info","message":"…"}, then "repeated":N where a line
+ * came N times more, then the members. Any thread.
+ */
+void log_set_json(struct log *l, bool json);
+bool log_is_json(const struct log *l);
 
 /*
  * Write what is left, at most timeout_ms, and end. Returns whether everything was written. When the reader stays stalled the

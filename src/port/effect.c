@@ -64,7 +64,13 @@ void effects_log(struct effects *q, owner_id owner, enum log_level level, const 
     e->level = level;
 }
 
-void effects_journal(struct effects *q, owner_id owner, const struct journal_entry *entry)
+void effects_about(struct effects *q, const struct journal_entry *entry)
+{
+    if (q->count > 0 && q->items[q->count - 1].kind == EFFECT_LOG)
+        q->items[q->count - 1].about = entry;
+}
+
+const struct journal_entry *effects_journal(struct effects *q, owner_id owner, const struct journal_entry *entry)
 {
     struct journal_entry *e = arena_alloc(&q->arena, sizeof(*e));
     *e = *entry;
@@ -73,4 +79,5 @@ void effects_journal(struct effects *q, owner_id owner, const struct journal_ent
     for (size_t i = 0; i < COUNT_OF(texts); i++)
         *texts[i] = arena_slice(&q->arena, *texts[i]);
     effects_add(q, EFFECT_JOURNAL, owner)->u.journal = e;
+    return e;
 }

@@ -78,7 +78,8 @@ struct effect {
             uint32_t length;    /* READ: at most SPOOL_READ_MAX_BYTES, and no more than was written */
         } spool;
     } u;
-    enum log_level level; /* LOG */
+    enum log_level level;              /* LOG */
+    const struct journal_entry *about; /* LOG: the decision that the line tells of, in the queue's arena; NULL: of none */
 };
 
 enum { SPOOL_READ_MAX_BYTES = 64 * 1024, SEND_QUEUE_MAX_BYTES = 1024 * 1024 };
@@ -98,10 +99,12 @@ void effects_clear(struct effects *q);
 struct effect *effects_add(struct effects *q, enum effect_kind kind, owner_id owner);
 /* bytes are copied. */
 void effects_send(struct effects *q, owner_id owner, struct slice bytes);
-/* The entry and its text are copied. */
-void effects_journal(struct effects *q, owner_id owner, const struct journal_entry *entry);
+/* The entry and its text are copied; returns the copy. */
+const struct journal_entry *effects_journal(struct effects *q, owner_id owner, const struct journal_entry *entry);
 /* To a child; bytes are copied. */
 void effects_child_send(struct effects *q, child_id child, struct slice bytes);
+/* The line that was appended last tells of this decision, which effects_journal has returned; NULL: of none. */
+void effects_about(struct effects *q, const struct journal_entry *entry);
 void effects_log(struct effects *q, owner_id owner, enum log_level level, const char *fmt, ...) PRINTF_LIKE(4, 5);
 
 #endif

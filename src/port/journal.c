@@ -65,6 +65,34 @@ static void put_text(struct buf *out, struct slice text)
     journal_put_field(out, slice_upto(text, FIELD_MAX_BYTES));
 }
 
+static void put_member(struct buf *out, const char *name, struct slice value)
+{
+    if (value.len == 0)
+        return;
+    buf_printf(out, ",\"%s\":", name);
+    buf_put_json(out, slice_upto(value, FIELD_MAX_BYTES));
+}
+
+void journal_put_members(struct buf *out, const struct journal_entry *e)
+{
+    buf_printf(out, "\"what\":\"%s\"", words[e->what]);
+    if (e->suspicion != JOURNAL_NOT_SUSPECTED)
+        buf_printf(out, ",\"suspicion\":\"%s\"", suspicions[e->suspicion]);
+    if (e->evaluation)
+        buf_put_cstr(out, ",\"evaluation\":true");
+    if (e->sec >= 0)
+        buf_printf(out, ",\"seconds\":%" PRId64, e->sec);
+    put_member(out, "connection", e->connection);
+    put_member(out, "queue_id", e->queue_id);
+    put_member(out, "address", e->address);
+    put_member(out, "name", e->name);
+    put_member(out, "helo", e->helo);
+    put_member(out, "sender", e->sender);
+    put_member(out, "recipient", e->recipient);
+    put_member(out, "line", e->line);
+    put_member(out, "why", e->why);
+}
+
 void journal_put_row(struct buf *out, const struct journal_entry *e)
 {
     buf_printf(out, "%" PRId64 "\t%s\t%s\t%c\t", e->at.sec, words[e->what], suspicions[e->suspicion],

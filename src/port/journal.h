@@ -66,6 +66,12 @@ void journal_put_field(struct buf *out, struct slice text);
 /* The row with its newline. A field longer than 1,024 bytes is cut. */
 void journal_put_row(struct buf *out, const struct journal_entry *e);
 
+/*
+ * The entry as members of a JSON object, without `time`: "what":"held","seconds":125,"connection":"s-…". Empty ones are left out; the
+ * first has no comma before it. A field longer than 1,024 bytes is cut. The names are tarsier(1)'s and tarsierd(8)'s.
+ */
+void journal_put_members(struct buf *out, const struct journal_entry *e);
+
 /* Everything but numbers is copied into the arena. Errors: ERR_SYNTAX. row: without its newline. */
 MUST_CHECK enum err journal_parse_row(struct slice row, struct journal_entry *out, struct arena *arena);
 /* The same of fields that are unescaped already; text is borrowed. */

@@ -137,8 +137,8 @@ static const char *why_not_done(const struct session *s, enum journal_what what)
     return session_only_evaluates(s) ? "evaluation only" : suspends && shared_is_paused(s->d.sh) ? "paused" : NULL;
 }
 
-/* sec: -1 where there is none. Also for lines with nolog: they keep something out of the log, not out of the numbers. */
-static void note(struct session *s, enum journal_what what, int64_t sec, struct slice why)
+/* sec: -1 where there is none. Returns what a line of the log may be about. Also for lines with nolog: they keep something out of the log, not out of the numbers. */
+static const struct journal_entry *note(struct session *s, enum journal_what what, int64_t sec, struct slice why)
 {
     struct room room;
     struct buf connection = {0};
@@ -161,11 +161,19 @@ static void note(struct session *s, enum journal_what what, int64_t sec, struct 
         .line = acl_name(s, room.acl),
         .why = why,
     };
-    effects_journal(s->d.sh->out, s->d.client.owner, &entry);
+    const struct journal_entry *kept = effects_journal(s->d.sh->out, s->d.client.owner, &entry);
     buf_fini(&connection);
+    return kept;
 }
 
 /* ---- log lines ---- */
+
+/* The line, with the decision that it tells of. */
+static void write_about(struct session *s, const struct journal_entry *about, struct buf *line)
+{
+    dialogue_write_line(&s->d, LOG_LEVEL_INFO, line);
+    effects_about(s->d.sh->out, about);
+}
 
 static void put_envelope(const struct session *s, struct buf *out)
 {
@@ -187,7 +195,7 @@ void text_log_queue_id(struct session *s)
 {
     struct buf line = {0};
     bool in_statistics = s->chain && s->d.plan->set->statistics;
-    note(s, JOURNAL_QUEUE_ID, -1, SLICE_NONE);
+    const struct journal_entry *about = note(s, JOURNAL_QUEUE_ID, -1, SLICE_NONE);
     if (!(s->d.flags & DIALOGUE_NAMED) && !in_statistics)
         return;
     dialogue_put_connection(&s->d, &line);
@@ -199,7 +207,7 @@ void text_log_queue_id(struct session *s)
     }
     buf_put_cstr(&line, " has queue id ");
     buf_put_visible(&line, s->d.queue_id);
-    dialogue_write_line(&s->d, LOG_LEVEL_INFO, &line);
+    write_about(s, about, &line);
 }
 
 /* What is true of the client: "not remote", "authenticated" (for unauthenticated is what it is not), "not s25r (no rule hits)". */
@@ -237,7 +245,7 @@ void text_log_passed(struct session *s, const struct policy_why *why)
 {
     struct buf line = {0}, reason = {0};
     put_why(&reason, why);
-    note(s, JOURNAL_PASSED, -1, buf_slice(&reason));
+    const struct journal_entry *about = note(s, JOURNAL_PASSED, -1, buf_slice(&reason));
     if (!s->d.plan->set->log_passes) {
         buf_fini(&reason);
         return;
@@ -252,7 +260,7 @@ void text_log_passed(struct session *s, const struct policy_why *why)
     buf_put_cstr(&line, " passes: ");
     buf_put_slice(&line, buf_slice(&reason));
     buf_fini(&reason);
-    dialogue_write_line(&s->d, LOG_LEVEL_INFO, &line);
+    write_about(s, about, &line);
 }
 
 void text_log_accepted(struct session *s, unsigned reasons)
@@ -262,7 +270,7 @@ void text_log_accepted(struct session *s, unsigned reasons)
     char room[16];
     struct slice acl = acl_name(s, room);
     xgreylist_put_reasons(&text, reasons, d->tarpit_sec, acl, false);
-    note(s, JOURNAL_ACCEPTED, -1, buf_slice(&text));
+    const struct journal_entry *about = note(s, JOURNAL_ACCEPTED, -1, buf_slice(&text));
     if (d->nolog) {
         buf_fini(&text);
         return;
@@ -280,7 +288,7 @@ void text_log_accepted(struct session *s, unsigned reasons)
     buf_put_byte(&line, ')');
     if (acl.ptr)
         buf_printf(&line, " ACL %.*s", SLICE_ARG(acl));
-    dialogue_write_line(&s->d, LOG_LEVEL_INFO, &line);
+    write_about(s, about, &line);
 }
 
 /* What the client's name is suspected of: "S25R rule 1", "generic_rdns 5". NONE: nothing. */
@@ -321,9 +329,9 @@ void text_describe_hold(const struct session *s, struct held_client *out)
 }
 
 /* One line of the recipient's: "… from <a> to <b> TEXT (ACL n)". */
-static void log_recipient(struct session *s, enum journal_what what, const char *text, int64_t sec)
+static void log_recipient(struct session *s, const struct journal_entry *about, const char *text, int64_t sec)
 {
-    const char *why = why_not_done(s, what);
+    const char *why = about ? why_not_done(s, about->what) : NULL;
     struct buf line = {0};
     dialogue_put_client(&s->d, &line);
     put_envelope(s, &line);
@@ -335,10 +343,10 @@ static void log_recipient(struct session *s, enum journal_what what, const char 
     put_suspicion(s, &line);
     if (why)
         buf_printf(&line, " (%s: let in)", why);
-    dialogue_write_line(&s->d, LOG_LEVEL_INFO, &line);
+    write_about(s, about, &line);
 }
 
-static void log_autowhite(struct session *s)
+static void log_autowhite(struct session *s, const struct journal_entry *about)
 {
     struct buf line = {0};
     char address[IP_TEXT_MAX];
@@ -349,40 +357,40 @@ static void log_autowhite(struct session *s)
     buf_put_visible(&line, s->d.recipient);
     buf_put_cstr(&line, ": autowhitelisted for another ");
     xgreylist_put_duration(&line, s->decision.autowhite_sec);
-    dialogue_write_line(&s->d, LOG_LEVEL_INFO, &line);
+    write_about(s, about, &line);
 }
 
 void text_log_let_in(struct session *s, int64_t elapsed_sec)
 {
-    note(s, JOURNAL_LET_IN, elapsed_sec, SLICE_NONE);
+    const struct journal_entry *about = note(s, JOURNAL_LET_IN, elapsed_sec, SLICE_NONE);
     if (s->decision.nolog)
         return;
     if (s->decision.autowhite_sec > 0)
-        log_autowhite(s);
+        log_autowhite(s, about);
     else
-        log_recipient(s, JOURNAL_LET_IN, "let in after ", elapsed_sec); /* the peer says nothing here */
+        log_recipient(s, about, "let in after ", elapsed_sec); /* the peer says nothing here */
 }
 
 void text_log_deferred(struct session *s, int64_t remaining_sec)
 {
-    note(s, JOURNAL_DEFERRED, remaining_sec, SLICE_NONE);
+    const struct journal_entry *about = note(s, JOURNAL_DEFERRED, remaining_sec, SLICE_NONE);
     if (!s->decision.nolog)
-        log_recipient(s, JOURNAL_DEFERRED, "delayed for ", remaining_sec);
+        log_recipient(s, about, "delayed for ", remaining_sec);
 }
 
 void text_log_rejected(struct session *s)
 {
-    note(s, JOURNAL_REJECTED, -1, SLICE_NONE);
+    const struct journal_entry *about = note(s, JOURNAL_REJECTED, -1, SLICE_NONE);
     if (!s->decision.nolog)
-        log_recipient(s, JOURNAL_REJECTED, "blacklisted", -1);
+        log_recipient(s, about, "blacklisted", -1);
 }
 
 void text_log_held(struct session *s)
 {
     int64_t sec = (s->decision.hold_ms + 999) / 1000;
-    note(s, JOURNAL_HELD, sec, SLICE_NONE);
+    const struct journal_entry *about = note(s, JOURNAL_HELD, sec, SLICE_NONE);
     if (!s->decision.nolog)
-        log_recipient(s, JOURNAL_HELD, "held for ", sec);
+        log_recipient(s, about, "held for ", sec);
 }
 
 void text_log_hold_end(struct session *s, enum journal_what how, int64_t waited_ms)
@@ -396,11 +404,11 @@ void text_log_hold_end(struct session *s, enum journal_what how, int64_t waited_
         [JOURNAL_DROPPED] = "dropped by an administrator",
     };
     struct buf what = {0};
-    note(s, how, waited_ms / 1000, SLICE_NONE);
+    const struct journal_entry *about = note(s, how, waited_ms / 1000, SLICE_NONE);
     if (s->decision.nolog)
         return;
     buf_printf(&what, "hold %s after ", words[how]);
-    log_recipient(s, how, buf_cstr(&what), waited_ms / 1000);
+    log_recipient(s, about, buf_cstr(&what), waited_ms / 1000);
     buf_fini(&what);
 }
 
@@ -413,13 +421,13 @@ void text_log_not_held(struct session *s, enum policy_no_hold why)
         [HOLD_BOUND_CLIENT] = "not held: as many of this client are held as `holds per-client` allows",
         [HOLD_STRESS] = "not held: the mail server is under stress",
     };
-    note(s, JOURNAL_NOT_HELD, -1, slice_cstr(texts[why]));
-    log_recipient(s, JOURNAL_NOT_HELD, texts[why], -1);
+    const struct journal_entry *about = note(s, JOURNAL_NOT_HELD, -1, slice_cstr(texts[why]));
+    log_recipient(s, about, texts[why], -1);
 }
 
 void text_log_left_before(struct session *s, int64_t left_sec)
 {
-    log_recipient(s, JOURNAL_NOT_HELD, "not held: it has hung up before, after ", left_sec);
+    log_recipient(s, NULL, "not held: it has hung up before, after ", left_sec);
 }
 
 void text_log_confirmed(struct session *s)
@@ -432,19 +440,19 @@ void text_log_confirmed(struct session *s)
 void text_log_unconfirmed(struct session *s)
 {
     struct buf line = {0};
-    note(s, JOURNAL_NOT_REMEMBERED, -1, SLICE_NONE);
+    const struct journal_entry *about = note(s, JOURNAL_NOT_REMEMBERED, -1, SLICE_NONE);
     dialogue_put_client(&s->d, &line);
     buf_put_cstr(&line, " has waited, and no DATA has come: it is not remembered");
-    dialogue_write_line(&s->d, LOG_LEVEL_INFO, &line);
+    write_about(s, about, &line);
 }
 
 void text_log_gone(struct session *s, const char *how)
 {
     struct buf line = {0};
-    note(s, JOURNAL_GONE, -1, slice_cstr(how));
+    const struct journal_entry *about = note(s, JOURNAL_GONE, -1, slice_cstr(how));
     dialogue_put_client(&s->d, &line);
     buf_printf(&line, " refused with 421: the client was %s", how);
-    dialogue_write_line(&s->d, LOG_LEVEL_INFO, &line);
+    write_about(s, about, &line);
 }
 
 void text_log_protocol(struct session *s, const char *what)

@@ -4,6 +4,7 @@
     tarsierd.py PROGRAM      TAP on standard output. Needs no root; as root the daemon becomes nobody.
 """
 
+import json
 import os
 import re
 import shutil
@@ -268,6 +269,38 @@ def compares_its_networks_with_postfix():
     status, out, err = compare("while :; do echo 0123456789012345678901234567890123456789; done\n", "--postfix", DIR)
     check(status == 1 and "said too much" in err, (status, out[:200], err))
     check(run("--check", "-f", CONF, "--postfix", DIR, DIR)[0] == 2, "one directory is enough")
+
+
+@case
+def logs_objects_of_json():
+    """Every line of the daemon's, with a decision's facts; the reload goes back to lines."""
+    configure(extra="log format json\nnodetach\n")
+    with Daemon(ready=False) as d:
+        check(wait_for(lambda: "listening at" in log()), "it starts: " + log())
+        mta = Mta()
+        mta.rcpt()
+        got = mta.hear()
+        check(got and got[0] == "y" and got[1].startswith(b"451 "), got)
+        check(wait_for(lambda: '"what":"deferred"' in log()), log())
+        objects = [json.loads(line) for line in log().splitlines()]
+        check(all({"time", "level", "message"} <= set(one) for one in objects), objects)
+        check(all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d", one["time"]) for one in objects), objects)
+        check("`nodetach` has no job here" in objects[0]["message"] and objects[0]["level"] == "notice", objects[0])
+        deferred = [one for one in objects if one.get("what") == "deferred"][0]
+        for name, value in {
+            "level": "info", "seconds": 1800, "address": "198.51.100.7", "name": "dhcp-12-34.isp.example.net",
+            "sender": "<a@example.org>", "recipient": "<b@example.net>", "line": "8",
+        }.items():
+            check(deferred.get(name) == value, (name, deferred))
+        check(" from <a@example.org> to <b@example.net> delayed for 00:30:00" in deferred["message"], deferred)
+        check(deferred["message"].startswith(deferred["connection"]) or deferred["message"].startswith("ABC"), deferred)
+        mta.close()
+        configure()
+        at = len(log())
+        d.process.send_signal(signal.SIGHUP)
+        check(wait_for(lambda: "generation 2" in log()), "it is reloaded")
+        check(wait_for(lambda: re.search(r"^\d{4}-.* reload: .* generation 2$", log()[at:], re.M)), log()[at:])
+        d.stop()
 
 
 @case

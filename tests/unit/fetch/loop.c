@@ -84,8 +84,9 @@ static bool wants_ticks(void *ctx)
     return false;
 }
 
-static void log_line(void *ctx, enum log_level level, struct slice line)
+static void log_line(void *ctx, enum log_level level, struct slice line, const struct journal_entry *about)
 {
+    (void)about;
     (void)ctx;
     (void)level;
     printf("# %.*s\n", SLICE_ARG(line));

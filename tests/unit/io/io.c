@@ -189,8 +189,9 @@ static void look_flush(void *ctx)
         io_feed(s->io, &(struct event){.kind = EVENT_LOOK, .owner = s->look_session, .request = i});
 }
 
-static void log_line(void *ctx, enum log_level level, struct slice line)
+static void log_line(void *ctx, enum log_level level, struct slice line, const struct journal_entry *about)
 {
+    (void)about;
     struct stub *s = ctx;
     if (slice_has_prefix(line, "the socket ")) {
         s->warnings_logged += level == LOG_LEVEL_WARNING;

@@ -222,6 +222,116 @@ static void gives_up_on_a_reader_that_never_reads(void)
     CHECK_INT(status, 0);
 }
 
+/* What it writes to stderr between begin and end. */
+static int begin(struct log **l)
+{
+    int fd = stderr_to_pipe();
+    CHECK_INT(log_open(l, LOG_TARGET_STDERR, "test", LOG_BUFFER_BYTES, false), ERR_NONE);
+    return fd;
+}
+
+static void end(struct log *l, int fd, struct buf *got)
+{
+    CHECK(log_close(l, 5000));
+    stderr_back();
+    read_all(fd, got);
+    close(fd);
+}
+
+/* The line without its time, which must stand first. */
+static bool object_cut(struct slice *line)
+{
+    static const char before[] = "{\"time\":\"";
+    if (!slice_has_prefix(*line, before))
+        return false;
+    struct slice rest = slice_from(*line, sizeof(before) - 1), stamp = slice_upto(rest, slice_find(rest, '"'));
+    struct buf padded = {0};
+    buf_printf(&padded, "%.*s ", SLICE_ARG(stamp));
+    struct slice check = buf_slice(&padded);
+    bool good = stamp_cut(&check) && check.len == 0;
+    buf_fini(&padded);
+    *line = slice_from(rest, stamp.len + 1);
+    return good;
+}
+
+static void check_objects(const struct buf *got, const char *const *want, size_t n)
+{
+    struct slice rest = buf_slice(got);
+    for (size_t i = 0; i < n; i++) {
+        struct slice line = slice_cut(&rest, '\n');
+        CHECK(object_cut(&line));
+        CHECK_SLICE(line, want[i]);
+    }
+    CHECK_INT(rest.len, 0);
+}
+
+static void writes_objects(void)
+{
+    static const char *const want[] = {
+        ",\"level\":\"info\",\"message\":\"first\"}",
+        ",\"level\":\"warning\",\"message\":\"a \\\"b\\\" \\\\ ?c\"}",
+        ",\"level\":\"info\",\"message\":\"with\",\"what\":\"held\",\"seconds\":125}",
+        ",\"level\":\"error\",\"message\":\"\xc3\xa4 \\ufffd\"}",
+    };
+    struct log *l;
+    struct buf got = {0};
+    int fd = begin(&l);
+    CHECK(!log_is_json(l));
+    log_set_json(l, true);
+    CHECK(log_is_json(l));
+    log_write(l, LOG_LEVEL_INFO, slice_cstr("first"));
+    log_write(l, LOG_LEVEL_WARNING, slice_cstr("a \"b\" \\ \nc"));
+    log_event(l, LOG_LEVEL_INFO, slice_cstr("with"), slice_cstr("\"what\":\"held\",\"seconds\":125"));
+    log_write(l, LOG_LEVEL_ERROR, slice_cstr("\xc3\xa4 \xff"));
+    end(l, fd, &got);
+    check_objects(&got, want, COUNT_OF(want));
+    buf_fini(&got);
+}
+
+/* Warnings and errors about what happens by itself; nothing else is ever left out. */
+static void says_equal_lines_once(void)
+{
+    static const char *const want[] = {"warning: disk",  "note",           "note",
+                                       "warning: other", "warning: other", "warning: disk (3 times more)"};
+    struct log *l;
+    struct buf got = {0};
+    int fd = begin(&l);
+    log_event(l, LOG_LEVEL_WARNING, slice_cstr("disk"), SLICE_NONE);
+    log_event(l, LOG_LEVEL_NOTICE, slice_cstr("note"), SLICE_NONE);
+    log_event(l, LOG_LEVEL_NOTICE, slice_cstr("note"), SLICE_NONE);
+    log_event(l, LOG_LEVEL_WARNING, slice_cstr("disk"), SLICE_NONE);
+    log_write(l, LOG_LEVEL_WARNING, slice_cstr("other"));
+    log_write(l, LOG_LEVEL_WARNING, slice_cstr("other"));
+    log_event(l, LOG_LEVEL_WARNING, slice_cstr("disk"), SLICE_NONE);
+    log_event(l, LOG_LEVEL_WARNING, slice_cstr("disk"), SLICE_NONE);
+    end(l, fd, &got);
+    struct slice rest = buf_slice(&got);
+    for (size_t i = 0; i < COUNT_OF(want); i++) {
+        struct slice line = slice_cut(&rest, '\n');
+        CHECK(stamp_cut(&line));
+        CHECK_SLICE(line, want[i]);
+    }
+    CHECK_INT(rest.len, 0);
+    buf_fini(&got);
+}
+
+static void says_equal_objects_once(void)
+{
+    static const char *const want[] = {
+        ",\"level\":\"error\",\"message\":\"disk\"}",
+        ",\"level\":\"error\",\"message\":\"disk\",\"repeated\":2}",
+    };
+    struct log *l;
+    struct buf got = {0};
+    int fd = begin(&l);
+    log_set_json(l, true);
+    for (int i = 0; i < 3; i++)
+        log_event(l, LOG_LEVEL_ERROR, slice_cstr("disk"), SLICE_NONE);
+    end(l, fd, &got);
+    check_objects(&got, want, COUNT_OF(want));
+    buf_fini(&got);
+}
+
 int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
@@ -230,5 +340,8 @@ int main(void)
     TEST(counts_what_it_drops);
     TEST(takes_lines_of_many_threads);
     TEST(gives_up_on_a_reader_that_never_reads);
+    TEST(writes_objects);
+    TEST(says_equal_lines_once);
+    TEST(says_equal_objects_once);
     return TEST_END();
 }

@@ -150,9 +150,26 @@ static void what_is_older_is_left_out(void)
     CHECK(!journal_matches(&q, &example));
 }
 
+static void members_are_json(void)
+{
+    struct buf b = {0};
+    struct journal_entry e = {.what = JOURNAL_PASSED, .sec = -1};
+    journal_put_members(&b, &example);
+    CHECK_SLICE(buf_slice(&b),
+                "\"what\":\"left\",\"suspicion\":\"generic_rdns\",\"seconds\":40,\"connection\":\"s-4gk2m9xq-17\","
+                "\"address\":\"192.0.2.7\",\"name\":\"dhcp-12-34.isp.example\",\"helo\":\"x\\u0009y\\u000a\","
+                "\"sender\":\"<a@example.org>\",\"recipient\":\"<b\\\\@sub.example.net>\",\"line\":\"64\"");
+    buf_clear(&b);
+    e.evaluation = true;
+    journal_put_members(&b, &e);
+    CHECK_SLICE(buf_slice(&b), "\"what\":\"passed\",\"evaluation\":true");
+    buf_fini(&b);
+}
+
 int main(void)
 {
     TEST(a_row_comes_back_as_it_was);
+    TEST(members_are_json);
     TEST(every_word_comes_back);
     TEST(a_long_field_is_cut);
     TEST(what_is_no_row_is_refused);
