@@ -37,6 +37,14 @@ void facts_clear(struct session *s, enum facts_scope scope)
     trim(s);
 }
 
+/* Also while some are awaited: the daemon ends, or an MTA's connection. */
+void facts_free(struct session *s)
+{
+    facts_clear(s, FACTS_CONNECTION);
+    free(s->facts);
+    s->facts = NULL;
+}
+
 /* ---- the cursor ---- */
 
 void facts_keep_cursor(struct session *s, const struct policy_cursor *cursor)

@@ -30,6 +30,7 @@ MUST_CHECK bool facts_ready(struct session *s, uint64_t missing, void (*then)(st
 bool facts_answered(struct session *s, const struct event *event);
 const uint8_t *facts_listed(const struct session *s); /* for policy_session_facts */
 void facts_clear(struct session *s, enum facts_scope scope);
+void facts_free(struct session *s);
 
 /* Keep a cursor while its line waits; a copy. The kept one: NULL where there is none. */
 void facts_keep_cursor(struct session *s, const struct policy_cursor *cursor);

@@ -37,7 +37,7 @@ void session_free(struct session *s)
         return;
     client_fini(&s->d.sh->clients, &s->d.client);
     chain_free(s);
-    facts_clear(s, FACTS_CONNECTION);
+    facts_free(s);
     struct scope *const scopes[] = {&s->d.conn, &s->d.helo_scope, &s->d.mail, &s->d.rcpt};
     for (size_t i = 0; i < COUNT_OF(scopes); i++)
         scope_clear(scopes[i], s->d.sh);
