@@ -54,21 +54,34 @@ class Socket:
         self.socket.listen(int(backlog))
 
 
-def start(lab, check, inherit=None, wait=True):
-    """ExecStartPre= and ExecStart= with the unit's user and capabilities, and with this Socket. wait: until it serves."""
-    begin = len(lab.log())
-    before("tarsierd.service", check)
-    (line,) = values("tarsierd.service", "ExecStart")
+def as_user(lab, name):
+    """The unit's line NAME=, with its user and capabilities, as words."""
+    (line,) = values("tarsierd.service", name)
     (user,) = values("tarsierd.service", "User")
-    for name in values("tarsierd.service", "RuntimeDirectory"):
-        os.makedirs("/run/" + name, exist_ok=True)
-        shutil.chown("/run/" + name, user, user)
     sets = {name: ",+".join(["-all"] + values("tarsierd.service", name)[0].lower().replace("cap_", "").split())
             for name in ("AmbientCapabilities", "CapabilityBoundingSet")}  # fmt: skip
     command = ["setpriv", "--reuid=" + user, "--regid=" + user, "--init-groups", "--no-new-privs",
                "--inh-caps=" + sets["AmbientCapabilities"], "--ambient-caps=" + sets["AmbientCapabilities"],
                "--bounding-set=" + sets["CapabilityBoundingSet"]]  # fmt: skip
-    command += words(line.replace("@sbindir@/tarsierd", lab.program["tarsierd"]))[1]
+    line = line.replace("@sbindir@/tarsierd", lab.program["tarsierd"]).replace("@bindir@/tarsier", lab.program["tarsier"])
+    return command + words(line)[1]
+
+
+def reload(lab):
+    """ExecReload=: exit status, and what was said."""
+    done = subprocess.run(as_user(lab, "ExecReload"), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30)
+    return done.returncode, done.stdout + done.stderr
+
+
+def start(lab, check, inherit=None, wait=True):
+    """ExecStartPre= and ExecStart= with the unit's user and capabilities, and with this Socket. wait: until it serves."""
+    begin = len(lab.log())
+    before("tarsierd.service", check)
+    (user,) = values("tarsierd.service", "User")
+    for name in values("tarsierd.service", "RuntimeDirectory"):
+        os.makedirs("/run/" + name, exist_ok=True)
+        shutil.chown("/run/" + name, user, user)
+    command = as_user(lab, "ExecStart")
     options = {}
     if inherit:
         command = ["sh", "-c", 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"', "systemd"] + command
