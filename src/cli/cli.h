@@ -29,6 +29,7 @@ struct plan *cli_plan(const char *path);
 MUST_CHECK enum err cli_duration(const char *text, int64_t *sec);
 
 int cli_status(const struct command *c, int argc, char **argv);
+int cli_metrics(const struct command *c, int argc, char **argv);
 int cli_holds(const struct command *c, int argc, char **argv);
 int cli_pause(const struct command *c, int argc, char **argv);
 int cli_check(const struct command *c, int argc, char **argv);

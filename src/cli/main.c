@@ -11,6 +11,7 @@
 static const struct command commands[] = {
     /* clang-format off */
     {CTL_STATUS, cli_status},
+    {CTL_METRICS_PRINT, cli_metrics},
     {CTL_HOLDS, cli_holds},
     {CTL_HOLDS_RELEASE, cli_simple},
     {CTL_HOLDS_DROP, cli_simple},

@@ -28,6 +28,12 @@ static const struct ctl_option status_options[] = {
     SOCKET_OPTION,
     {0},
 };
+static const struct ctl_option metrics_options[] = {
+    {"output", 'o', true, "PATH", "into this file, as a whole: for node_exporter's textfile directory"},
+    FILE_OPTION,
+    SOCKET_OPTION,
+    {0},
+};
 static const struct ctl_option ask_options[] = {FILE_OPTION, SOCKET_OPTION, {0}};
 static const struct ctl_option list_options[] = {JSON_OPTION, FILE_OPTION, SOCKET_OPTION, {0}};
 static const struct ctl_option check_options[] = {
@@ -129,6 +135,7 @@ static const struct ctl_option setup_options[] = {
 
 static const struct ctl_command rows[] = {
     {CTL_STATUS, CTL_METRICS, 0, 0, "status", "", "how the daemon is, in eight lines", status_options},
+    {CTL_METRICS_PRINT, CTL_METRICS, 0, 0, "metrics", "", "all numbers, for Prometheus", metrics_options},
     {CTL_HOLDS, CTL_READ, 0, 0, "holds", "", "who is held now, for how long still, and why", list_options},
     {CTL_HOLDS_RELEASE, CTL_CHANGE, 1, 1, "holds release", "ID",
      "let this recipient of a held client in now, and remember it", ask_options},

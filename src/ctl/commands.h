@@ -10,6 +10,7 @@
 
 enum ctl_id {
     CTL_STATUS,
+    CTL_METRICS_PRINT,
     CTL_HOLDS,
     CTL_HOLDS_RELEASE,
     CTL_HOLDS_DROP,

@@ -9,6 +9,7 @@ enum { SOCKET_MODE = 0666, DIRECTORY_MODE = 0755, OVERLOAD_MAX = 4 };
 
 static const struct ctl_handler handlers[CTL_COMMANDS] = {
     [CTL_STATUS] = {.produce = control_status},
+    [CTL_METRICS_PRINT] = {.produce = control_metrics, .end = control_metrics_end},
     [CTL_HOLDS] = {.produce = control_holds, .end = control_holds_end},
     [CTL_HOLDS_RELEASE] = {.produce = control_release},
     [CTL_HOLDS_DROP] = {.produce = control_drop},

@@ -8,10 +8,12 @@
 #include "ctl/server.h"
 #include "daemon/control_rights.h"
 #include "daemon/daemon.h"
+#include "daemon/metrics.h"
 
 struct control {
     struct ctl_server *server;
     struct control_rights rights;
+    struct metrics metrics;
     bool turn_wanted;
     struct instant started;
     struct mono last_mta; /* when an MTA has connected last; ms 0: never */
@@ -37,6 +39,8 @@ void control_restore_pause(struct daemon *d);
 /* ---- handlers ---- */
 
 enum ctl_progress control_status(struct ctl_request *r);
+enum ctl_progress control_metrics(struct ctl_request *r);
+void control_metrics_end(struct ctl_request *r);
 enum ctl_progress control_holds(struct ctl_request *r);
 void control_holds_end(struct ctl_request *r);
 enum ctl_progress control_release(struct ctl_request *r);

@@ -131,6 +131,7 @@ static void hook_log(void *ctx, enum log_level level, struct slice line, const s
 static void hook_journal(void *ctx, const struct effect *e)
 {
     struct daemon *d = ctx;
+    metrics_count(&d->control->metrics, e->u.journal);
     journal_add(d->journal, e->u.journal);
 }
 

@@ -11,6 +11,7 @@ struct engine_stats {
     uint64_t unwatchable, bound_max, bound_client, stressed;           /* tarpit lines that did not hold, and why */
     uint64_t passed;                       /* sessions and messages that the filter was not asked for */
     uint64_t accepted, deferred, rejected; /* recipients */
+    uint64_t first_sights;                 /* of those that were deferred: nothing was known of them */
     uint64_t gone;                         /* clients found gone before any hold */
     uint64_t child_failures;               /* of children, told in the log each */
     uint64_t store_failures, protocol_errors;

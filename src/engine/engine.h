@@ -5,6 +5,7 @@
 #ifndef TARSIER_ENGINE_ENGINE_H
 #define TARSIER_ENGINE_ENGINE_H
 
+#include "base/histogram.h"
 #include "base/siphash.h"
 #include "plan/plan.h"
 #include "port/effect.h"
@@ -71,15 +72,22 @@ struct engine_overview {
 };
 void engine_overview(struct engine *e, struct instant now, struct engine_overview *out);
 
+enum { ENGINE_RESULTS = 8 };
+/* Of the i-th result: "pass", "reject", … */
+const char *engine_result_word(size_t i);
+
 /* A child milter of the present plan. Texts are the plan's. */
 struct engine_filter {
     const char *name, *connect, *fallback;
     bool enabled, evaluation;
-    bool is_asked;                  /* its breaker lets everybody through */
-    bool is_probed;                 /* one session tries whether it answers again, or the next one will */
-    int64_t left_sec;               /* how long it is not asked yet */
-    unsigned open;                  /* connections */
-    uint64_t connections, failures; /* since the start */
+    bool is_asked;                    /* its breaker lets everybody through */
+    bool is_probed;                   /* one session tries whether it answers again, or the next one will */
+    int64_t left_sec;                 /* how long it is not asked yet */
+    unsigned open;                    /* connections */
+    uint64_t connections, failures;   /* since the start */
+    uint64_t results[ENGINE_RESULTS]; /* messages that it was asked about, by its word */
+    struct histogram seconds;         /* how long it took over each */
+    const struct histogram_bounds *seconds_bounds;
 };
 /* The i-th, from 0 on. False: there are no more. */
 MUST_CHECK bool engine_filter(struct engine *e, size_t i, struct instant now, struct engine_filter *out);

@@ -6,6 +6,7 @@
 #include "conf/settings.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 static void put_counters(struct shared *sh)
 {
@@ -124,6 +125,15 @@ bool report_filter(struct shared *sh, size_t i, struct instant now, struct engin
                                   .left_sec = left_sec > 0 ? left_sec : 0,
                                   .open = open_connections(sh, r),
                                   .connections = r->connections,
-                                  .failures = r->failures};
+                                  .failures = r->failures,
+                                  .seconds = r->seconds,
+                                  .seconds_bounds = &registry_seconds_bounds};
+    _Static_assert((int)ENGINE_RESULTS == (int)REGISTRY_RESULTS, "the same words");
+    memcpy(out->results, r->results, sizeof(out->results));
     return true;
+}
+
+const char *engine_result_word(size_t i)
+{
+    return registry_result_word((enum registry_result)i);
 }

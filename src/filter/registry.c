@@ -5,6 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+const struct histogram_bounds registry_seconds_bounds = {{5, 10, 25, 50, 100, 250, 500, 1000, 5000, 30000}};
+
+const char *registry_result_word(enum registry_result result)
+{
+    static const char *const words[REGISTRY_RESULTS] = {
+        [REGISTRY_PASS] = "pass",     [REGISTRY_ACCEPT] = "accept",   [REGISTRY_TEMPFAIL] = "tempfail",
+        [REGISTRY_REJECT] = "reject", [REGISTRY_DISCARD] = "discard", [REGISTRY_QUARANTINE] = "quarantine",
+        [REGISTRY_FAILED] = "failed", [REGISTRY_STOP] = "stop",
+    };
+    return words[result];
+}
+
 void registry_init(struct registry *r, struct timer_wheel *wheel)
 {
     *r = (struct registry){.wheel = wheel};

@@ -5,6 +5,7 @@
 #ifndef TARSIER_FILTER_REGISTRY_H
 #define TARSIER_FILTER_REGISTRY_H
 
+#include "base/histogram.h"
 #include "base/timer.h"
 #include "child/breaker.h"
 #include "child/merge.h"
@@ -12,6 +13,19 @@
 #include "port/effect.h"
 
 struct capability_probe; /* filter/capability_probe.c: a connection of nobody's */
+
+/* A filter's word about a message. */
+enum registry_result {
+    REGISTRY_PASS,
+    REGISTRY_ACCEPT,
+    REGISTRY_TEMPFAIL,
+    REGISTRY_REJECT,
+    REGISTRY_DISCARD,
+    REGISTRY_QUARANTINE,
+    REGISTRY_FAILED, /* it gave no answer: its fallback counted */
+    REGISTRY_STOP,   /* it was not heard to the end */
+    REGISTRY_RESULTS
+};
 
 /* By a filter's name and its milter's address, for the life of the process. */
 struct registry_record {
@@ -22,8 +36,14 @@ struct registry_record {
     uint64_t learned;      /* how often its requirements have changed */
     uint32_t unnegotiated; /* SMFIF_*: changes that it makes without negotiating them */
     struct breaker breaker;
-    uint64_t connections, failures; /* since the start */
+    uint64_t connections, failures;     /* since the start */
+    uint64_t results[REGISTRY_RESULTS]; /* messages that it was asked about, by enum registry_result */
+    struct histogram seconds;           /* how long it took over each */
 };
+
+extern const struct histogram_bounds registry_seconds_bounds;
+/* "pass", "reject": the word of statistics. */
+const char *registry_result_word(enum registry_result result);
 
 /* Open connections to children, by the slot that a child_id carries. */
 struct registry_slot {

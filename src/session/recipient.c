@@ -193,6 +193,7 @@ static void defer(struct session *s, const struct grey_answer *a)
 {
     struct buf packet = {0};
     s->d.sh->stats.deferred++;
+    s->d.sh->stats.first_sights += a->first_seen.sec == s->d.sh->now.wall.sec;
     text_log_deferred(s, a->remaining_sec);
     if (session_spares_all(s)) {
         leave_unfiltered(s);

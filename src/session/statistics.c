@@ -24,25 +24,41 @@ static void write_line(const struct session *s, struct buf *line)
     buf_fini(line);
 }
 
-static const char *status_of(const struct filter *f)
+static enum registry_result result_of(const struct filter *f)
 {
+    static const enum registry_result results[] = {
+        [VERDICT_ACCEPT] = REGISTRY_ACCEPT, [VERDICT_CONTINUE] = REGISTRY_PASS,   [VERDICT_TEMPFAIL] = REGISTRY_TEMPFAIL,
+        [VERDICT_REJECT] = REGISTRY_REJECT, [VERDICT_DISCARD] = REGISTRY_DISCARD,
+    };
     if (f->outcome == OUTCOME_FALLBACK)
-        return "failed";
+        return REGISTRY_FAILED;
     if (f->outcome != OUTCOME_FINAL || f->stopped)
-        return "stop";
+        return REGISTRY_STOP;
     if (f->quarantines && f->verdict <= VERDICT_CONTINUE)
-        return "quarantine";
-    return words[f->verdict];
+        return REGISTRY_QUARANTINE;
+    return results[f->verdict];
+}
+
+/* For whoever asks for numbers; of milters, by name, whatever becomes of the session. */
+static void count(const struct session *s, const struct filter *f)
+{
+    if (!f->conf->connect)
+        return;
+    struct registry_record *r = registry_record(s->d.sh->registry, f->conf->name, f->conf->connect);
+    r->results[result_of(f)]++;
+    histogram_add(&r->seconds, &registry_seconds_bounds, s->d.sh->now.mono.ms - f->since.ms);
 }
 
 void chain_log_filter(const struct session *s, const struct filter *f)
 {
     struct buf line = {0};
+    count(s, f);
     if (!s->d.plan->set->statistics)
         return;
     buf_put_cstr(&line, "statistics: filter");
     put_session(&line, s);
-    buf_printf(&line, " message=%u stage=%s status=%s", s->d.transcript->messages, stage_name(f->last), status_of(f));
+    buf_printf(&line, " message=%u stage=%s status=%s", s->d.transcript->messages, stage_name(f->last),
+               registry_result_word(result_of(f)));
     put_seconds(&line, f->since, s->d.sh->now.mono);
     buf_printf(&line, " evaluation=%s name=\"%s\"", f->conf->set.evaluation ? "yes" : "no", f->conf->name);
     write_line(s, &line);

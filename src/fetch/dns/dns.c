@@ -27,6 +27,7 @@ struct dns {
     struct dns_limits limits;
     struct dns_resolver *resolver;
     struct dns_cache *cache;
+    struct dns_stats stats;
     struct mono now; /* of the call that runs */
     bool woken;      /* and not yet delivered */
 };
@@ -138,14 +139,20 @@ static void query_ended(void *arg, int status, int timeouts, unsigned char *mess
     if (status == ARES_EDESTRUCTION)
         return;
     struct dns_answer answer = {.status = DNS_FAILED};
+    struct dns_key key;
+    dns_query_key(asked.query, &key);
     if (message && (status == ARES_SUCCESS || status == ARES_ENODATA || status == ARES_ENOTFOUND)) {
-        struct dns_key key;
-        dns_query_key(asked.query, &key);
         dns_answer_read(&key, slice_of(message, (size_t)len), &answer);
     } else if (status == ARES_ENOTFOUND) {
         answer.status = DNS_ABSENT; /* .onion, which c-ares does not ask for (RFC 7686) */
     }
+    d->stats.queries[key.type][answer.status]++;
     dns_cache_answer(d->cache, asked.query, &answer, d->now);
+}
+
+void dns_get_stats(const struct dns *d, struct dns_stats *out)
+{
+    *out = d->stats;
 }
 
 static void send_query(struct dns *d, struct dns_query *query)

@@ -44,6 +44,11 @@ extern const struct dns_limits dns_limits_default;
  */
 MUST_CHECK enum err dns_open(struct dns **out, const struct dns_hooks *hooks, const struct dns_limits *limits,
                              const char *server);
+struct dns_stats {
+    uint64_t queries[3][3]; /* by enum dns_type and enum dns_status: what was asked of servers, since the start */
+};
+void dns_get_stats(const struct dns *d, struct dns_stats *out);
+
 void dns_close(struct dns *d); /* nobody is answered any more; NULL is harmless */
 
 /*

@@ -442,6 +442,72 @@ def lists_many_to_a_slow_reader():
             mta.close()
 
 
+# ---- metrics ----
+
+METRIC = re.compile(r'^(tarsier_[a-z_]+)(\{([a-z]+="([^"\\\n]|\\[\\"n])*",?)+\})? (-?[0-9.]+)$')
+
+
+def metrics():
+    """{name and labels: value}, and the form of each line."""
+    out = tarsier("metrics", "-f", CONF)[1]
+    heads, samples, last = {}, {}, ""
+    for line in out.splitlines():
+        if line.startswith("# TYPE "):
+            name = line.split()[2]
+            check(name not in heads, "all samples of a name stand together: " + name)
+            heads[name] = line.split()[3]
+            last = name
+        elif not line.startswith("# HELP "):
+            found = METRIC.match(line)
+            check(found and found.group(1).startswith(last), line)
+            if found:
+                check((found.group(1) == last) == (heads[last] not in ("histogram",) and not found.group(1).endswith("_count")), line)
+                key = found.group(1) + (found.group(2) or "")
+                check(key not in samples, "twice: " + key)
+                samples[key] = float(found.group(5))
+    return samples, out
+
+
+@case
+def counts_for_prometheus():
+    filters = "".join('filter "f%03d" { connect "unix:%s/none.sock" }\n' % (i, DIR) for i in range(1, 32))
+    configure(rules=HOLD, extra='filter "greylist" { builtin greylist }\n' + filters)
+    with Daemon():
+        before, out = metrics()
+        check(before["tarsier_holds"] == 0 and before["tarsier_holds_limit"] == 50 and before["tarsier_paused"] == 0, before)
+        check(all(before['tarsier_filter_up{filter="f%03d"}' % i] == 1 for i in range(1, 32)), "each filter")
+        check(len(out) > 2 * 16384, "an answer of several slices")
+        check(before['tarsier_build_info{version="%s"}' % tarsier("version")[1].split()[1]] == 1, "its version")
+        held_one = Mta().rcpt()
+        check(wait_for(lambda: metrics()[0]["tarsier_holds"] == 1), "a hold")
+        held_one.packet("A")  # it has hung up
+        check(wait_for(lambda: metrics()[0]['tarsier_holds_ended_total{outcome="left"}'] == 1), "has left")
+        after, out = metrics()
+        check(after['tarsier_hold_left_seconds_bucket{le="5"}'] == 1 and after["tarsier_hold_left_seconds_count"] == 1, after)
+        check(after['tarsier_recipients_total{verdict="held",reason="none"}'] == 1, after)
+        held_one.close()
+        again = Mta().rcpt()
+        check(again.hear()[0] == "y", "deferred")
+        check(wait_for(lambda: metrics()[0]['tarsier_recipients_total{verdict="deferred",reason="none"}'] == 1), "deferred")
+        again.close()
+        check("dhcp-12-34" not in out and "example.org" not in out and "198.51" not in out, "nobody's name")
+        promtool = shutil.which("promtool")
+        if promtool:
+            done = subprocess.run([promtool, "check", "metrics"], input=out, capture_output=True, text=True)
+            check(done.returncode == 0, done)
+            alerts = os.path.dirname(os.path.abspath(__file__)) + "/../../../dist/tarsier-alerts.yml"
+            done = subprocess.run([promtool, "check", "rules", alerts], capture_output=True, text=True)
+            check(done.returncode == 0 and "5 rules" in done.stdout, done)
+        else:
+            print("# promtool is not installed: the form is checked by this test alone")
+        status, shown, err = tarsier("metrics", "-f", CONF, "-o", DIR + "/tarsier.prom")
+        with open(DIR + "/tarsier.prom") as text:
+            check(status == 0 and shown == "" and text.read().startswith("# HELP tarsier_build_info "), (status, shown, err))
+        check(os.stat(DIR + "/tarsier.prom").st_mode & 0o777 == 0o644, "for node_exporter to read")
+        check(tarsier("metrics", "-f", CONF, "-o", DIR + "/none/x")[0] == 1 and tarsier("metrics", "x", "-f", CONF)[0] == 2, "errors")
+    check(tarsier("metrics", "--socket", CONTROL)[0] == 3, "no daemon")
+
+
 # ---- pause, reload, check ----
 
 
