@@ -210,7 +210,7 @@ static void store_wakes(void *ctx)
 static void thread_logs(void *ctx, enum log_level level, const char *line)
 {
     struct daemon *d = ctx;
-    log_event(d->log, level, slice_cstr(line), SLICE_NONE);
+    log_write(d->log, level, slice_cstr(line)); /* the store tells changes, and bounds its own repeats */
 }
 
 /* ---- the start: each step says in *why what failed ---- */
