@@ -6,6 +6,9 @@
 #define TARSIER_DIALOGUE_DIALOGUE_H
 
 #include "dialogue/transcript.h"
+#include "policy/policy.h"
+
+struct facts; /* facts.h */
 
 /* Bits of dialogue.flags. */
 enum {
@@ -30,9 +33,11 @@ struct dialogue {
     struct client client;  /* with the session's name and its timer */
     uint16_t flags;        /* DIALOGUE_* */
     uint8_t resolve;       /* enum policy_resolve */
+    uint8_t owed;          /* the MTA's command that waits for a reply; 0: none */
     uint32_t connection;   /* its number in the log, since the process began */
     uint32_t effort_spent; /* by regexes, on this message (regex.h) */
     uint32_t last_request; /* numbers of requests */
+    uint32_t actions;      /* SMFIF_*: as negotiated */
 
     /* the connection */
     struct slice host, client_ptr, helo, mta_name, if_addr; /* mta_name: {j} */
@@ -47,6 +52,7 @@ struct dialogue {
     struct slice recipient;
     struct macro *rcpt_macros;
 
+    struct facts *facts;           /* what others were asked for; NULL: nothing that is still wanted */
     struct transcript *transcript; /* for filters that read it; NULL where there are no children */
     struct scope conn, helo_scope, mail, rcpt;
 };
@@ -55,6 +61,13 @@ struct dialogue {
 uint32_t dialogue_next_request(struct dialogue *d);
 /* Mail is to flow faster than usual: the MTA says so, or is near its limit of sessions. */
 bool dialogue_is_stressed(const struct dialogue *d);
+
+/* What policy is told of it at this stage; a filter adds what it knows itself. Valid until the next call. */
+struct policy_facts dialogue_facts(struct dialogue *d, enum stage stage);
+/* After policy has been asked: what regexes did is counted, and one that came to no end logged, once a message. */
+void dialogue_note_effort(struct dialogue *d);
+/* Whether PROGRESS may go out before the end of a message. */
+bool dialogue_may_progress(const struct dialogue *d);
 
 /* ---- text.c ---- */
 

@@ -54,6 +54,10 @@ struct transcript {
     uint64_t size_bytes;
     struct slice chunk; /* of the body, that has just come: borrowed, until transcript_chunk_over */
     struct buf peek;    /* the body's beginning, for conditions */
+    struct mail_cursor header_cursor, recipient_cursor; /* where conditions have read last: they ask in order, mostly */
+    size_t header_at, recipient_at;
+    const uint8_t *standing; /* enum policy_standing, by filter, for conditions: the chain's; NULL: there is none */
+    const bool *quarantined;
     unsigned spool_writes;
 };
 

@@ -9,6 +9,7 @@
 #include "engine/report.h"
 #include "base/mem.h"
 #include "filter/capability_probe.h"
+#include "filter/greylist.h"
 #include "policy/allow.h"
 #include "session/session.h"
 
@@ -254,10 +255,10 @@ static void session_event(void *ctx, struct clients *all, const struct event *ev
         session_eof(s);
         break;
     case EVENT_STORE:
-        session_store_answered(s, event->request, event->u.answer);
+        session_store_answered(s, event);
         break;
     case EVENT_LOOK:
-        session_looked(s, event->request, event->u.look.result, event->u.look.cookie);
+        session_looked(s, event);
         break;
     case EVENT_DNS:
         session_dns_answered(s, event);

@@ -47,6 +47,8 @@ struct filter_common {
 
 /* How the other filters stand to this one, at the moment of a call. */
 struct filter_place {
+    enum stage stage;     /* of the command that waits for its word; behind a gate: as far as the MTA has got */
+    bool begins;          /* a gate hears of this command for the first time */
     bool is_blocked;      /* one before it may still change what it is to see: headers and body must wait */
     bool is_overtaken;    /* one behind it has begun with the message as it is before its edits */
     bool recipients_open; /* of some recipient its condition cannot tell yet whether it is asked */
@@ -58,39 +60,40 @@ struct filter_position {
     bool has_begun;      /* with headers or body */
     bool wants_body;     /* more of it than it has been told */
     uint64_t body_bytes; /* so much it has been told */
+    struct mono since;   /* it was asked, in this message */
 };
 
-enum filter_scope { FILTER_RECIPIENT, FILTER_MESSAGE, FILTER_HELO };
+enum filter_scope { FILTER_RECIPIENT, FILTER_MESSAGE, FILTER_HELO, FILTER_CONNECTION };
 
 struct filter {
     const struct filter_ops *ops;
     struct dialogue *d;
-    struct filter_common *common;
     const struct conf_filter *conf;
+    struct slice
+        reply; /* a whole packet (REPLYCODE …), of a final or of the present recipient's verdict; a child's: its text */
     uint8_t number; /* in the file's order: of its edits and votes, and of its view of the message */
 
     /* the chain's */
-    uint8_t asked;   /* enum policy_truth: by its condition, for this message */
-    uint8_t state;   /* enum filter_state, as it was left by the last call of advance */
-    bool applied;    /* its edits are in the message */
-    bool look_again; /* a recipient that it has passed over is one of its own now */
-    bool rewound;    /* it has been told an envelope that an earlier filter has changed */
-    bool stopped;    /* another's refusal, or the client's leave, has ended its say */
-    struct slice
-        reply; /* a whole packet (REPLYCODE …) in the common texts, of a final or of the present recipient's verdict */
+    uint8_t asked;       /* enum policy_truth: by its condition, for this message */
+    uint8_t state;       /* enum filter_state, as it was left by the last call of advance */
+    bool applied : 1;    /* its edits are in the message */
+    bool look_again : 1; /* a recipient that it has passed over is one of its own now */
+    bool rewound : 1;    /* it has been told an envelope that an earlier filter has changed */
+    bool passed_by : 1;  /* a gate: of a recipient its condition said no, or it let it through unseen */
+    bool stopped : 1;    /* another's refusal, or the client's leave, has ended its say */
 
     /* its word */
-    uint8_t outcome;         /* enum outcome */
-    uint8_t verdict;         /* OUTCOME_FINAL: enum verdict */
-    uint8_t rcpt_verdict;    /* enum verdict, of the present recipient */
-    uint8_t unknown_verdict; /* … of the present UNKNOWN */
-    uint8_t last;            /* enum stage: the last it was told, for log and statistics */
-    bool connection_over;    /* its verdict was on CONNECT or HELO: for the whole connection */
-    bool without_recipient;  /* at DATA none of its recipients was good: it is out of the message, unless one more comes */
-    bool counted;            /* it was asked in this message: a line of statistics is due */
-    bool quarantines;        /* it wants the message quarantined */
-    bool writes;             /* a part of its new body is on its way to a file */
-    struct mono since;       /* it was asked, in this message */
+    bool connection_over : 1; /* its verdict was on CONNECT or HELO: for the whole connection */
+    bool
+        without_recipient : 1; /* at DATA none of its recipients was good: it is out of the message, unless one more comes */
+    bool counted : 1;          /* it was asked in this message: a line of statistics is due */
+    bool quarantines : 1;      /* it wants the message quarantined */
+    bool writes : 1;           /* a part of its new body is on its way to a file */
+    uint8_t outcome;           /* enum outcome */
+    uint8_t verdict;           /* OUTCOME_FINAL: enum verdict */
+    uint8_t rcpt_verdict;      /* enum verdict, of the present recipient */
+    uint8_t unknown_verdict;   /* … of the present UNKNOWN */
+    uint8_t last;              /* enum stage: the last it was told, for log and statistics */
 };
 
 struct filter_ops {
@@ -111,7 +114,13 @@ struct filter_ops {
     void (*rewind)(struct filter *f);
     /* This recipient is none of the message's: another filter has refused it, and the MTA was told so. */
     void (*lose_recipient)(struct filter *f, unsigned number);
-    /* A scope has ended: RECIPIENT, another one follows; MESSAGE; HELO, another one has come. */
+    /*
+     * It decides each recipient before others hear of it, whatever its place in the file; whether one has been let through. NULL: it
+     * is no gate. A gate has a reply, a whole packet, where its rcpt_verdict is no CONTINUE: of RCPT, DATA and the end of a message.
+     */
+    bool (*gate_is_open)(const struct filter *f);
+    void (*client_left)(struct filter *f); /* the MTA says so, while an answer is owed. NULL: it does not care */
+    /* A scope has ended: RECIPIENT, another one follows; MESSAGE; HELO, another one has come; CONNECTION. */
     void (*clear)(struct filter *f, enum filter_scope scope);
     void (*hang_up)(struct filter *f); /* nothing more is asked of it in this message: what it has open is of no use */
     /* Its say ends, whatever it has said: it hears that the message is over. */

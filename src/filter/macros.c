@@ -49,7 +49,7 @@ static struct ip local_address(const struct dialogue *d)
 }
 
 /* As Sendmail would: where the mail came in, and a queue id at MAIL, which Postfix has only when a recipient is accepted. */
-static void put_sendmail(const struct filter *f, uint8_t cmd, struct buf *out)
+static void put_sendmail(const struct filter *f, const struct filter_common *common, uint8_t cmd, struct buf *out)
 {
     const struct dialogue *d = f->d;
     char text[IP_TEXT_MAX + 8];
@@ -58,7 +58,7 @@ static void put_sendmail(const struct filter *f, uint8_t cmd, struct buf *out)
         char address[IP_TEXT_MAX];
         snprintf(text, sizeof(text), "%s%s", local.family == IP_V6 ? "IPv6:" : "", ip_format(&local, address));
         put(out, "{if_addr}", slice_cstr(text));
-        put(out, "{if_name}", f->common->if_name);
+        put(out, "{if_name}", common->if_name);
         snprintf(text, sizeof(text), "%u", d->client.ends.local_port);
         if (d->client.ends.local_port)
             put(out, "{daemon_port}", slice_cstr(text));
@@ -70,21 +70,22 @@ static void put_sendmail(const struct filter *f, uint8_t cmd, struct buf *out)
     }
 }
 
-bool macros_ready(struct filter *f)
+bool macros_ready(struct filter *f, struct filter_common *common)
 {
     struct dialogue *d = f->d;
-    if (!(f->conf->provide & CONF_PROVIDE_SENDMAIL_MACROS) || f->common->if_name_known || local_address(d).family == IP_NONE)
+    if (!(f->conf->provide & CONF_PROVIDE_SENDMAIL_MACROS) || common->if_name_known || local_address(d).family == IP_NONE)
         return true;
-    if (f->common->if_name_request == 0) {
+    if (common->if_name_request == 0) {
         struct effect *e = effects_add(d->sh->out, EFFECT_DNS, d->client.owner);
         e->u.dns.type = DNS_PTR;
         e->u.dns.address = local_address(d);
-        e->request = f->common->if_name_request = dialogue_next_request(d);
+        e->request = common->if_name_request = dialogue_next_request(d);
     }
     return false;
 }
 
-void macros_put(const struct filter *f, uint8_t cmd, struct slice names, struct slice pairs, struct buf *out)
+void macros_put(const struct filter *f, const struct filter_common *common, uint8_t cmd, struct slice names,
+                struct slice pairs, struct buf *out)
 {
     const struct dialogue *d = f->d;
     enum milter_stage stage = milter_stage_of_command(cmd);
@@ -95,7 +96,7 @@ void macros_put(const struct filter *f, uint8_t cmd, struct slice names, struct 
         names = slice_cstr(macros_default(d->plan, stage));
     merge_filter_macros(pairs, names, out);
     if (provide & CONF_PROVIDE_SENDMAIL_MACROS)
-        put_sendmail(f, cmd, out);
+        put_sendmail(f, common, cmd, out);
     if ((provide & CONF_PROVIDE_STRESS) && cmd == SMFIC_CONNECT && dialogue_is_stressed(d))
         put(out, "{stress}", SLICE_LIT("yes"));
     if ((provide & CONF_PROVIDE_TRUSTED) && cmd == SMFIC_MAIL && policy_is_trusted(d->plan->policy, d->sender))

@@ -10,9 +10,10 @@
 /* Names that a child gets at a stage for which it has asked for none. */
 const char *macros_default(const struct plan *plan, enum milter_stage stage);
 /* names: what it has asked for at this stage; NONE: nothing. pairs: as the MTA has sent them. */
-void macros_put(const struct filter *f, uint8_t cmd, struct slice names, struct slice pairs, struct buf *out);
+void macros_put(const struct filter *f, const struct filter_common *common, uint8_t cmd, struct slice names,
+                struct slice pairs, struct buf *out);
 /* What has to be looked up first is there, or asked for now. */
-bool macros_ready(struct filter *f);
+bool macros_ready(struct filter *f, struct filter_common *common);
 /* False: the answer is not to a question of ours. */
 bool macros_resolved(struct filter_common *common, const struct event *event);
 

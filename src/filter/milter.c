@@ -205,7 +205,7 @@ static bool may_edit(const struct filter *f)
 /* Its word for the whole message, or for the connection. */
 static void take_final(struct milter *c, enum verdict v, const struct link_answer *a, bool of_connection)
 {
-    struct arena *arena = of_connection ? &c->f.common->connection_texts : &c->f.common->message_texts;
+    struct arena *arena = of_connection ? &c->common->connection_texts : &c->common->message_texts;
     c->f.outcome = OUTCOME_FINAL;
     c->f.verdict = (uint8_t)v;
     c->f.reply = a->code == SMFIR_REPLYCODE ? arena_slice(arena, a->text) : SLICE_NONE;
@@ -238,7 +238,7 @@ static void rcpt_answered(struct milter *c, enum verdict v, const struct link_an
         return;
     }
     c->f.rcpt_verdict = (uint8_t)v;
-    c->f.reply = a->code == SMFIR_REPLYCODE ? arena_slice(&c->f.common->message_texts, a->text) : SLICE_NONE;
+    c->f.reply = a->code == SMFIR_REPLYCODE ? arena_slice(&c->common->message_texts, a->text) : SLICE_NONE;
 }
 
 static void note_quarantine(struct milter *c)
@@ -304,7 +304,7 @@ static void answered(struct milter *c, uint8_t cmd, const struct link_answer *a)
         break;
     case SMFIC_UNKNOWN:
         c->f.unknown_verdict = (uint8_t)v;
-        c->f.reply = a->code == SMFIR_REPLYCODE ? arena_slice(&c->f.common->unknown_texts, a->text) : SLICE_NONE;
+        c->f.reply = a->code == SMFIR_REPLYCODE ? arena_slice(&c->common->unknown_texts, a->text) : SLICE_NONE;
         break;
     case SMFIC_BODYEOB:
         message_answered(c, v, a);
@@ -492,7 +492,7 @@ static enum filter_state advance(struct filter *f, const struct filter_place *pl
     if (!c->dns_request) {
         if (!f->counted) {
             f->counted = true;
-            f->since = now_of(c);
+            c->since = now_of(c);
         }
         if (!c->link)
             start(c);
@@ -526,6 +526,7 @@ static struct filter_position position(const struct filter *f)
         .has_begun = c->header.at || c->body_told > 0 || c->next > STAGE_HEADER,
         .wants_body = !c->skips && (!c->link || f->asked != POLICY_YES || link_wants(c->link, SMFIC_BODY)),
         .body_bytes = c->body_told,
+        .since = c->since,
     };
 }
 
@@ -541,7 +542,7 @@ static int64_t deadline_ms(const struct filter *f)
 static void lose_recipient(struct filter *f, unsigned number)
 {
     struct milter *c = milter_of(f);
-    bool told = filter_note(f->common, number)->told & (1u << f->number);
+    bool told = filter_note(milter_of(f)->common, number)->told & (1u << f->number);
     if (told && f->rcpt_verdict == VERDICT_CONTINUE && c->rcpt_good > 0)
         c->rcpt_good--;
 }
@@ -595,6 +596,8 @@ static void clear(struct filter *f, enum filter_scope scope)
         if (c->next > STAGE_HELO)
             c->next = STAGE_HELO;
         break;
+    case FILTER_CONNECTION: /* all filters but the gate end with it */
+        break;
     }
 }
 
@@ -628,8 +631,8 @@ static const struct filter_ops ops = {
 struct filter *milter_new(struct dialogue *d, struct filter_common *common, const struct conf_filter *conf, unsigned number)
 {
     struct milter *c = mem_zalloc(sizeof(*c));
-    c->f = (struct filter){
-        .ops = &ops, .d = d, .common = common, .conf = conf, .number = (uint8_t)number, .asked = POLICY_LATER};
+    c->f = (struct filter){.ops = &ops, .d = d, .conf = conf, .number = (uint8_t)number, .asked = POLICY_LATER};
+    c->common = common;
     c->record = registry_record(d->sh->registry, conf->name, conf->connect);
     c->limits = (struct link_limits){
         .connect_ms = conf->set.timeout_connect_sec * 1000,

@@ -13,6 +13,7 @@
 
 struct milter {
     struct filter f;
+    struct filter_common *common;
     struct registry_record *record; /* what outlives the session: requirements, breaker */
     struct link *link;              /* NULL: no connection */
     child_id id;                    /* 0: no connection */
@@ -39,6 +40,7 @@ struct milter {
     uint64_t body_told;
     struct body *new_body;
     unsigned spool_writes; /* of the new body, under way */
+    struct mono since;     /* it was asked, in this message */
     struct mono started;   /* to be reached: its host's name looked up, connected to, negotiated with */
 };
 

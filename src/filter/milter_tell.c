@@ -17,7 +17,7 @@ static void put_macros(const struct milter *c, uint8_t cmd, struct slice macros,
 {
     enum milter_stage stage = milter_stage_of_command(cmd);
     if (stage < SMFIM_STAGES)
-        macros_put(&c->f, cmd, c->link->got.symlist[stage], macros, out);
+        macros_put(&c->f, c->common, cmd, c->link->got.symlist[stage], macros, out);
 }
 
 static void ask(struct milter *c, const struct milter_command *command, struct slice macros)
@@ -66,7 +66,7 @@ void milter_abort(struct filter *f)
 
 static bool tell_connect(struct milter *c)
 {
-    if (!macros_ready(&c->f))
+    if (!macros_ready(&c->f, c->common))
         return false;
     c->f.last = c->next;
     c->next = STAGE_HELO;
@@ -124,7 +124,7 @@ static bool tell_rcpt(struct milter *c)
     unsigned number;
     while (mail_next_recipient(t->mail, filter_view(&c->f), &c->rcpt, &command.u.envelope.address, &command.u.envelope.esmtp,
                                &number)) {
-        struct filter_note *note = filter_note(c->f.common, number);
+        struct filter_note *note = filter_note(c->common, number);
         if (!is_due(c, number, note))
             continue;
         bool rejected = transcript_is_rejected(t, number);
@@ -266,8 +266,8 @@ void milter_rewind(struct filter *f)
     c->next = STAGE_MAIL;
     c->rcpt = (struct mail_cursor){0};
     c->rcpt_good = 0;
-    for (size_t i = 0; i < c->f.common->n_notes; i++)
-        c->f.common->notes[i].told &= ~(1u << c->f.number);
+    for (size_t i = 0; i < c->common->n_notes; i++)
+        c->common->notes[i].told &= ~(1u << c->f.number);
 }
 
 void milter_unknown(struct filter *f, struct slice line)

@@ -35,6 +35,8 @@ struct chain *chain_new(struct session *s)
             ch->filter[i] = milter_new(&s->d, &ch->common, &p->conf->filters[i], i);
     if (!s->d.transcript)
         s->d.transcript = transcript_new(s->d.sh, s->d.client.owner);
+    s->d.transcript->standing = ch->standing;
+    s->d.transcript->quarantined = ch->quarantined;
     return ch;
 }
 
@@ -416,15 +418,71 @@ static void lead_all(struct session *s)
     }
 }
 
+/* The command that waits has passed the gate: it is a part of what the others hear. */
+void chain_pass(struct session *s)
+{
+    session_set_wait(s, WAIT_NOTHING);
+    if (!s->chain)
+        return;
+    if (s->d.owed == SMFIC_RCPT && !chain_rcpt(s))
+        chain_refuse_rcpt(s);
+    else if (s->d.owed == SMFIC_DATA)
+        transcript_record_data(s->d.transcript);
+}
+
+void chain_to_gate(struct session *s)
+{
+    s->flags |= FLAG_AT_GATE | FLAG_GATE_BEGINS;
+}
+
+void chain_gate_event(struct session *s, const struct event *event)
+{
+    s->greylist.f.ops->event(&s->greylist.f, &(struct filter_place){0}, event);
+}
+
+/* A gate's word on the command that waits. False: it has not been passed. */
+static bool pass_gate(struct session *s)
+{
+    struct filter *gate = &s->greylist.f;
+    struct filter_place place = {
+        .stage = s->d.owed == SMFIC_RCPT   ? STAGE_RCPT
+                 : s->d.owed == SMFIC_DATA ? STAGE_DATA
+                                           : STAGE_EOM,
+        .begins = s->flags & FLAG_GATE_BEGINS,
+    };
+    if (!(s->flags & FLAG_AT_GATE))
+        return true;
+    s->flags &= ~(uint32_t)FLAG_GATE_BEGINS;
+    if (gate->ops->advance(gate, &place) == STATE_BUSY) {
+        if (s->wait != WAIT_GATE)
+            session_set_wait(s, WAIT_GATE);
+        session_arm_timer(s);
+        return false;
+    }
+    s->flags &= ~(uint32_t)FLAG_AT_GATE;
+    if (gate->rcpt_verdict == VERDICT_CONTINUE) {
+        chain_pass(s);
+        return true;
+    }
+    if (place.stage == STAGE_EOM)
+        chain_reply_last(s, gate->reply);
+    else
+        session_reply(s, gate->reply);
+    return false;
+}
+
 void chain_run(struct session *s)
 {
     if (s->phase == PHASE_OVER)
         return;
+    bool passed = pass_gate(s);
     if (s->chain) {
         chain_apply(s);
         lead_all(s);
         chain_settle(s);
-    } else if (s->owed && s->wait == WAIT_NOTHING) {
+    } else if (passed && s->d.owed == SMFIC_BODYEOB && s->wait == WAIT_NOTHING) {
+        deliver_alone(s);
+    } else if (s->d.owed && s->wait == WAIT_NOTHING) {
         session_reply_code(s, SMFIR_CONTINUE);
     }
 }
@@ -447,7 +505,7 @@ void chain_client_gone(struct session *s)
     struct chain *ch = s->chain;
     s->d.sh->stats.gone++;
     ch->answering = false; /* of a new body that is on its way to the MTA no more is sent */
-    text_log_gone(s, "gone while a filter was awaited");
+    text_log_gone(&s->greylist, "gone while a filter was awaited");
     session_reply_gone(s, "Client is gone");
     for (unsigned i = 0; i < ch->count; i++) {
         struct filter *f = ch->filter[i];

@@ -24,13 +24,9 @@ enum trouble {
 struct chain {
     unsigned count;
     struct filter_common common;
-    struct policy_memo *memo;         /* what conditions have said of the message; NULL: nothing yet */
-    struct mail_cursor header_cursor; /* next_header()'s */
-    size_t header_at;
-    struct mail_cursor recipient_cursor; /* next_recipient()'s */
-    size_t recipient_at;
-    uint8_t trouble;  /* enum trouble */
-    bool applied_own; /* the greylist filter's edits are in the message */
+    struct policy_memo *memo; /* what conditions have said of the message; NULL: nothing yet */
+    uint8_t trouble;          /* enum trouble */
+    bool applied_own;         /* the greylist filter's edits are in the message */
 
     /* deliver.c */
     bool answering;     /* the verdict is found: edits are on their way to the MTA */
@@ -89,18 +85,21 @@ int64_t chain_deadline_ms(const struct session *s); /* 0: none */
  * are, everybody is led on, and if all that are asked have said enough the MTA has its answer.
  */
 void chain_run(struct session *s);
+/* The command that waits is to be decided by the gate, in the run that follows. */
+void chain_to_gate(struct session *s);
+void chain_pass(struct session *s); /* … or the gate has nothing to do with it */
+void chain_gate_event(struct session *s, const struct event *event);
 void chain_client_gone(struct session *s);
 /* Who is in the message hears that it is over, and has no more to say about it. */
 void chain_stop(struct session *s);
 
 /* ---- conditions.c ---- */
 
-struct policy_session_facts chain_facts(const struct session *s);
 /*
- * Whether all facts are in that a filter's condition wants at this stage; else they are asked for, the session waits, and `then`
- * is called when they are. For sessions without children too.
+ * Whether all facts are in that a filter's condition wants at this stage; else they are asked for, and the session waits. For
+ * sessions without children too.
  */
-bool chain_facts_ready(struct session *s, enum stage stage, void (*then)(struct session *s));
+bool chain_facts_ready(struct session *s, enum stage stage);
 /* The greylist filter is out of it, or has let a recipient through. */
 bool chain_may_start(const struct session *s);
 /* A recipient has come: who is asked about it? */
@@ -131,6 +130,8 @@ bool chain_filter_may_edit(const struct filter *f); /* what those behind it see,
 
 /* ---- deliver.c ---- */
 
+/* The end of a message that nobody but the gate has seen. */
+void deliver_alone(struct session *s);
 /* Edits, a new body, and the last word. */
 void deliver_begin(struct session *s);
 /* A part of a new body is on its way to the MTA, and more of it is to come. */

@@ -3,7 +3,7 @@
  * the filters' conditions on them, and begin the greylist filter's part.
  */
 #include "session/chain.h"
-#include "session/facts.h"
+#include "dialogue/facts.h"
 
 #include "base/mem.h"
 
@@ -17,7 +17,7 @@ static void log_passed(struct session *s, const struct policy_why *why)
 {
     bool there_is_none = s->chain && policy_greylist_number(s->d.plan->policy) >= policy_filter_count(s->d.plan->policy);
     if (!there_is_none)
-        text_log_passed(s, why);
+        text_log_passed(&s->greylist, why);
 }
 
 /* The first of them that holds; a word of points is enough for a line of the log. */
@@ -36,27 +36,27 @@ static uint8_t suspicion_of(const struct policy_why *why)
 /* Whether the filter is asked about this client, as far as the stage tells; a no is counted and logged. */
 static bool is_asked(struct session *s, enum stage stage)
 {
-    struct policy_facts facts = session_facts(s, stage);
+    struct policy_facts facts = greylist_facts(&s->greylist, stage);
     struct policy_why why;
     enum policy_truth truth = policy_when(s->d.plan->policy, &facts, &why);
-    session_note_effort(s);
+    dialogue_note_effort(&s->d);
     if (truth == POLICY_NO) {
         s->d.sh->stats.passed++;
         if (stage != STAGE_CONNECT || !has_child(s)) /* else log_passed_before(), when the sender is known */
             log_passed(s, &why);
         return false;
     }
-    s->suspicion = suspicion_of(&why);
+    s->greylist.suspicion = suspicion_of(&why);
     return true;
 }
 
 /* A client that passed at CONNECT goes on for the other filters: its line is written at each MAIL. */
 static void log_passed_before(struct session *s)
 {
-    struct policy_facts facts = session_facts(s, STAGE_CONNECT);
+    struct policy_facts facts = greylist_facts(&s->greylist, STAGE_CONNECT);
     struct policy_why why;
     bool still = policy_when(s->d.plan->policy, &facts, &why) == POLICY_NO; /* stress or the time may say otherwise by now */
-    session_note_effort(s);
+    dialogue_note_effort(&s->d);
     log_passed(s, still ? &why : NULL);
 }
 
@@ -65,9 +65,9 @@ static void connect_go(struct session *s)
 {
     bool asked = is_asked(s, STAGE_CONNECT);
     if (!asked)
-        s->flags |= FLAG_GREYLIST_NOT_APPLICABLE;
+        s->greylist.f.connection_over = true;
     if (asked || has_child(s))
-        holding_first_look(s);
+        presence_first_look(s);
     else
         session_accept_connection(s);
 }
@@ -82,7 +82,7 @@ static void on_connect(struct session *s, const struct milter_command *c, struct
     if (c->u.connect.family == MILTER_FAMILY_UNKNOWN) {
         /* The client was gone before the MTA looked; what it has sent blindly would be delivered (Postfix 3.7). */
         s->d.sh->stats.gone++;
-        text_log_gone(s, "gone before the MTA knew its address");
+        text_log_gone(&s->greylist, "gone before the MTA knew its address");
         session_reply_gone(s, "Client is gone");
         return;
     }
@@ -102,13 +102,13 @@ static void on_connect(struct session *s, const struct milter_command *c, struct
     struct ip client = ip_client(&ip);
     if (shared_note_lookup(s->d.sh, &client, s->d.resolve == RESOLVE_TEMP))
         s->d.flags |= DIALOGUE_TEMP_AGAIN;
-    if (s->phase != PHASE_OVER && chain_facts_ready(s, STAGE_CONNECT, connect_go))
+    if (s->phase != PHASE_OVER && chain_facts_ready(s, STAGE_CONNECT))
         connect_go(s);
 }
 
 static void helo_go(struct session *s)
 {
-    session_continue(s);
+    chain_pass(s);
 }
 
 static void on_helo(struct session *s, const struct milter_command *c, struct slice raw)
@@ -121,18 +121,18 @@ static void on_helo(struct session *s, const struct milter_command *c, struct sl
         session_clear_message(s);
         chain_helo(s, raw);
     }
-    if (s->phase != PHASE_OVER && chain_facts_ready(s, STAGE_HELO, helo_go))
+    if (s->phase != PHASE_OVER && chain_facts_ready(s, STAGE_HELO))
         helo_go(s);
 }
 
 static void mail_go(struct session *s)
 {
-    if (s->flags & FLAG_GREYLIST_NOT_APPLICABLE)
+    if (s->greylist.f.connection_over)
         log_passed_before(s);
     else if (is_asked(s, STAGE_MAIL))
-        s->flags |= FLAG_ASKED;
-    if ((s->flags & FLAG_ASKED) || s->chain) {
-        session_continue(s);
+        s->greylist.f.asked = POLICY_YES;
+    if (s->greylist.f.asked == POLICY_YES || s->chain) {
+        chain_pass(s);
         return;
     }
     session_clear_message(s);
@@ -145,15 +145,15 @@ static void take_newest_plan(struct session *s)
         return;
     struct plan *old = s->d.plan;
     s->d.plan = plan_ref(s->d.sh->plan);
-    facts_clear(s, FACTS_CONNECTION); /* lists are known by their number in the plan */
+    greylist_take_plan(&s->greylist);
+    facts_clear(&s->d, FACTS_CONNECTION); /* lists are known by their number in the plan */
     if (s->chain)
         chain_take_plan(s);
     plan_unref(old);
-    struct policy_facts facts = session_facts(s, STAGE_CONNECT);
+    struct policy_facts facts = greylist_facts(&s->greylist, STAGE_CONNECT);
     struct policy_why why;
-    if ((s->flags & FLAG_GREYLIST_NOT_APPLICABLE) && policy_when(s->d.plan->policy, &facts, &why) != POLICY_NO)
-        s->flags &= ~(
-            uint32_t)FLAG_GREYLIST_NOT_APPLICABLE; /* the filter of before was not asked about this client; the new one is */
+    if (s->greylist.f.connection_over && policy_when(s->d.plan->policy, &facts, &why) != POLICY_NO)
+        s->greylist.f.connection_over = false; /* the filter of before was not asked about this client; the new one is */
 }
 
 static void on_mail(struct session *s, const struct milter_command *c, struct slice raw)
@@ -168,7 +168,7 @@ static void on_mail(struct session *s, const struct milter_command *c, struct sl
     s->phase = PHASE_MAIL;
     if (s->chain)
         chain_mail(s, raw);
-    if (chain_facts_ready(s, STAGE_MAIL, mail_go))
+    if (chain_facts_ready(s, STAGE_MAIL))
         mail_go(s);
 }
 
@@ -184,14 +184,14 @@ static bool is_asked_about_recipient(struct session *s)
 
 static void rcpt_go(struct session *s)
 {
-    bool asked = (s->flags & FLAG_ASKED) && !chain_rcpt_is_rejected(s);
+    bool asked = s->greylist.f.asked == POLICY_YES && !chain_rcpt_is_rejected(s);
     if (asked && is_asked_about_recipient(s)) {
-        recipient_begin(s);
+        chain_to_gate(s);
         return;
     }
     if (asked)
-        s->flags |= FLAG_RCPT_UNFILTERED;
-    session_continue(s);
+        s->greylist.f.passed_by = true;
+    chain_pass(s);
 }
 
 static void on_rcpt(struct session *s, const struct milter_command *c, struct slice raw)
@@ -205,7 +205,7 @@ static void on_rcpt(struct session *s, const struct milter_command *c, struct sl
     s->phase = PHASE_RCPT;
     if (s->chain)
         chain_keep_rcpt(s, raw);
-    if (s->phase != PHASE_OVER && chain_facts_ready(s, STAGE_RCPT, rcpt_go))
+    if (s->phase != PHASE_OVER && chain_facts_ready(s, STAGE_RCPT))
         rcpt_go(s);
 }
 
@@ -213,7 +213,7 @@ static void on_data(struct session *s, const struct milter_command *c, struct sl
 {
     (void)c, (void)raw;
     s->phase = PHASE_MESSAGE;
-    message_data(s);
+    chain_to_gate(s);
 }
 
 static void on_header(struct session *s, const struct milter_command *c, struct slice raw)
@@ -222,7 +222,7 @@ static void on_header(struct session *s, const struct milter_command *c, struct 
     s->phase = PHASE_MESSAGE;
     if (s->chain)
         chain_header(s, c->u.header.name, c->u.header.value);
-    session_continue(s);
+    chain_pass(s);
 }
 
 static void on_eoh(struct session *s, const struct milter_command *c, struct slice raw)
@@ -231,7 +231,7 @@ static void on_eoh(struct session *s, const struct milter_command *c, struct sli
     s->phase = PHASE_MESSAGE;
     if (s->chain)
         chain_eoh(s);
-    session_continue(s);
+    chain_pass(s);
 }
 
 static void on_body(struct session *s, const struct milter_command *c, struct slice raw)
@@ -240,7 +240,7 @@ static void on_body(struct session *s, const struct milter_command *c, struct sl
     s->phase = PHASE_MESSAGE;
     if (s->chain)
         chain_body(s, c->u.body);
-    session_continue(s);
+    chain_pass(s);
 }
 
 static void on_end(struct session *s, const struct milter_command *c, struct slice raw)
@@ -249,7 +249,7 @@ static void on_end(struct session *s, const struct milter_command *c, struct sli
     s->phase = PHASE_MESSAGE;
     if (s->chain)
         chain_eom(s, c->u.body);
-    message_end(s);
+    chain_to_gate(s);
 }
 
 static void on_unknown(struct session *s, const struct milter_command *c, struct slice raw)
@@ -257,7 +257,7 @@ static void on_unknown(struct session *s, const struct milter_command *c, struct
     (void)raw;
     if (s->chain)
         chain_unknown(s, c->u.unknown);
-    session_continue(s);
+    chain_pass(s);
 }
 
 static void on_abort(struct session *s, const struct milter_command *c, struct slice raw)
@@ -276,13 +276,11 @@ static void on_quit(struct session *s, const struct milter_command *c, struct sl
 static void on_quit_nc(struct session *s, const struct milter_command *c, struct slice raw)
 {
     (void)c, (void)raw;
-    if (s->flags & FLAG_UNCONFIRMED)
-        text_log_unconfirmed(s);
-    s->served_autowhite_sec = 0;
+    s->greylist.f.ops->clear(&s->greylist.f, FILTER_CONNECTION);
     session_clear_message(s);
     scope_clear(&s->d.conn, s->d.sh);
     session_clear_helo(s);
-    facts_clear(s, FACTS_CONNECTION);
+    facts_clear(&s->d, FACTS_CONNECTION);
     chain_clear_connection(s);
     s->d.host = s->d.client_ptr = s->d.mta_name = s->d.if_addr = SLICE_NONE;
     s->d.conn_macros = NULL;
@@ -292,6 +290,28 @@ static void on_quit_nc(struct session *s, const struct milter_command *c, struct
     s->flags &= FLAG_SILENT_HEADERS;          /* as negotiated, once for all */
     s->d.connection = ++s->d.sh->connections; /* in the log it is another one */
     s->phase = PHASE_OPEN;
+}
+
+/* The facts are there that a command has waited for. */
+void command_go_on(struct session *s)
+{
+    session_set_wait(s, WAIT_NOTHING);
+    switch (s->d.owed) {
+    case SMFIC_CONNECT:
+        connect_go(s);
+        break;
+    case SMFIC_HELO:
+        helo_go(s);
+        break;
+    case SMFIC_MAIL:
+        mail_go(s);
+        break;
+    case SMFIC_RCPT:
+        rcpt_go(s);
+        break;
+    default:
+        break;
+    }
 }
 
 #define BIT(phase) (1u << (phase))
@@ -357,7 +377,7 @@ void command_handle(struct session *s, const struct wire_packet *p)
     }
     bool is_answered = rule->is_answered && !(p->cmd == SMFIC_HEADER && (s->flags & FLAG_SILENT_HEADERS));
     if (is_answered)
-        s->owed = p->cmd;
+        s->d.owed = p->cmd;
     if (is_answered && session_is_accepted(s)) {
         session_reply_code(s, SMFIR_CONTINUE); /* an MTA that goes on asking after "accept" */
         return;

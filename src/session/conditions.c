@@ -1,70 +1,7 @@
 /* conditions.c - what filters' conditions are told of the session, and who is asked about it. */
 #include "base/mem.h"
 #include "session/chain.h"
-#include "session/facts.h"
-
-static bool next_header(const void *ctx, size_t n, struct slice *name, struct slice *value)
-{
-    const struct session *s = ctx;
-    const struct transcript *t = s->d.transcript;
-    struct chain *ch = s->chain;
-    if (!ch || !t->mail)
-        return false;
-    if (n == 0 || n != ch->header_at) { /* asked in order, mostly: the cursor is where the last call left it */
-        ch->header_cursor = (struct mail_cursor){0};
-        ch->header_at = 0;
-    }
-    do {
-        if (!mail_next_header(t->mail, MAIL_ORIGINAL, &ch->header_cursor, name, value)) {
-            ch->header_at = 0;
-            return false;
-        }
-    } while (ch->header_at++ < n);
-    return true;
-}
-
-static bool next_recipient(const void *ctx, size_t n, struct slice *address)
-{
-    const struct session *s = ctx;
-    const struct transcript *t = s->d.transcript;
-    struct chain *ch = s->chain;
-    struct slice esmtp;
-    unsigned number;
-    if (!ch || !t->mail)
-        return false;
-    if (n == 0 || n != ch->recipient_at) { /* as with headers: a thousand recipients are not gone through a thousand times */
-        ch->recipient_cursor = (struct mail_cursor){0};
-        ch->recipient_at = 0;
-    }
-    while (mail_next_recipient(t->mail, MAIL_ORIGINAL, &ch->recipient_cursor, address, &esmtp, &number))
-        if (transcript_recipient_counts(t, number) && ch->recipient_at++ == n)
-            return true;
-    ch->recipient_at = 0;
-    return false;
-}
-
-struct policy_session_facts chain_facts(const struct session *s)
-{
-    const struct transcript *t = s->d.transcript;
-    const struct chain *ch = s->chain;
-    struct policy_session_facts more = {
-        .stressed = (s->d.flags & DIALOGUE_MTA_STRESS) || shared_is_stressed(s->d.sh),
-        .open_sessions = s->d.sh->stats.open,
-        .macro = dialogue_macro,
-        .header = next_header,
-        .recipient = next_recipient,
-        .ctx = s,
-        .listed = facts_listed(s),
-    };
-    if (ch) {
-        more.standing = ch->standing;
-        more.quarantined = ch->quarantined;
-        more.body = slice_upto(buf_slice(&t->peek), POLICY_BODY_MAX_BYTES);
-        more.body_complete = t->goal >= STAGE_EOM || t->peek.len >= POLICY_BODY_MAX_BYTES;
-        more.size_bytes = t->size_bytes;
-    }
-    return more;
-}
+#include "dialogue/facts.h"
 
 static enum stage stage_of(const struct session *s)
 {
@@ -86,35 +23,39 @@ static struct policy_memo *memo_of(struct session *s)
 static enum policy_truth judge(struct session *s, unsigned number, struct slice recipient, struct filter_note *note,
                                enum stage stage, uint64_t *missing)
 {
-    struct policy_facts facts = session_facts(s, stage);
+    struct policy_facts facts = greylist_facts(&s->greylist, stage);
     struct policy_why why;
     uint64_t wanted = 0;
     facts.recipient = recipient;
     facts.memo = memo_of(s);
     facts.recipient_memo = note ? &note->memo : NULL;
     enum policy_truth truth = policy_filter_when(s->d.plan->policy, number, &facts, &why, &wanted);
-    session_note_effort(s);
+    dialogue_note_effort(&s->d);
     *missing |= wanted;
     return truth;
 }
 
-bool chain_facts_ready(struct session *s, enum stage stage, void (*then)(struct session *s))
+bool chain_facts_ready(struct session *s, enum stage stage)
 {
     uint64_t missing = 0;
     if (!policy_conditions_ask(s->d.plan->policy))
         return true;
     for (unsigned i = 0; i < policy_filter_count(s->d.plan->policy); i++)
         (void)judge(s, i, stage == STAGE_RCPT ? s->d.recipient : SLICE_NONE, NULL, stage, &missing);
-    return facts_ready(s, missing, then);
+    if (facts_ready(&s->d, missing))
+        return true;
+    session_set_wait(s, WAIT_FACTS);
+    return false;
 }
 
 bool chain_may_start(const struct session *s)
 {
-    if (s->flags & FLAG_GREYLIST_NOT_APPLICABLE)
+    const struct filter *gate = &s->greylist.f;
+    if (gate->connection_over)
         return true;
     if (s->phase < PHASE_MAIL)
-        return false; /* the greylist filter may still be asked: nobody costs anything before it lets a recipient through */
-    return !(s->flags & FLAG_ASKED) || (s->flags & FLAG_RCPT_UNFILTERED) || s->accepted > 0;
+        return false; /* the gate may still be asked: nobody costs anything before it lets a recipient through */
+    return gate->ops->gate_is_open(gate);
 }
 
 /*
@@ -157,7 +98,7 @@ static void decide_recipients(struct session *s, struct filter *f, enum stage st
 
 void chain_judge_recipient(struct session *s, struct filter *f, struct filter_note *note)
 {
-    struct policy_facts facts = session_facts(s, STAGE_RCPT);
+    struct policy_facts facts = greylist_facts(&s->greylist, STAGE_RCPT);
     struct policy_why why;
     uint32_t bit = 1u << f->number;
     uint64_t missing = 0;
@@ -178,7 +119,7 @@ void chain_judge_recipient(struct session *s, struct filter *f, struct filter_no
     case POLICY_UNKNOWN: /* never: asked for it is */
         break;
     }
-    session_note_effort(s);
+    dialogue_note_effort(&s->d);
 }
 
 bool chain_has_undecided(const struct session *s, const struct filter *f)
@@ -208,11 +149,11 @@ static void decide(struct session *s, struct filter *f, enum stage stage)
 /* What conditions of later filters can ask about one that is not a child, or is not enabled. */
 static enum policy_standing standing_of_other(const struct session *s, unsigned number)
 {
-    if (!s->d.plan->conf->filters[number].builtin || (s->flags & FLAG_GREYLIST_NOT_APPLICABLE))
+    if (!s->d.plan->conf->filters[number].builtin || s->greylist.f.connection_over)
         return FILTER_NOT_ASKED;
     if (s->d.transcript->goal < STAGE_RCPT)
         return FILTER_PENDING;
-    return s->flags & FLAG_ASKED ? FILTER_CONTINUED : FILTER_NOT_ASKED;
+    return s->greylist.f.asked == POLICY_YES ? FILTER_CONTINUED : FILTER_NOT_ASKED;
 }
 
 /* What conditions of later filters can ask about one. */

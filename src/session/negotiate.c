@@ -113,7 +113,7 @@ enum err session_negotiate(struct session *s, struct slice body)
         return ERR_UNSUPPORTED;
     s->needs = policy_needs(s->d.plan->policy);
     struct milter_options answer = requirements_of(s, s->d.plan, &offer);
-    s->actions = answer.actions;
+    s->d.actions = answer.actions;
     milter_put_options(&packet, &answer);
     if (s->d.transcript)
         transcript_record_options(s->d.transcript, &offer, &answer);
@@ -297,5 +297,5 @@ void session_macros(struct session *s, uint8_t for_cmd, struct slice pairs)
         take_other(s, for_cmd, name, value);
     }
     if (!session_is_refused(s) && s->d.queue_id.len && s->d.queue_id.ptr != id.ptr)
-        text_log_queue_id(s);
+        text_log_queue_id(&s->greylist);
 }

@@ -6,7 +6,7 @@
  */
 #include "session/chain.h"
 #include "base/mem.h"
-#include "session/facts.h"
+#include "dialogue/facts.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +21,7 @@ struct session *session_new(struct shared *sh, owner_id id)
     client_init(&s->d.client, id);
     s->d.connection = ++sh->connections;
     s->d.plan = plan_ref(sh->plan);
+    greylist_init(&s->greylist, &s->d);
     s->chain = chain_new(s);
     char *memory = s->inline_memory;
     arena_init_inline(&s->d.conn.arena, memory, SESSION_CONN_BYTES);
@@ -37,14 +38,13 @@ void session_free(struct session *s)
         return;
     client_fini(&s->d.sh->clients, &s->d.client);
     chain_free(s);
-    facts_free(s);
+    facts_free(&s->d);
     struct scope *const scopes[] = {&s->d.conn, &s->d.helo_scope, &s->d.mail, &s->d.rcpt};
     for (size_t i = 0; i < COUNT_OF(scopes); i++)
         scope_clear(scopes[i], s->d.sh);
-    shared_keep_less(s->d.sh, s->headers_bytes, 0);
+    s->greylist.f.ops->end(&s->greylist.f);
     shared_keep_less(s->d.sh, s->in.len, 0);
     buf_fini(&s->in);
-    free(s->report);
     plan_unref(s->d.plan);
     s->d.sh->stats.open--;
     free(s);
@@ -62,7 +62,7 @@ struct client *session_client(struct session *s)
 
 void session_describe_hold(const struct session *s, struct held_client *out)
 {
-    text_describe_hold(s, out);
+    text_describe_hold(&s->greylist, out);
 }
 
 bool session_is_over(const struct session *s)
@@ -78,11 +78,11 @@ void session_close(struct session *s, const char *why)
         return;
     if (why) {
         s->d.sh->stats.protocol_errors++;
-        text_log_protocol(s, why);
+        text_log_protocol(&s->greylist, why);
     }
-    holding_cut(s);
-    if (s->flags & FLAG_UNCONFIRMED && !s->d.sh->stopping)
-        text_log_unconfirmed(s);
+    s->greylist.f.ops->hang_up(&s->greylist.f);
+    if (!s->d.sh->stopping)
+        s->greylist.f.ops->clear(&s->greylist.f, FILTER_CONNECTION);
     chain_free(s);
     s->phase = PHASE_OVER;
     s->wait = WAIT_NOTHING;
@@ -95,20 +95,8 @@ void session_reply(struct session *s, struct slice packets)
     if (s->phase == PHASE_OVER)
         return;
     session_set_wait(s, WAIT_NOTHING);
-    s->owed = 0;
+    s->d.owed = 0;
     effects_send(s->d.sh->out, s->d.client.owner, packets);
-}
-
-void session_continue(struct session *s)
-{
-    if (s->wait != WAIT_NOTHING)
-        session_set_wait(s, WAIT_NOTHING);
-    if (!s->chain)
-        return;
-    if (s->owed == SMFIC_RCPT && !chain_rcpt(s))
-        chain_refuse_rcpt(s);
-    else if (s->owed == SMFIC_DATA)
-        transcript_record_data(s->d.transcript);
 }
 
 void session_reply_code(struct session *s, uint8_t code)
@@ -137,7 +125,7 @@ bool session_is_refused(const struct session *s)
 void session_refuse(struct session *s)
 {
     struct buf packet = {0};
-    holding_cut(s);
+    s->greylist.f.ops->hang_up(&s->greylist.f);
     milter_put_replycode(&packet, SLICE_LIT("421"), SLICE_LIT("4.3.1"),
                          SLICE_LIT("Out of memory for this connection, try again later"));
     session_reply(s, buf_slice(&packet));
@@ -151,9 +139,9 @@ bool session_was_kept(struct session *s, enum err e)
         return true;
     if (e == ERR_LIMIT) {
         s->d.sh->stats.protocol_errors++;
-        text_log_protocol(s, "the MTA sends names, macros and recipients without end");
+        text_log_protocol(&s->greylist, "the MTA sends names, macros and recipients without end");
     }
-    if (s->owed)
+    if (s->d.owed)
         session_refuse(s);
     else
         s->flags |= FLAG_REFUSED; /* macros: their command follows */
@@ -178,7 +166,7 @@ void session_clear_helo(struct session *s)
     scope_clear(&s->d.helo_scope, s->d.sh);
     s->d.helo = s->d.verify = s->d.cert_subject = SLICE_NONE;
     s->d.helo_macros = NULL;
-    facts_clear(s, FACTS_HELO);
+    facts_clear(&s->d, FACTS_HELO);
     if (s->d.transcript)
         transcript_clear_helo(s->d.transcript);
     s->flags &= ~(uint32_t)FLAG_HELO_MACROS;
@@ -187,36 +175,23 @@ void session_clear_helo(struct session *s)
 void session_clear_recipient(struct session *s)
 {
     scope_clear(&s->d.rcpt, s->d.sh);
-    facts_clear(s, FACTS_RECIPIENT);
+    facts_clear(&s->d, FACTS_RECIPIENT);
     s->d.recipient = SLICE_NONE;
     s->d.rcpt_macros = NULL;
-    s->decision = (struct decision){0};
-    s->tuple = (struct grey_tuple){0};
-    s->known = NULL;
-    s->flags &= ~(uint32_t)(FLAG_RCPT_MACROS | FLAG_COUNTED | FLAG_RELEASED);
+    s->greylist.f.ops->clear(&s->greylist.f, FILTER_RECIPIENT);
+    s->flags &= ~(uint32_t)(FLAG_RCPT_MACROS | FLAG_AT_GATE | FLAG_GATE_BEGINS);
 }
 
 void session_clear_message(struct session *s)
 {
     session_clear_recipient(s);
-    facts_clear(s, FACTS_MESSAGE);
+    facts_clear(&s->d, FACTS_MESSAGE);
     chain_clear_message(s);
     scope_clear(&s->d.mail, s->d.sh);
     s->d.sender = s->d.queue_id = s->d.auth_type = s->d.auth_authen = SLICE_NONE;
     s->d.mail_macros = NULL;
-    s->accepted = 0;
-    s->elapsed_sec = s->tarpit_sec = 0;
-    s->reasons = 0;
-    s->deferred_text = SLICE_NONE;
-    s->header_acl = NULL;
-    s->header_acl_id = NULL;
-    s->headers = NULL;
-    shared_keep_less(s->d.sh, s->headers_bytes, 0);
-    s->headers_bytes = 0;
-    free(s->report);
-    s->report = NULL;
-    s->flags &=
-        ~(uint32_t)(FLAG_DEFER_AT_DATA | FLAG_MAIL_MACROS | FLAG_ASKED | FLAG_RCPT_UNFILTERED | FLAG_HEADERS_LEFT_OUT);
+    s->greylist.f.ops->clear(&s->greylist.f, FILTER_MESSAGE);
+    s->flags &= ~(uint32_t)FLAG_MAIL_MACROS;
     s->d.flags &= ~(uint32_t)DIALOGUE_UNKNOWN_TOLD;
     s->d.effort_spent = 0;
     if (s->phase > PHASE_CONNECTED && s->phase < PHASE_OVER)
@@ -225,7 +200,8 @@ void session_clear_message(struct session *s)
 
 void session_arm_timer(struct session *s)
 {
-    const int64_t jobs[] = {s->deadline.ms, client_next_ms(&s->d.client), s->next_progress.ms, chain_deadline_ms(s)};
+    const int64_t jobs[] = {s->greylist.f.ops->deadline_ms(&s->greylist.f), client_next_ms(&s->d.client),
+                            s->next_progress.ms, chain_deadline_ms(s)};
     int64_t first = 0;
     for (size_t i = 0; i < COUNT_OF(jobs); i++)
         if (jobs[i] != 0 && (first == 0 || jobs[i] < first))
@@ -242,98 +218,21 @@ void session_arm_timer(struct session *s)
  */
 static bool may_progress_now(const struct session *s)
 {
-    if (s->owed != SMFIC_BODYEOB)
-        return session_may_progress(s);
+    if (s->d.owed != SMFIC_BODYEOB)
+        return dialogue_may_progress(&s->d);
     return s->d.plan->set->progress != CONF_PROGRESS_NEVER && !deliver_body_has_begun(s);
 }
 
 void session_set_wait(struct session *s, enum wait wait)
 {
     s->wait = wait;
-    s->store_request = s->look_request = 0;
-    s->deadline.ms = 0;
-    client_rest(&s->d.client);
-    if (wait == WAIT_LOOK_STORE || wait == WAIT_CONFIRM) /* WAIT_STORE's are asking.c's */
-        s->deadline.ms = s->d.sh->now.mono.ms + asking_patience_ms(s->d.sh, wait == WAIT_CONFIRM);
-    if (wait < WAIT_LOOK_STORE || !may_progress_now(s))
+    if (!client_is_held(&s->d.client))
+        client_rest(&s->d.client);
+    if (wait < WAIT_GATE || !may_progress_now(s))
         s->next_progress.ms = 0;
     else if (s->next_progress.ms == 0) /* the MTA counts from the command, whatever its reply waits for next */
         s->next_progress.ms = s->d.sh->now.mono.ms + s->d.plan->set->progress_sec * 1000;
     session_arm_timer(s);
-}
-
-bool session_may_progress(const struct session *s)
-{
-    switch ((enum conf_progress)s->d.plan->set->progress) {
-    case CONF_PROGRESS_ALWAYS:
-        return true;
-    case CONF_PROGRESS_AUTO:
-        /* milter-manager takes PROGRESS at end of message only; it sets {if_addr}, which Postfix never does */
-        return (s->d.flags & DIALOGUE_POSTFIX) && !(s->d.flags & DIALOGUE_IF_ADDR);
-    case CONF_PROGRESS_EOM: /* may_progress_at_end() */
-    case CONF_PROGRESS_NEVER:
-        break;
-    }
-    return false;
-}
-
-void session_note_effort(struct session *s)
-{
-    struct regex_effort *effort = &s->d.sh->effort;
-    s->d.sh->stats.regex_runs += effort->runs;
-    effort->runs = 0;
-    if (effort->unknown == 0)
-        return;
-    s->d.sh->stats.regex_limits += effort->unknown;
-    effort->unknown = 0;
-    if (s->d.flags & DIALOGUE_UNKNOWN_TOLD)
-        return;
-    s->d.flags |= DIALOGUE_UNKNOWN_TOLD;
-    dialogue_log(&s->d, LOG_LEVEL_WARNING,
-                 "a regex took too long on this message's data: whether it matches is unknown; "
-                 "a racl line does not match then, and a filter is asked");
-}
-
-struct policy_facts session_facts(struct session *s, enum stage stage)
-{
-    s->d.sh->effort.spent = &s->d.effort_spent;
-    s->d.sh->more = chain_facts(s);
-    return (struct policy_facts){
-        .stage = stage,
-        .client = s->d.client.ends.remote,
-        .client_is_local = s->d.flags & DIALOGUE_LOCAL,
-        .host = s->d.host,
-        .client_ptr = s->d.client_ptr,
-        .resolve = s->d.resolve,
-        .temp_again = s->d.flags & DIALOGUE_TEMP_AGAIN,
-        .helo = s->d.helo,
-        .sender = s->d.sender,
-        .sender_seen = s->tuple.sender, /* NONE before plan_tuple */
-        .recipient = s->d.recipient,
-        .auth_type = s->d.auth_type,
-        .auth_authen = s->d.auth_authen,
-        .verify = s->d.verify,
-        .cert_subject = s->d.cert_subject,
-        .now = s->d.sh->now.wall,
-        .look = s->known,
-        .no_hold = stage == STAGE_RCPT ? holding_why_not(s) : HOLD_POSSIBLE, /* no condition reads it */
-        .waited_ms = s->d.client.waited_ms,
-        .longest_ms = s->d.client.longest_ms,
-        .allows = s->d.sh->allows,
-        .effort = &s->d.sh->effort,
-        .more = &s->d.sh->more,
-    };
-}
-
-bool session_only_evaluates(const struct session *s)
-{
-    size_t number = policy_greylist_number(s->d.plan->policy);
-    return number < s->d.plan->conf->n_filters && s->d.plan->conf->filters[number].set.evaluation;
-}
-
-bool session_spares_all(const struct session *s)
-{
-    return session_only_evaluates(s) || shared_is_paused(s->d.sh);
 }
 
 void session_accept_connection(struct session *s)
@@ -359,7 +258,7 @@ static void scan_pending(struct session *s)
     while ((r = wire_next(&rest, WIRE_PACKET_MAX_BYTES, &p)) == WIRE_OK) {
         bool ends = p.cmd == SMFIC_ABORT || p.cmd == SMFIC_QUIT || p.cmd == SMFIC_QUIT_NC;
         if (ends && s->wait != WAIT_NOTHING) {
-            holding_left(s);
+            s->greylist.f.ops->client_left(&s->greylist.f);
             if (p.cmd == SMFIC_QUIT)
                 session_close(s, NULL);
             else
@@ -415,7 +314,7 @@ static void consume_pending(struct session *s)
 /* No memory for what comes. Who waits for an answer has one; half a command has none. */
 static void refuse_input(struct session *s)
 {
-    if (s->owed)
+    if (s->d.owed)
         session_refuse(s);
     else
         session_close(s, "no memory for the rest of a command");
@@ -453,43 +352,29 @@ void session_end_event(struct session *s)
         consume_pending(s);
 }
 
-static void take_store_answer(struct session *s, uint32_t request, const struct grey_answer *answer)
+void session_store_answered(struct session *s, const struct event *event)
 {
-    if (request == 0 || (request != s->store_request && request != s->look_request))
-        return;
-    if (s->wait == WAIT_STORE) {
-        asking_answered(s, request, answer);
-    } else if (s->wait == WAIT_LOOK_STORE) {
-        s->store_request = 0;
-        s->d.sh->stats.store_failures += answer->failed;
-        recipient_known(s, answer);
-    } else if (s->wait == WAIT_CONFIRM) {
-        s->store_request = 0;
-        s->d.sh->stats.store_failures += answer->failed;
-        message_confirmed(s, answer);
-    }
-}
-
-void session_store_answered(struct session *s, uint32_t request, const struct grey_answer *answer)
-{
-    take_store_answer(s, request, answer);
+    chain_gate_event(s, event);
     session_end_event(s);
 }
 
-void session_looked(struct session *s, uint32_t request, enum look_result result, uint64_t cookie)
+void session_looked(struct session *s, const struct event *event)
 {
-    if (!client_looked(&s->d.sh->clients, &s->d.client, request, result, cookie))
+    if (!client_looked(&s->d.sh->clients, &s->d.client, event->request, event->u.look.result, event->u.look.cookie))
         return;
-    holding_go(s);
+    presence_changed(s);
+    chain_gate_event(s, event);
+    session_end_event(s);
     if (s->phase != PHASE_OVER)
         session_arm_timer(s);
-    session_end_event(s);
 }
 
 void session_dns_answered(struct session *s, const struct event *event)
 {
-    if (!facts_answered(s, event))
+    if (!facts_answered(&s->d, event))
         chain_event(s, event);
+    else if (s->wait == WAIT_FACTS && !facts_are_awaited(&s->d))
+        command_go_on(s);
     session_end_event(s); /* who waited for a name, or for one whose host has none */
 }
 
@@ -525,39 +410,26 @@ static void send_progress(struct session *s)
     s->next_progress.ms = now + s->d.plan->set->progress_sec * 1000;
 }
 
-static void store_deadline(struct session *s)
-{
-    static const struct grey_answer failed = {.failed = true, .left_sec = -1};
-    if (s->wait == WAIT_STORE) {
-        asking_timer(s);
-    } else if (s->wait == WAIT_LOOK_STORE || s->wait == WAIT_CONFIRM) {
-        asking_note_missed(s, s->wait == WAIT_CONFIRM);
-        take_store_answer(s, s->store_request, &failed);
-    }
-}
-
 void session_run(struct session *s)
 {
-    int64_t now = s->d.sh->now.mono.ms;
     send_progress(s);
     chain_tick(s);
     if (s->phase == PHASE_OVER)
         return;
     client_run(&s->d.sh->clients, &s->d.client);
-    holding_go(s);
-    if (s->phase != PHASE_OVER && s->deadline.ms != 0 && now >= s->deadline.ms)
-        store_deadline(s);
+    presence_changed(s);
+    chain_gate_event(s, &(struct event){.kind = EVENT_TICK, .now = s->d.sh->now});
+    session_end_event(s);
     if (s->phase != PHASE_OVER)
         session_arm_timer(s);
-    session_end_event(s);
 }
 
 void session_stop(struct session *s)
 {
     if (s->phase == PHASE_OVER)
         return;
-    holding_cut(s);
-    if (s->owed)
+    s->greylist.f.ops->hang_up(&s->greylist.f);
+    if (s->d.owed)
         session_reply_gone(s, "Service is being restarted, please come back");
     session_close(s, NULL);
 }

@@ -22,8 +22,8 @@ void session_describe_hold(const struct session *s, struct held_client *out);
 /* Events; each may end the session: session_is_over() then, and its EFFECT_CLOSE is queued. */
 void session_bytes(struct session *s, struct slice bytes);
 void session_eof(struct session *s);
-void session_store_answered(struct session *s, uint32_t request, const struct grey_answer *answer);
-void session_looked(struct session *s, uint32_t request, enum look_result result, uint64_t cookie);
+void session_store_answered(struct session *s, const struct event *event);
+void session_looked(struct session *s, const struct event *event);
 /* Its timer has fired, or its client has been woken. */
 void session_run(struct session *s);
 /* News of a child's connection, for the filter of this number. */
@@ -35,9 +35,6 @@ void session_drained(struct session *s, uint32_t request);
 void session_cut(struct session *s);
 /* The daemon ends: whoever waits gets 421, everybody is closed. */
 void session_stop(struct session *s);
-
-/* An answer of the store's, whoever has asked: how quick it is (asking.c). */
-void asking_note_answer(struct shared *sh, const struct grey_answer *answer);
 
 bool session_is_over(const struct session *s);
 

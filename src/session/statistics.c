@@ -46,7 +46,7 @@ static void count(const struct session *s, const struct filter *f)
         return;
     struct registry_record *r = registry_record(s->d.sh->registry, f->conf->name, f->conf->connect);
     r->results[result_of(f)]++;
-    histogram_add(&r->seconds, &registry_seconds_bounds, s->d.sh->now.mono.ms - f->since.ms);
+    histogram_add(&r->seconds, &registry_seconds_bounds, s->d.sh->now.mono.ms - f->ops->position(f).since.ms);
 }
 
 void chain_log_filter(const struct session *s, const struct filter *f)
@@ -59,7 +59,7 @@ void chain_log_filter(const struct session *s, const struct filter *f)
     put_session(&line, s);
     buf_printf(&line, " message=%u stage=%s status=%s", s->d.transcript->messages, stage_name(f->last),
                registry_result_word(result_of(f)));
-    put_seconds(&line, f->since, s->d.sh->now.mono);
+    put_seconds(&line, f->ops->position(f).since, s->d.sh->now.mono);
     buf_printf(&line, " evaluation=%s name=\"%s\"", f->conf->set.evaluation ? "yes" : "no", f->conf->name);
     write_line(s, &line);
 }

@@ -49,7 +49,7 @@ bool chain_may_lead(const struct session *s, const struct filter *f)
 /* Before the end of the message nobody waits for one that waits itself, for an editor. */
 static bool is_awaited(const struct session *s, const struct filter *f)
 {
-    if (s->owed == SMFIC_UNKNOWN)
+    if (s->d.owed == SMFIC_UNKNOWN)
         return f->ops->unknown_is_awaited && f->ops->unknown_is_awaited(f);
     return chain_may_lead(s, f) && (s->d.transcript->goal == STAGE_EOM || f->state == STATE_BUSY);
 }
@@ -94,7 +94,7 @@ static struct child_vote vote_of(const struct session *s, const struct filter *f
         v.standing = filter_is_settled(f) ? STANDING_NOT_ASKED : STANDING_UNDECIDED;
         return v;
     }
-    if (s->owed == SMFIC_UNKNOWN) {
+    if (s->d.owed == SMFIC_UNKNOWN) {
         v.standing = STANDING_ANSWERED;
         v.verdict = f->unknown_verdict == VERDICT_ACCEPT ? VERDICT_CONTINUE : (enum verdict)f->unknown_verdict;
     } else if (f->connection_over) {
@@ -139,12 +139,11 @@ static bool recipients_may_come(const struct session *s)
     return s->d.transcript->mail && s->d.transcript->goal >= STAGE_DATA && !transcript_has_recipient(t);
 }
 
-/* The greylist filter has something to say still: to recipients to come, or headers to add. */
-static bool greylist_is_open(const struct session *s)
+/* The gate has something to say still: to recipients to come, or headers to add. */
+static bool gate_is_undecided(const struct session *s)
 {
-    if (s->flags & FLAG_GREYLIST_NOT_APPLICABLE)
-        return false;
-    return s->phase < PHASE_MAIL || (s->flags & FLAG_ASKED);
+    const struct filter *gate = &s->greylist.f;
+    return !gate->connection_over && (s->phase < PHASE_MAIL || gate->asked == POLICY_YES);
 }
 
 static struct merged merge(const struct session *s)
@@ -153,19 +152,9 @@ static struct merged merge(const struct session *s)
     const struct chain *ch = s->chain;
     for (unsigned i = 0; i < ch->count; i++)
         votes[i] = vote_of(s, ch->filter[i]);
-    bool undecided = greylist_is_open(s) || recipients_may_come(s);
+    bool undecided = gate_is_undecided(s) || recipients_may_come(s);
     votes[ch->count] = (struct child_vote){.standing = undecided ? STANDING_UNDECIDED : STANDING_NOT_ASKED};
     return merge_verdicts(votes, ch->count + 1);
-}
-
-/* The greylist filter's own headers, as edits like any other's. */
-static void apply_own(struct session *s, unsigned number)
-{
-    struct mail_edits edits = {0};
-    if ((s->flags & FLAG_ASKED) && s->accepted > 0 && (s->actions & SMFIF_ADDHDRS))
-        message_put_edits(s, &edits);
-    mail_apply(s->d.transcript->mail, number, MAIL_ORIGINAL, &edits);
-    mail_edits_fini(&edits);
 }
 
 static void apply_filter(struct session *s, struct filter *f)
@@ -185,7 +174,7 @@ bool chain_filter_may_edit(const struct filter *f)
 }
 
 /*
- * In order. The greylist filter's are known when the headers begin: so children behind it, that stream live, see them. Who cannot
+ * In order. The gate's are known when the headers begin: so children behind it, that stream live, see them. Who cannot
  * edit holds nobody up (a quarantine is seen by nobody behind it).
  */
 void chain_apply(struct session *s)
@@ -199,13 +188,13 @@ void chain_apply(struct session *s)
         bool is_greylist = !f && s->d.plan->conf->filters[i].builtin;
         if (f ? f->applied : !is_greylist || ch->applied_own)
             continue;
-        if (is_greylist && t->goal < STAGE_EOH && !message_edits_fit_early(s))
-            return;
+        if (is_greylist && t->goal < STAGE_EOH && s->greylist.f.ops->may_edit(&s->greylist.f))
+            return; /* they can be applied only when all headers are there */
         if (f && chain_filter_may_edit(f))
             return;
         if (is_greylist) {
             ch->applied_own = true;
-            apply_own(s, i);
+            mail_apply(t->mail, i, MAIL_ORIGINAL, s->greylist.f.ops->edits(&s->greylist.f));
         } else if (filter_is_settled(f)) {
             apply_filter(s, f);
         }
@@ -240,8 +229,8 @@ void chain_reply_last(struct session *s, struct slice packet)
 
 void chain_wait(struct session *s)
 {
-    if (s->wait != WAIT_CHILDREN) {
-        session_set_wait(s, WAIT_CHILDREN);
+    if (s->wait != WAIT_FILTERS) {
+        session_set_wait(s, WAIT_FILTERS);
         if (s->d.plan->set->client_left != CONF_CLIENT_LEFT_IGNORE)
             client_watch(&s->d.sh->clients, &s->d.client);
     }
@@ -291,7 +280,7 @@ static bool all_skip(const struct session *s)
 static void reply_continue(struct session *s)
 {
     const struct transcript *t = s->d.transcript;
-    if (s->owed == SMFIC_UNKNOWN) {
+    if (s->d.owed == SMFIC_UNKNOWN) {
         session_reply_code(s, SMFIR_CONTINUE);
         return;
     }
@@ -304,14 +293,6 @@ static void reply_continue(struct session *s)
     session_reply_code(s, t->goal == STAGE_BODY && all_skip(s) ? SMFIR_SKIP : SMFIR_CONTINUE);
 }
 
-/* The greylist filter has let it through. */
-static void uncount_present(struct session *s)
-{
-    if (s->flags & FLAG_COUNTED)
-        s->accepted--;
-    s->flags &= ~(uint32_t)FLAG_COUNTED;
-}
-
 /* The present recipient is none: the filters that have taken it hear it from the transcript. */
 static void lose_present(struct session *s)
 {
@@ -321,7 +302,7 @@ static void lose_present(struct session *s)
     for (unsigned i = 0; i < s->chain->count; i++)
         if (s->chain->filter[i] && s->chain->filter[i]->ops->lose_recipient)
             s->chain->filter[i]->ops->lose_recipient(s->chain->filter[i], t->present - 1);
-    uncount_present(s);
+    s->greylist.f.ops->lose_recipient(&s->greylist.f, 0);
 }
 
 static void reply_refusal(struct session *s, struct merged m)
@@ -330,7 +311,7 @@ static void reply_refusal(struct session *s, struct merged m)
     struct buf out = {0};
     bool of_recipient = t->goal == STAGE_RCPT && m.verdict != VERDICT_DISCARD;
     put_refusal(s, m, &out);
-    if (s->owed == SMFIC_UNKNOWN) {
+    if (s->d.owed == SMFIC_UNKNOWN) {
         session_reply(s, buf_slice(&out));
     } else if (of_recipient && t->present) {
         lose_present(s);
@@ -375,7 +356,7 @@ void chain_refuse_rcpt(struct session *s)
 {
     struct buf out = {0};
     milter_put_replycode(&out, SLICE_LIT("452"), SLICE_LIT("4.5.3"), SLICE_LIT("Too many recipients"));
-    uncount_present(s);
+    s->greylist.f.ops->lose_recipient(&s->greylist.f, 0);
     session_reply(s, buf_slice(&out));
     buf_fini(&out);
 }
@@ -384,8 +365,8 @@ void chain_settle(struct session *s)
 {
     const struct transcript *t = s->d.transcript;
     struct chain *ch = s->chain;
-    if (!ch || s->phase == PHASE_OVER || s->owed == 0 || ch->answering ||
-        (s->wait != WAIT_NOTHING && s->wait != WAIT_CHILDREN))
+    if (!ch || s->phase == PHASE_OVER || s->d.owed == 0 || ch->answering ||
+        (s->wait != WAIT_NOTHING && s->wait != WAIT_FILTERS))
         return;
     if (ch->trouble && t->mail) {
         chain_reply_trouble(s);
@@ -400,7 +381,7 @@ void chain_settle(struct session *s)
     note_status(s, m.verdict);
     switch (m.verdict) {
     case VERDICT_ACCEPT:
-        if (t->goal == STAGE_EOM || s->owed == SMFIC_UNKNOWN)
+        if (t->goal == STAGE_EOM || s->d.owed == SMFIC_UNKNOWN)
             reply_continue(s);
         else
             reply_accept(s);
