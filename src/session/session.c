@@ -365,7 +365,7 @@ void session_looked(struct session *s, const struct event *event)
     presence_changed(s);
     chain_gate_event(s, event);
     session_end_event(s);
-    if (s->phase != PHASE_OVER)
+    if (s->phase != PHASE_OVER && s->wait != WAIT_GATE) /* the gate's wait has armed it */
         session_arm_timer(s);
 }
 
@@ -420,7 +420,7 @@ void session_run(struct session *s)
     presence_changed(s);
     chain_gate_event(s, &(struct event){.kind = EVENT_TICK, .now = s->d.sh->now});
     session_end_event(s);
-    if (s->phase != PHASE_OVER)
+    if (s->phase != PHASE_OVER && s->wait != WAIT_GATE) /* the gate's wait has armed it */
         session_arm_timer(s);
 }
 
