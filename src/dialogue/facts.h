@@ -3,7 +3,7 @@
  *
  * Whoever wants one (a filter's condition, a racl line) says which it lacks, as policy's set of bits; each is asked for once. A
  * fact belongs to a scope and goes with it. Knows no filter: who wants a fact goes on by itself when it is there. What the store
- * knows of a recipient (POLICY_FACT_LOOK) is asked by recipient.c, which has the tuple.
+ * knows of a recipient (POLICY_FACT_LOOK) is asked by the greylist filter, which has the tuple.
  */
 #ifndef TARSIER_DIALOGUE_FACTS_H
 #define TARSIER_DIALOGUE_FACTS_H
