@@ -58,7 +58,12 @@ struct dialogue {
 };
 
 /* A number for a request whose answer is waited for; never 0. */
-uint32_t dialogue_next_request(struct dialogue *d);
+static inline uint32_t dialogue_next_request(struct dialogue *d)
+{
+    if (++d->last_request == 0)
+        d->last_request = 1; /* 0 stands for "nobody waits" */
+    return d->last_request;
+}
 /* Mail is to flow faster than usual: the MTA says so, or is near its limit of sessions. */
 bool dialogue_is_stressed(const struct dialogue *d);
 

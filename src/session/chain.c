@@ -487,19 +487,6 @@ void chain_run(struct session *s)
     }
 }
 
-void chain_stop(struct session *s)
-{
-    for (unsigned i = 0; i < s->chain->count; i++) {
-        struct filter *f = s->chain->filter[i];
-        if (!f || filter_is_settled(f))
-            continue;
-        f->ops->abort(f);
-        f->stopped = true;
-        f->outcome = OUTCOME_FINAL;
-        f->verdict = VERDICT_CONTINUE;
-    }
-}
-
 void chain_client_gone(struct session *s)
 {
     struct chain *ch = s->chain;

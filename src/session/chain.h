@@ -5,6 +5,7 @@
  *   chain.c       life; what commands mean for filters; events' way to them; the run
  *   conditions.c  facts for conditions; who is asked
  *   verdict.c     who is awaited, votes, one reply           deliver.c   the end of a message that is let in
+ *   reply.c       waits; refusals that are no filter's word
  */
 #ifndef TARSIER_SESSION_CHAIN_H
 #define TARSIER_SESSION_CHAIN_H
@@ -90,8 +91,6 @@ void chain_to_gate(struct session *s);
 void chain_pass(struct session *s); /* … or the gate has nothing to do with it */
 void chain_gate_event(struct session *s, const struct event *event);
 void chain_client_gone(struct session *s);
-/* Who is in the message hears that it is over, and has no more to say about it. */
-void chain_stop(struct session *s);
 
 /* ---- conditions.c ---- */
 
@@ -119,6 +118,12 @@ void chain_apply(struct session *s);
 bool chain_is_refused(const struct session *s);
 /* May it be led on now? */
 bool chain_may_lead(const struct session *s, const struct filter *f);
+bool chain_filter_may_edit(const struct filter *f); /* what those behind it see, still */
+
+/* ---- reply.c ---- */
+
+/* Who is in the message hears that it is over, and has no more to say about it. */
+void chain_stop(struct session *s);
 /* 452 to the recipient that is to be answered. */
 void chain_refuse_rcpt(struct session *s);
 void chain_wait(struct session *s); /* for filters, the disk or the MTA */
@@ -126,7 +131,8 @@ void chain_wait(struct session *s); /* for filters, the disk or the MTA */
 void chain_reply_last(struct session *s, struct slice packet);
 /* No filter's verdict: the mail is not lost, and nobody has seen less of it than the configuration says. */
 void chain_reply_trouble(struct session *s);
-bool chain_filter_may_edit(const struct filter *f); /* what those behind it see, still */
+/* For the line of statistics: what the session was told last, and at which stage. */
+void chain_note_status(struct session *s, enum verdict v);
 
 /* ---- deliver.c ---- */
 
