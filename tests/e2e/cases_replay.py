@@ -52,7 +52,7 @@ def replay_reads_the_log(lab, check):
         "unread": 0,
         "deliveries": len(clients),
         "suspects": 4,  # a name that fails for now is a mail server's: it passes
-        "deferred": 3,
+        "deferred": 1,  # the first one's retry has made the network known for the sender's domain
         "refused": 2,
         "refused_suspects": 2,
         "unfinished": 1,
