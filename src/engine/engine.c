@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "filter/capability_probe.h"
 #include "filter/greylist.h"
+#include "filter/milter.h"
 #include "policy/allow.h"
 #include "session/session.h"
 
@@ -127,6 +128,11 @@ void engine_add_kind(struct engine *e, uint32_t kind, const struct owner_ops *op
     if (kind >= OWNER_KINDS_MAX || e->kinds[kind].ops)
         PANIC("a kind of owner is added twice, or beyond the table");
     e->kinds[kind] = (struct owner_table){ops, ctx};
+}
+
+void engine_add_filter_kind(struct engine *e, const struct filter_kind *kind)
+{
+    registry_add_kind(&e->registry, kind);
 }
 
 /* ---- pause ---- */
@@ -337,6 +343,7 @@ struct engine *engine_new(struct plan *plan, struct siphash_key key, struct inst
     e->shared.registry = &e->registry;
     timer_init(&e->pause_timer);
     engine_add_kind(e, OWNER_SESSION, &session_ops, e);
+    engine_add_filter_kind(e, &milter_kind);
     return e;
 }
 

@@ -15,6 +15,7 @@ struct engine;
 struct client; /* client/client.h */
 struct clients;
 struct held_client;
+struct filter_kind; /* filter/filter.h */
 
 /* key: a secret of this process for its hash tables. Owner: takes over the caller's reference on plan. Free with engine_free. */
 struct engine *engine_new(struct plan *plan, struct siphash_key key, struct instant now);
@@ -43,6 +44,9 @@ enum { OWNER_KINDS_MAX = 8 };
 
 /* Let there be owners of a kind beside sessions. Owner: ops and ctx outlive the engine; EVENT_STOP ends all who are held. */
 void engine_add_kind(struct engine *e, uint32_t kind, const struct owner_ops *ops, void *ctx);
+
+/* One more kind of filter beside milters, before there are sessions. Owner: kind outlives the engine. */
+void engine_add_filter_kind(struct engine *e, const struct filter_kind *kind);
 
 /* Whether EVENT_TICK is needed for now (some timer runs). May be asked after each step. */
 bool engine_wants_ticks(const struct engine *e);

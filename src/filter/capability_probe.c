@@ -1,5 +1,6 @@
 /* capability_probe.c - asking a child what it wants, without a session. */
 #include "filter/capability_probe.h"
+#include "filter/filter.h"
 #include "base/mem.h"
 #include "child/address.h"
 #include "child/link.h"
@@ -91,7 +92,8 @@ void capability_probes_begin(struct registry *r, const struct plan *plan)
     const struct conf *conf = plan->conf;
     for (size_t i = 0; i < conf->n_filters; i++) {
         const struct conf_filter *f = &conf->filters[i];
-        if (f->builtin || !f->set.enabled)
+        const struct filter_kind *kind = registry_kind(r, f);
+        if (!kind || kind->required || !f->set.enabled)
             continue;
         struct registry_record *record = registry_record(r, f->name, f->connect);
         const struct capability_probe *q = r->probes;

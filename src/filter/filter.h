@@ -129,6 +129,16 @@ struct filter_ops {
     void (*end)(struct filter *f);
 };
 
+/* A kind of filter: one row in the engine's table (engine_add_filter_kind). A row that is added later is asked before. */
+struct filter_kind {
+    bool (*is)(const struct conf_filter *conf); /* whether this block of the file is one of the kind */
+    /* Owner: ops->end. */
+    struct filter *(*make)(struct dialogue *d, struct filter_common *common, const struct conf_filter *conf,
+                           unsigned number);
+    /* What it needs of the MTA; outlives the engine. NULL: it is a milter, which says so itself. */
+    const struct child_requirements *required;
+};
+
 /* Its view of the message. */
 mail_view filter_view(const struct filter *f);
 /* Nothing more is expected of it in this message. */

@@ -628,7 +628,12 @@ static const struct filter_ops ops = {
     .end = end,
 };
 
-struct filter *milter_new(struct dialogue *d, struct filter_common *common, const struct conf_filter *conf, unsigned number)
+static bool is_milter(const struct conf_filter *conf)
+{
+    return !conf->builtin;
+}
+
+static struct filter *make(struct dialogue *d, struct filter_common *common, const struct conf_filter *conf, unsigned number)
 {
     struct milter *c = mem_zalloc(sizeof(*c));
     c->f = (struct filter){.ops = &ops, .d = d, .conf = conf, .number = (uint8_t)number, .asked = POLICY_LATER};
@@ -643,3 +648,5 @@ struct filter *milter_new(struct dialogue *d, struct filter_common *common, cons
     };
     return &c->f;
 }
+
+const struct filter_kind milter_kind = {.is = is_milter, .make = make};

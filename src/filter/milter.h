@@ -53,8 +53,7 @@ static inline const struct milter *milter_of_const(const struct filter *f)
     return CONTAINER_OF(f, const struct milter, f);
 }
 
-/* Owner: ops->end. */
-struct filter *milter_new(struct dialogue *d, struct filter_common *common, const struct conf_filter *conf, unsigned number);
+extern const struct filter_kind milter_kind;
 
 /* ---- milter_tell.c ---- */
 

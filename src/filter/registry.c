@@ -1,6 +1,7 @@
 /* registry.c - what is known of filters' milters beyond a session. */
 #include "filter/registry.h"
 #include "base/mem.h"
+#include "filter/filter.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,23 @@ void registry_fini(struct registry *all)
         free(r);
     }
     free(all->slots);
+}
+
+/* ---- kinds ---- */
+
+void registry_add_kind(struct registry *r, const struct filter_kind *kind)
+{
+    if (r->n_kinds == FILTER_KINDS_MAX)
+        PANIC("there are more kinds of filters than the table has rows");
+    r->kinds[r->n_kinds++] = kind;
+}
+
+const struct filter_kind *registry_kind(const struct registry *r, const struct conf_filter *conf)
+{
+    for (unsigned i = r->n_kinds; i > 0; i--)
+        if (r->kinds[i - 1]->is(conf))
+            return r->kinds[i - 1];
+    return NULL;
 }
 
 /* ---- records ---- */

@@ -12,6 +12,7 @@
 #include "plan/plan.h"
 #include "port/effect.h"
 
+struct filter_kind;      /* filter/filter.h */
 struct capability_probe; /* filter/capability_probe.c: a connection of nobody's */
 
 /* A filter's word about a message. */
@@ -55,7 +56,11 @@ struct registry_slot {
     uint32_t serial, next_free;
 };
 
+enum { FILTER_KINDS_MAX = 8 };
+
 struct registry {
+    const struct filter_kind *kinds[FILTER_KINDS_MAX];
+    unsigned n_kinds;
     struct registry_record *records;
     struct registry_slot *slots;
     size_t n_slots, cap_slots;
@@ -71,6 +76,11 @@ struct registry {
 
 void registry_init(struct registry *r, struct timer_wheel *wheel);
 void registry_fini(struct registry *r); /* all connections are given back */
+
+/* At most FILTER_KINDS_MAX. Owner: kind outlives the registry. */
+void registry_add_kind(struct registry *r, const struct filter_kind *kind);
+/* NULL: a filter that the chain does not make; the gate. */
+const struct filter_kind *registry_kind(const struct registry *r, const struct conf_filter *conf);
 
 /* The record of a filter's milter, made where there is none. Owner: the registry. */
 struct registry_record *registry_record(struct registry *r, const char *name, const char *connect);

@@ -5,17 +5,19 @@
 #include "session/chain.h"
 #include "base/mem.h"
 #include "filter/macros.h"
-#include "filter/milter.h"
+#include "filter/registry.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 /* ---- life ---- */
 
-static bool is_child(const struct plan *p, size_t number)
+/* NULL: the chain has no filter of this number. */
+static const struct filter_kind *kind_of(const struct session *s, size_t number)
 {
+    const struct plan *p = s->d.plan;
     const struct conf_filter *conf = &p->conf->filters[number];
-    return !conf->builtin && conf->set.enabled && !p->without_children;
+    return conf->set.enabled && !p->without_children ? registry_kind(s->d.sh->registry, conf) : NULL;
 }
 
 struct chain *chain_new(struct session *s)
@@ -23,16 +25,18 @@ struct chain *chain_new(struct session *s)
     const struct plan *p = s->d.plan;
     size_t n = p->conf->n_filters, children = 0;
     for (size_t i = 0; i < n; i++)
-        children += is_child(p, i);
+        children += kind_of(s, i) != NULL;
     if (children == 0)
         return NULL;
     struct chain *ch = mem_zalloc(sizeof(*ch) + n * sizeof(ch->filter[0]));
     ch->count = (unsigned)n;
     ch->since = s->d.sh->now.mono;
     ch->last_status = VERDICT_CONTINUE;
-    for (unsigned i = 0; i < ch->count; i++)
-        if (is_child(p, i))
-            ch->filter[i] = milter_new(&s->d, &ch->common, &p->conf->filters[i], i);
+    for (unsigned i = 0; i < ch->count; i++) {
+        const struct filter_kind *kind = kind_of(s, i);
+        if (kind)
+            ch->filter[i] = kind->make(&s->d, &ch->common, &p->conf->filters[i], i);
+    }
     if (!s->d.transcript)
         s->d.transcript = transcript_new(s->d.sh, s->d.client.owner);
     s->d.transcript->standing = ch->standing;

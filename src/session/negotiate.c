@@ -1,5 +1,6 @@
 /* negotiate.c - what is asked of the MTA: no step and no macro beyond what the plan needs; and the macros that come. */
 #include "filter/macros.h"
+#include "filter/registry.h"
 #include "session/chain.h"
 #include "base/mem.h"
 
@@ -20,10 +21,22 @@ static uint32_t steps_for(unsigned needs)
     return steps;
 }
 
-static bool plan_asks_child(const struct plan *p, size_t number)
+/* What a filter of the chain needs of the MTA; NULL: there is none of this number. */
+static const struct child_requirements *required_of(const struct session *s, const struct plan *p, size_t number)
 {
     const struct conf_filter *f = &p->conf->filters[number];
-    return !f->builtin && f->set.enabled && !p->without_children;
+    const struct filter_kind *kind = registry_kind(s->d.sh->registry, f);
+    if (!kind || !f->set.enabled || p->without_children)
+        return NULL;
+    return kind->required ? kind->required : &registry_record(s->d.sh->registry, f->name, f->connect)->required;
+}
+
+/* How often that has changed. */
+static uint64_t learned_of(const struct session *s, const struct plan *p, size_t number)
+{
+    const struct conf_filter *f = &p->conf->filters[number];
+    const struct child_requirements *required = required_of(s, p, number);
+    return required && f->connect ? registry_record(s->d.sh->registry, f->name, f->connect)->learned : 0;
 }
 
 /* SMFIP_NR_CONN, _HELO and _MAIL are never asked for: Postfix does not flush an event that needs no reply (3.7). */
@@ -65,9 +78,11 @@ static struct milter_options requirements_make(struct session *s, const struct p
     };
     if (own.actions & SMFIF_SETSYMLIST)
         put_symlists(p, &own, lists);
-    for (size_t i = 0; i < conf->n_filters; i++)
-        if (plan_asks_child(p, i))
-            required[n++] = registry_record(s->d.sh->registry, conf->filters[i].name, conf->filters[i].connect)->required;
+    for (size_t i = 0; i < conf->n_filters; i++) {
+        const struct child_requirements *wants = required_of(s, p, i);
+        if (wants)
+            required[n++] = *wants;
+    }
     for (int stage = 0; stage < SMFIM_STAGES; stage++)
         defaults[stage] = macros_default(p, (enum milter_stage)stage);
     struct milter_options all = own;
@@ -87,8 +102,7 @@ static struct milter_options requirements_of(struct session *s, const struct pla
     struct requirements_memory *m = &s->d.sh->requirements;
     uint64_t learned = 0; /* counts that only grow: one more in their sum is a change of one */
     for (size_t i = 0; i < p->conf->n_filters; i++)
-        if (plan_asks_child(p, i))
-            learned += registry_record(s->d.sh->registry, p->conf->filters[i].name, p->conf->filters[i].connect)->learned;
+        learned += learned_of(s, p, i);
     if (m->plan == p && m->learned == learned && m->version == offer->version && m->actions == offer->actions &&
         m->steps == offer->steps)
         return m->required;
@@ -142,10 +156,10 @@ static bool is_granted(struct session *s, const struct plan *p)
     return fits;
 }
 
-static bool has_children(const struct plan *p)
+static bool has_filters(const struct session *s, const struct plan *p)
 {
     for (size_t i = 0; i < p->conf->n_filters; i++)
-        if (plan_asks_child(p, i))
+        if (required_of(s, p, i))
             return true;
     return false;
 }
@@ -154,7 +168,7 @@ bool session_can_take_plan(struct session *s, const struct plan *p)
 {
     if (s->chain)
         return is_granted(s, p);
-    if (has_children(p) || (policy_needs(p->policy) & ~s->needs))
+    if (has_filters(s, p) || (policy_needs(p->policy) & ~s->needs))
         return false;
     /* macros are negotiated by name: a new one would never come */
     for (const char *const *m = policy_macros(p->policy); m && *m; m++) {

@@ -6,6 +6,7 @@
  * A dialogue that goes wrong names its number: `--seed N --count 1 -v` plays it again and tells it.
  */
 #include "storm.h"
+#include "nobody.h"
 
 #include "base/mem.h"
 
@@ -92,8 +93,13 @@ static void make_filter(struct storm *w, int number)
         f->steps |= storm_chance(w, often ? 500 : 120) ? bit : 0;
     }
     f->connection.verdict = f->message.verdict = f->recipient.verdict = f->unknown.verdict = V_NONE;
-    buf_printf(&w->conf, "filter \"%c\" { connect \"unix:/%c\"\n fallback %s\n", 'a' + number, 'a' + number,
-               fallbacks[f->fallback]);
+    f->inside = w->seed % 8 == 5 && w->seed / 8 % (unsigned)w->n_filters == (unsigned)number;
+    buf_printf(&w->conf, "filter \"%c\" { connect \"unix:/", 'a' + number);
+    if (f->inside)
+        buf_put_cstr(&w->conf, "nobody");
+    else
+        buf_printf(&w->conf, "%c", 'a' + number);
+    buf_printf(&w->conf, "\"\n fallback %s\n", fallbacks[f->fallback]);
     buf_printf(&w->conf, " %s\n %s\n %s\n %s }\n", when_texts[f->when], f->evaluation ? "evaluation yes" : "",
                f->original ? "sees original" : "", f->breaker ? "" : "breaker failures 0");
 }
@@ -390,6 +396,7 @@ static void dialogue(struct storm *w, unsigned long seed)
     make_conf(w);
     effects_init(&w->effects);
     w->engine = engine_new(storm_plan(w), (struct siphash_key){{1, 2}}, w->now);
+    engine_add_filter_kind(w->engine, &nobody_kind);
     if (storm_chance(w, 700)) {
         storm_step(w, &(struct event){.kind = EVENT_PROBE});
         for (unsigned i = 0; i < 40; i++)

@@ -88,6 +88,7 @@ struct storm_filter {
     enum storm_when when;
     enum storm_verdict fallback;
     bool evaluation, original, breaker;
+    bool inside; /* the tests' own built-in filter (nobody.h) */
     uint32_t version, actions, steps;
     /* what is known of it, in the present connection and message */
     struct said connection, message, recipient, unknown;

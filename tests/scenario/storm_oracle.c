@@ -5,6 +5,7 @@
  */
 #include "storm.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static bool is_b(const char *address)
@@ -56,6 +57,17 @@ bool storm_is_asked(const struct storm *w, const struct storm_filter *f)
     }
 }
 
+/* What the tests' built-in filter says of a message that it sees so: how many of its recipients are its own. */
+static void edits_inside(struct storm *w, struct storm_filter *f, const struct storm_recipients *seen)
+{
+    int count = 0;
+    for (int i = 0; i < seen->n; i++)
+        count += storm_may_hear(w, f, seen->at[i]);
+    f->edits = (struct storm_edits){.n = 1, .at = {{SMFIR_ADDHEADER, 0, "X-Nobody", ""}}};
+    f->edits.counts = count > 0 && (w->granted.actions & SMFIF_ADDHDRS) && storm_is_asked(w, f);
+    snprintf(f->edits.at[0].value, sizeof(f->edits.at[0].value), " %d", count);
+}
+
 void storm_view(struct storm *w, int f, struct storm_mail *out)
 {
     storm_mail_copy(out, &w->original);
@@ -65,6 +77,8 @@ void storm_view(struct storm *w, int f, struct storm_mail *out)
         struct storm_filter *before = &w->filters[i];
         if (w->greylist && w->adds_header && i == w->greylist_at && w->original.recipients.n > 0)
             storm_apply(out, &w->original.headers, &grey, &w->next_id);
+        if (i < f && before->inside)
+            edits_inside(w, before, before->original ? &w->original.recipients : &out->recipients);
         if (i == f || before->evaluation || !before->edits.counts)
             continue;
         seen = before->original ? w->original.headers : out->headers;
@@ -261,7 +275,7 @@ static void judge_delivery(struct storm *w)
         const struct storm_filter *f = &w->filters[i];
         bool over = f->ended || f->message.verdict == V_ACCEPT || f->connection.verdict == V_ACCEPT || f->may_fail ||
                     f->vague || f->refused_one;
-        if (!f->evaluation && !over && storm_is_asked(w, f) && has_recipient(w, i))
+        if (!f->evaluation && !f->inside && !over && storm_is_asked(w, f) && has_recipient(w, i))
             storm_fail(w, "the message goes through, and filter %c was not asked", 'a' + i);
     }
     storm_view(w, w->n_filters, &want);
