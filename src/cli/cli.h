@@ -31,6 +31,7 @@ MUST_CHECK enum err cli_duration(const char *text, int64_t *sec);
 int cli_status(const struct command *c, int argc, char **argv);
 int cli_metrics(const struct command *c, int argc, char **argv);
 int cli_holds(const struct command *c, int argc, char **argv);
+int cli_top(const struct command *c, int argc, char **argv);
 int cli_pause(const struct command *c, int argc, char **argv);
 int cli_check(const struct command *c, int argc, char **argv);
 int cli_show_config(const struct command *c, int argc, char **argv);

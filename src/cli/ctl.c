@@ -31,7 +31,15 @@ static char *find_socket(const struct cli_daemon *at)
     return found;
 }
 
-static int dial(const char *path)
+/* For connect(2), too: it waits where nobody accepts. */
+static void limit(int fd, int patience_sec)
+{
+    struct timeval time = {.tv_sec = patience_sec};
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof(time));
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof(time));
+}
+
+static int dial(const char *path, int patience_sec)
 {
     struct sockaddr_un to = {.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof(to.sun_path)) {
@@ -40,6 +48,8 @@ static int dial(const char *path)
     }
     memcpy(to.sun_path, path, strlen(path));
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0)
+        limit(fd, patience_sec);
     if (fd >= 0 && connect(fd, (const struct sockaddr *)&to, sizeof(to)) < 0) {
         int error = errno;
         close(fd);
@@ -114,7 +124,8 @@ static int listen_to(struct answer *a)
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0) {
-            buf_put_cstr(&t->why, "tarsierd has closed the connection: it ends");
+            buf_put_cstr(&t->why, n < 0 && errno == EAGAIN ? "tarsierd does not answer"
+                                                           : "tarsierd has closed the connection: it ends");
             return CLI_NO_DAEMON;
         }
         t->in.len += (size_t)n;
@@ -131,7 +142,7 @@ int cli_talk_open(struct cli_talk *t, const struct cli_daemon *at)
         buf_put_cstr(&t->why, "the configuration says `control none`: there is no socket to ask at");
         return CLI_NO_DAEMON;
     }
-    t->fd = dial(path);
+    t->fd = dial(path, at->patience_sec);
     if (t->fd < 0 && errno == EACCES)
         buf_printf(&t->why, "%s: %s", path, strerror(errno));
     else if (t->fd < 0)

@@ -8,6 +8,7 @@
 /* Where it is: the socket, or else what the configuration says, or else where it is by default. NULL: not given. */
 struct cli_daemon {
     const char *socket, *file;
+    int patience_sec; /* how long it may say nothing before it counts as gone; 0: for ever */
 };
 
 /* The row is borrowed for the call. */

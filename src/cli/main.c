@@ -15,6 +15,7 @@ static const struct command commands[] = {
     {CTL_HOLDS, cli_holds},
     {CTL_HOLDS_RELEASE, cli_simple},
     {CTL_HOLDS_DROP, cli_simple},
+    {CTL_TOP, cli_top},
     {CTL_PAUSE, cli_pause},
     {CTL_RESUME, cli_simple},
     {CTL_RELOAD, cli_simple},

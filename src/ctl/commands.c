@@ -141,6 +141,8 @@ static const struct ctl_command rows[] = {
      "let this recipient of a held client in now, and remember it", ask_options},
     {CTL_HOLDS_DROP, CTL_CHANGE, 1, 1, "holds drop", "ID", "send a held client away with 421; nothing is remembered of it",
      ask_options},
+    {CTL_TOP, CTL_LOCAL, 0, 0, "top", "", "the same on a full screen, every second; lets in who is selected there",
+     ask_options},
     {CTL_PAUSE, CTL_CHANGE, 1, 1, "pause", "TIME",
      "judge and log, but hold and defer nobody, for 30m or 1h; who is held goes on", ask_options},
     {CTL_RESUME, CTL_CHANGE, 0, 0, "resume", "", "end a pause", ask_options},

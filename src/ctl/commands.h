@@ -14,6 +14,7 @@ enum ctl_id {
     CTL_HOLDS,
     CTL_HOLDS_RELEASE,
     CTL_HOLDS_DROP,
+    CTL_TOP,
     CTL_PAUSE,
     CTL_RESUME,
     CTL_RELOAD,
