@@ -206,7 +206,7 @@ static void asked_store(struct world *w, const struct effect *e)
     const struct grey_request *r = e->u.store;
     expect(r->now.sec == w->now.wall.sec, "a request whose time is not now");
     expect(r->delay_sec >= 0 && r->timeout_sec > 0 && r->autowhite_sec >= 0 && r->waited_sec >= 0, "a time below zero");
-    if (r->kind != GREY_CONFIRM) /* that is of no tuple */
+    if (r->kind != GREY_CONFIRM && r->kind != GREY_PROVE) /* those are of no tuple */
         expect(slice_has_prefix(r->tuple.sender, "<") && slice_has_prefix(r->tuple.recipient, "<"),
                "an address not cleaned");
     note_asked(w, e)->store = copy_request(w, r);

@@ -47,6 +47,13 @@ void grey_set_init(struct grey_set *set, const struct grey_secret *secret, const
     for (int i = 0; i < GREY_SLOTS; i++)
         s[i].wanted = s[i].present = s[i].dirty = s[i].drop = s[i].settled = false;
     set->crowded = set->keep_expired = set->durable = false;
+    set->proof_len = 0;
+    if (req->kind == GREY_PROVE) {
+        s[GREY_SLOT_PROOF].wanted = true;
+        grey_client_domain(secret, t->client_domain, s[GREY_SLOT_PROOF].key.client);
+        grey_tail_own(GREY_OWN_PROOF, s[GREY_SLOT_PROOF].key.tail);
+        return;
+    }
 
     struct ip client = ip_client(&t->addr);
     s[GREY_SLOT_CLIENT].wanted = true;
@@ -101,6 +108,7 @@ static const struct {
     [GREY_SLOT_CLIENT] = {GREY_RECORD_CLIENT},
     [GREY_SLOT_LAZY] = {GREY_RECORD_LAZY},
     [GREY_SLOT_SHARED] = {GREY_RECORD_SHARED},
+    [GREY_SLOT_PROOF] = {GREY_RECORD_PROOF, .domain = true},
 };
 
 /* The texts that a record of this slot has when it is this request's. */
@@ -122,6 +130,11 @@ enum err grey_set_load(struct grey_set *set, enum grey_slot_name name, const str
     if (e != ERR_NONE)
         return e;
     shape(&want, name, req);
+    if (name == GREY_SLOT_PROOF) { /* what it holds is no part of what it is about */
+        set->proof_len = got.recipient.len < sizeof(set->proof) ? got.recipient.len : 0;
+        memcpy(set->proof, got.recipient.ptr, set->proof_len);
+        want.recipient = got.recipient = slice_of(set->proof, set->proof_len);
+    }
     if (got.type != want.type || !slice_eq(got.domain, want.domain) || !slice_eq(got.sender, want.sender) ||
         !slice_eq(got.recipient, want.recipient))
         return ERR_NOT_FOUND;
@@ -608,10 +621,32 @@ static void left(struct work *w)
     w->set->durable = true;
 }
 
+static void prove(struct work *w)
+{
+    char text[GREY_PROOF_TEXT_MAX];
+    size_t len = 0;
+    struct slice known = is_live(w, GREY_SLOT_PROOF) ? slice_of(w->set->proof, w->set->proof_len) : SLICE_NONE;
+    enum grey_proof how = grey_proof_note(known, &w->req->tuple.addr, w->req->now, w->set->keep_expired, text, &len);
+    w->answer->verdict = how == GREY_PROOF_SPENT ? GREY_DEFER : GREY_ACCEPT;
+    if (how == GREY_PROOF_SPENT || how == GREY_PROOF_KNOWN)
+        return;
+    struct grey_record *r = open_record(w, GREY_SLOT_PROOF);
+    memcpy(w->set->proof, text, len);
+    w->set->proof_len = len;
+    r->recipient = slice_of(w->set->proof, len);
+    r->addr = w->req->tuple.addr;
+    r->expires.sec = w->req->now.sec + GREY_PROOF_LIFE_SEC;
+    w->set->durable |= how == GREY_PROOF_ADDED;
+}
+
 void grey_apply(const struct grey_request *req, struct grey_set *set, struct grey_answer *answer)
 {
     *answer = (struct grey_answer){.left_sec = -1};
     struct work w = {.req = req, .set = set, .answer = answer};
+    if (req->kind == GREY_PROVE) {
+        prove(&w);
+        return;
+    }
     settle(&w);
     look(&w);
     switch (req->kind) {
@@ -631,6 +666,8 @@ void grey_apply(const struct grey_request *req, struct grey_set *set, struct gre
         break;
     case GREY_RENEW:
         renew_used(&w);
+        break;
+    case GREY_PROVE:
         break;
     }
 }

@@ -12,6 +12,7 @@
 #define TARSIER_GREY_DECIDE_H
 
 #include "grey/key.h"
+#include "grey/proof.h"
 #include "grey/record.h"
 
 enum grey_slot_name {
@@ -23,6 +24,7 @@ enum grey_slot_name {
     GREY_SLOT_CLIENT,     /* patience and left mark, by ip_client() */
     GREY_SLOT_LAZY,
     GREY_SLOT_SHARED,
+    GREY_SLOT_PROOF, /* PROVE alone */
     GREY_SLOTS
 };
 
@@ -41,6 +43,8 @@ struct grey_set {
     bool crowded;      /* in: the client has as many unconfirmed tuples as it may, new ones share a record */
     bool keep_expired; /* in: the wall clock is not to be trusted, nothing counts as expired */
     bool durable;      /* out: more than a renewal was changed, the answer must wait until it is on disk */
+    size_t proof_len;
+    char proof[GREY_PROOF_TEXT_MAX]; /* of the PROOF slot's record: its text lies here, so a set is not moved */
 };
 
 /* An AUTO record earned by a hold is renewed to at most this many times its life (DESIGN 3). */

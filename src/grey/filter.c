@@ -6,7 +6,8 @@
 
 #include <string.h>
 
-static const char *const words[GREY_WORDS] = {"pending", "left", "served", "passed", "pair", "patient", "any", "shared"};
+static const char *const words[GREY_WORDS] = {"pending", "left", "served", "passed", "pair",
+                                              "patient", "any",  "shared", "proof"};
 
 const char *grey_word_text(enum grey_word word)
 {
@@ -25,6 +26,8 @@ enum grey_word grey_record_word(const struct grey_record *r)
         return r->auto_since.sec > 0 || r->patient_until.sec > 0 ? GREY_WORD_PATIENT : GREY_WORD_LEFT;
     case GREY_RECORD_SHARED:
         return GREY_WORD_SHARED;
+    case GREY_RECORD_PROOF:
+        return GREY_WORD_PROOF;
     default:
         break;
     }

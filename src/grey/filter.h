@@ -17,6 +17,7 @@ enum grey_word {
     GREY_WORD_PATIENT, /* a client that has waited before */
     GREY_WORD_ANY,     /* lazyaw: some tuple of the client has passed */
     GREY_WORD_SHARED,  /* stands for the tuples of a client that has too many */
+    GREY_WORD_PROOF,   /* clients that a domain has proved by HELO */
     GREY_WORDS
 };
 

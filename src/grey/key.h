@@ -23,7 +23,7 @@ struct grey_key {
 };
 
 /* The client's own records; below every hash with all but certainty, and compared by type anyway. */
-enum grey_own { GREY_OWN_CLIENT = 1, GREY_OWN_LAZY = 2, GREY_OWN_SHARED = 3 };
+enum grey_own { GREY_OWN_CLIENT = 1, GREY_OWN_LAZY = 2, GREY_OWN_SHARED = 3, GREY_OWN_PROOF = 4 };
 
 void grey_client_address(const struct ip *addr, unsigned bits, uint8_t out[16]);
 void grey_client_domain(const struct grey_secret *secret, struct slice domain, uint8_t out[16]);

@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-enum { VERSION = 1, VERSION_SERVED = 2, VERSION_NETWORK = 3, TIME_BYTES = 5, LEFT_BYTES = 4 };
+enum { VERSION = 1, VERSION_SERVED = 2, VERSION_NETWORK = 3, /* and PROOF */ TIME_BYTES = 5, LEFT_BYTES = 4 };
 
 enum flag {
     FLAG_AUTO = 1,
@@ -110,7 +110,7 @@ static uint8_t *put_text(uint8_t *p, struct slice s)
 void grey_record_encode(const struct grey_record *r, uint8_t *out)
 {
     uint8_t *p = out;
-    *p++ = r->type == GREY_RECORD_NETWORK ? VERSION_NETWORK : r->served_since.sec > 0 ? VERSION_SERVED : VERSION;
+    *p++ = r->type >= GREY_RECORD_NETWORK ? VERSION_NETWORK : r->served_since.sec > 0 ? VERSION_SERVED : VERSION;
     *p++ = (uint8_t)r->type;
     *p++ = (uint8_t)flags_of(r);
     *p++ = r->addr.family;
@@ -194,8 +194,8 @@ enum err grey_record_decode(struct slice bytes, struct grey_record *out)
         return ERR_UNSUPPORTED;
     unsigned type = r.at[1], flags = r.at[2], family = r.at[3];
     r.at += 4;
-    if (type < GREY_RECORD_TUPLE || type > GREY_RECORD_NETWORK ||
-        (type == GREY_RECORD_NETWORK) != (version == VERSION_NETWORK) || (flags & ~all) ||
+    if (type < GREY_RECORD_TUPLE || type > GREY_RECORD_PROOF ||
+        (type >= GREY_RECORD_NETWORK) != (version == VERSION_NETWORK) || (flags & ~all) ||
         (family != IP_NONE && family != IP_V4 && family != IP_V6))
         return ERR_CORRUPT;
     out->type = (enum grey_record_type)type;

@@ -17,6 +17,7 @@ enum grey_record_type {
     GREY_RECORD_LAZY = 4,    /* lazyaw, or a suspect: some tuple of the client is AUTO */
     GREY_RECORD_NETWORK = 6, /* as a pair, of a suspect's /24 or /64: a retry has earned it; always AUTO */
     GREY_RECORD_SHARED = 5,  /* stands for the tuples of a client that has too many; always pending */
+    GREY_RECORD_PROOF = 7,   /* which clients a domain has proved by HELO: recipient holds them (proof.h) */
 };
 
 struct grey_record {

@@ -34,6 +34,8 @@ enum grey_request_kind {
     GREY_CONFIRM, /* DATA has come after a served hold: the client becomes patient, what it has served AUTO (DESIGN 3) */
     GREY_LEFT,    /* hung up while held: left mark on tuple and client */
     GREY_RENEW,   /* an AUTO tuple (or its pair, or the client's patience) was used: extend. Nobody waits */
+    GREY_PROVE, /* DNS says that the HELO name of base domain client_domain is the client's: DEFER: the domain has proved as many clients
+                   * as it may (proof.h). Of no tuple */
 };
 
 enum grey_pass {

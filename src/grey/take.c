@@ -41,13 +41,17 @@ void grey_record_key(const struct grey_secret *secret, const struct grey_record 
     case GREY_RECORD_SHARED:
         own_key(&r->addr, GREY_OWN_SHARED, out);
         break;
+    case GREY_RECORD_PROOF:
+        grey_tail_own(GREY_OWN_PROOF, out->tail);
+        break;
     }
 }
 
 bool grey_record_is_same(const struct grey_record *a, const struct grey_record *b)
 {
     return a->type == b->type && slice_eq(a->domain, b->domain) && slice_eq(a->sender, b->sender) &&
-           slice_eq(a->recipient, b->recipient);
+           (a->type == GREY_RECORD_PROOF ||
+            slice_eq(a->recipient, b->recipient)); /* a proof's is no key: the newer one counts */
 }
 
 enum grey_taken grey_take_in(struct grey_record *record, const struct grey_record *there, const struct grey_record *client)
@@ -60,6 +64,7 @@ enum grey_taken grey_take_in(struct grey_record *record, const struct grey_recor
     bool changed = grey_record_merge(&merged, record);
     merged.domain = record->domain;
     merged.sender = record->sender;
+    changed |= !slice_eq(merged.recipient, record->recipient);
     merged.recipient = record->recipient;
     *record = merged;
     return changed ? GREY_TAKEN_CHANGED : GREY_TAKEN_KNOWN;

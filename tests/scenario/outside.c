@@ -92,7 +92,7 @@ void outside_forget(struct world *w)
 
 /* ---- the store ---- */
 
-static const char *const kinds[] = {"look", "decide", "pass", "confirm", "left", "renew"};
+static const char *const kinds[] = {"look", "decide", "pass", "confirm", "left", "renew", "prove"};
 static const char *const states[] = {"new", "pending", "due", "auto"};
 
 void outside_mode(struct world *w, enum store_mode mode, int64_t slow_ms)
@@ -135,7 +135,7 @@ static void check_request(struct world *w, const struct grey_request *r)
         world_fail(w, "a request whose time is not now");
     if (r->delay_sec < 0 || r->timeout_sec <= 0 || r->autowhite_sec < 0)
         world_fail(w, "a request with a time below zero");
-    if (r->kind == GREY_CONFIRM)
+    if (r->kind == GREY_CONFIRM || r->kind == GREY_PROVE)
         return; /* of no tuple */
     if (!slice_has_prefix(r->tuple.sender, "<") || !slice_has_prefix(r->tuple.recipient, "<"))
         world_fail(w, "a request about an address that is not cleaned");

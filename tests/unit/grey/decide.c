@@ -637,8 +637,83 @@ static void a_copy_is_what_was_committed(void)
     world_free(&w);
 }
 
+/* ---- what a domain proves ---- */
+
+static const struct grey_answer *prove(struct world *w, unsigned host, int64_t at)
+{
+    w->req.tuple.client_domain = SLICE_LIT("example.com");
+    w->req.tuple.addr.bytes[3] = (uint8_t)host;
+    return world_ask(w, GREY_PROVE, at, 0);
+}
+
+static void a_domain_proves_sixteen_clients(void)
+{
+    struct world w = world_new();
+    for (unsigned i = 0; i < GREY_PROOF_CLIENTS; i++) {
+        CHECK_INT(prove(&w, i, i * HOUR)->verdict, GREY_ACCEPT);
+        CHECK(w.durable);
+    }
+    CHECK_INT(prove(&w, 100, 20 * HOUR)->verdict, GREY_DEFER);
+    CHECK(!w.durable);
+    CHECK_INT(prove(&w, 3, 20 * HOUR)->verdict, GREY_ACCEPT);
+    CHECK(!w.durable);
+    CHECK_INT(grey_memory_count(w.memory), 1);
+    w.req.tuple.client_domain = SLICE_LIT("example.org"); /* another one has its own */
+    w.req.tuple.addr.bytes[3] = 100;
+    CHECK_INT(world_ask(&w, GREY_PROVE, 20 * HOUR, 0)->verdict, GREY_ACCEPT);
+    world_free(&w);
+}
+
+/* In 35 days, counted from each one's last use. */
+static void unused_proofs_make_room(void)
+{
+    struct world w = world_new();
+    for (unsigned i = 0; i < GREY_PROOF_CLIENTS; i++)
+        (void)prove(&w, i, 0);
+    (void)prove(&w, 5, 10 * DAY);
+    CHECK(!w.durable); /* a renewal: nobody waits for it */
+    CHECK_INT(prove(&w, 100, 35 * DAY)->verdict, GREY_DEFER);
+    for (unsigned i = 0; i < GREY_PROOF_CLIENTS - 1; i++)
+        CHECK_INT(prove(&w, 100 + i, 35 * DAY + 1)->verdict, GREY_ACCEPT);
+    CHECK_INT(prove(&w, 5, 36 * DAY)->verdict, GREY_ACCEPT);
+    CHECK_INT(prove(&w, 6, 36 * DAY)->verdict, GREY_DEFER);
+    world_free(&w);
+}
+
+static void ipv6_is_proved_by_its_network(void)
+{
+    struct world w = world_new();
+    w.req.tuple.client_domain = SLICE_LIT("example.com");
+    for (unsigned i = 0; i < 40; i++) {
+        w.req.tuple.addr = world_ip("2001:db8:1:2::1");
+        w.req.tuple.addr.bytes[15] = (uint8_t)i;
+        CHECK_INT(world_ask(&w, GREY_PROVE, i, 0)->verdict, GREY_ACCEPT);
+    }
+    for (unsigned i = 0; i < 40; i++) {
+        w.req.tuple.addr.bytes[7] = (uint8_t)(100 + i);
+        CHECK_INT(world_ask(&w, GREY_PROVE, 100, 0)->verdict, i < GREY_PROOF_CLIENTS - 1 ? GREY_ACCEPT : GREY_DEFER);
+    }
+    world_free(&w);
+}
+
+static void a_spoilt_list_of_proofs_is_passed_over(void)
+{
+    char out[GREY_PROOF_TEXT_MAX];
+    size_t len = 0;
+    struct ip ip = world_ip("192.0.2.9");
+    CHECK_INT(grey_proof_note(SLICE_LIT("x@1  192.0.2.7 @ 192.0.2.8@-3 192.0.2.7@99999999999999999999 192.0.2.1@90"), &ip,
+                              (struct wall){100}, false, out, &len),
+              GREY_PROOF_ADDED);
+    CHECK_SLICE(slice_of(out, len), "192.0.2.1@90 192.0.2.9@100");
+    CHECK_INT(grey_proof_note(SLICE_LIT("192.0.2.9@500"), &ip, (struct wall){100}, false, out, &len), GREY_PROOF_KNOWN);
+}
+
 int main(void)
 {
+    TEST(a_domain_proves_sixteen_clients);
+    TEST(unused_proofs_make_room);
+    TEST(ipv6_is_proved_by_its_network);
+    TEST(a_spoilt_list_of_proofs_is_passed_over);
     TEST(first_sight_is_deferred);
     TEST(early_retry_does_not_restart_the_clock);
     TEST(look_changes_nothing);

@@ -166,11 +166,15 @@ static void records_come_back(void)
                                   .left_sec = -1,
                                   .addr = ip("192.0.2.9"),
                                   .sender = SLICE_LIT("example.org")},
+                                 {.type = GREY_RECORD_PROOF,
+                                  .left_sec = -1,
+                                  .domain = SLICE_LIT("example.com"),
+                                  .recipient = SLICE_LIT("192.0.2.7@1795485418")},
                                  full(),
                                  {.type = GREY_RECORD_TUPLE, .served_since = {7}, .served_until = {9}, .left_sec = -1}};
     char longer[20000];
     memset(longer, 'x', sizeof(longer));
-    rows[4].sender = slice_of(longer, sizeof(longer));
+    rows[5].sender = slice_of(longer, sizeof(longer));
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         size_t n = grey_record_size(&rows[i]);
         uint8_t *bytes = mem_alloc(n);
@@ -222,7 +226,7 @@ static void refuses_what_it_has_not_written(void)
         size_t at;
         uint8_t value;
         enum err want;
-    } rows[] = {{0, 4, ERR_UNSUPPORTED}, {0, 3, ERR_CORRUPT}, {1, 7, ERR_CORRUPT},
+    } rows[] = {{0, 4, ERR_UNSUPPORTED}, {0, 3, ERR_CORRUPT}, {1, 8, ERR_CORRUPT},
                 {2, 64, ERR_CORRUPT},    {1, 0, ERR_CORRUPT}, {1, 6, ERR_CORRUPT},
                 {2, 0xff, ERR_CORRUPT},  {3, 5, ERR_CORRUPT}, {3, 16, ERR_CORRUPT}};
     for (size_t i = 0; i < COUNT_OF(rows); i++) {

@@ -86,6 +86,7 @@ static size_t items_of_all_types(struct store_item items[8])
         {.type = GREY_RECORD_CLIENT, .auto_since = {T0 - HOUR}, .patient_until = {T0 + DAY}},
         {.type = GREY_RECORD_LAZY, .is_auto = true},
         {.type = GREY_RECORD_SHARED},
+        {.type = GREY_RECORD_PROOF, .domain = SLICE_LIT("example.com"), .recipient = SLICE_LIT("192.0.2.7@1795485418")},
     };
     for (size_t i = 0; i < COUNT_OF(all); i++) {
         items[i] = (struct store_item){.record = all[i], .addr_bits = 24};
@@ -133,7 +134,7 @@ static void takes_in_every_type_once(void)
         CHECK_INT(all.count, im.count);
         CHECK(all.sorted);
         CHECK_INT(all.types, 1u << GREY_RECORD_TUPLE | 1u << GREY_RECORD_PAIR | 1u << GREY_RECORD_CLIENT |
-                                 1u << GREY_RECORD_LAZY | 1u << GREY_RECORD_SHARED);
+                                 1u << GREY_RECORD_LAZY | 1u << GREY_RECORD_SHARED | 1u << GREY_RECORD_PROOF);
         struct walk two = {.stop_at = 2};
         CHECK_INT(store_each(r->store, walk_on, &two), ERR_NONE);
         CHECK_INT(two.count, 2);

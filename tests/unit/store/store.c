@@ -568,8 +568,8 @@ static void what_was_served_waits_for_its_confirmation(void)
 static void reader_and_writer_work_side_by_side(void)
 {
     enum { N = 6000 };
-    static const enum grey_request_kind kinds[] = {GREY_LOOK, GREY_DECIDE, GREY_LOOK,    GREY_PASS,
-                                                   GREY_LEFT, GREY_LOOK,   GREY_CONFIRM, GREY_RENEW};
+    static const enum grey_request_kind kinds[] = {GREY_LOOK, GREY_DECIDE,  GREY_LOOK,  GREY_PASS, GREY_LEFT,
+                                                   GREY_LOOK, GREY_CONFIRM, GREY_RENEW, GREY_PROVE};
     struct rig *r = rig_new();
     r->mine = mem_zalloc(N + 1);
     r->each_answer = seen_once;
