@@ -126,6 +126,7 @@ enum conf_term_kind {
     CONF_TERM_S25R,
     CONF_TERM_GENERIC_RDNS,
     CONF_TERM_UNKNOWN_CLIENT,
+    CONF_TERM_HELO_CONFIRMED,
     CONF_TERM_REMOTE,
     CONF_TERM_AUTHENTICATED,
     CONF_TERM_UNAUTHENTICATED,
@@ -337,6 +338,9 @@ struct conf {
     size_t n_trust;
     struct conf_where trust_where;
     struct conf_file *statement_files;
+    struct conf_item *helo_except; /* helo_confirmed except { … }: domain items; defaults until a statement replaces them */
+    size_t n_helo_except;
+    struct conf_where helo_except_where;
     const char **files; /* read, includes too, and those of `trust`: the first is the one that was named */
     size_t n_files;
 };

@@ -291,10 +291,10 @@ static bool is_punct(const struct token *t, char c)
  */
 static bool at_sure_statement(const struct lexer *lx)
 {
-    static const char *const sure[] = {"racl",   "acl",    "dacl",  "include", "listen",
-                                       "socket", "dnsrbl", "trust", "network", NULL};
+    static const char *const sure[] = {"racl", "acl", "dacl", "include", "listen", "socket", "trust", "network", NULL};
     static const char *const types[] = {"addr", "domain", "from", "rawfrom", "rcpt",     "helo",  "header",   "body",
                                         "auth", "tls",    "p0f",  "dnsrbl",  "urlcheck", "geoip", "sm_macro", NULL};
+    static const char *const joining[] = {"and", "or", NULL};
     static const char *const blocks[] = {"filter", "condition", NULL};
     struct lexer ahead = *lx;
     struct token word = lex_next(&ahead, 0), next = lex_next(&ahead, 0), third = lex_next(&ahead, 0);
@@ -304,13 +304,18 @@ static bool at_sure_statement(const struct lexer *lx)
         return is_punct(&next, '{') || (next.kind == TOKEN_STRING && is_punct(&third, '{'));
     if (slice_eq_nocase(word.text, SLICE_LIT("list")))
         return next.kind == TOKEN_STRING && third.kind == TOKEN_WORD && is_one_of(third.text, types);
+    if (slice_eq_nocase(word.text,
+                        SLICE_LIT("dnsrbl"))) /* behind the name a zone; in an expression at most a word that joins */
+        return next.kind == TOKEN_STRING &&
+               (third.kind == TOKEN_STRING || (third.kind == TOKEN_WORD && !is_one_of(third.text, joining)));
     return is_one_of(word.text, sure);
 }
 
 void lex_skip_statement(struct lexer *lx, struct lex_place from, size_t beyond)
 {
-    static const char *const takes_regex[] = {"from", "rawfrom", "rcpt",     "domain", "helo",  "header", "body", "auth",
-                                              "tls",  "p0f",     "sm_macro", "macro",  "trust", "s25r",   NULL};
+    static const char *const takes_regex[] = {"from",           "rawfrom", "rcpt", "domain",   "helo",  "header", "body",
+                                              "auth",           "tls",     "p0f",  "sm_macro", "macro", "trust",  "s25r",
+                                              "helo_confirmed", NULL};
     static const char *const takes_email[] = {"from", "rawfrom", "rcpt", NULL};
     unsigned mode = 0;
     size_t depth = 0;

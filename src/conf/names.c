@@ -53,6 +53,7 @@ static const struct name names[] = {
     {"dnsrbl", STATEMENT, NULL},
     {"network", STATEMENT, NULL},
     {"trust", STATEMENT, NULL},
+    {"helo_confirmed", STATEMENT, NULL},
     {"builtin", FILTER, NULL},
     {"connect", FILTER, NULL},
     {"when", FILTER, NULL},

@@ -392,6 +392,7 @@ static const struct {
     {"dnsrbl", parse_dnsrbl},
     {"network", parse_network},
     {"trust", parse_trust},
+    {"helo_confirmed", parse_helo_confirmed},
     {"s25r", parse_s25r},
     {"generic_rdns", parse_generic},
     {"listen", parse_listen},
@@ -522,6 +523,11 @@ static const char *const s25r_defaults[] = {".google.com", ".obsmtp.com",    ".s
 static const char *const trust_defaults[] = {"gmail.com",      "hotmail.com", "msn.com",     "yahoo.co.jp",
                                              "softbank.ne.jp", "ezweb.ne.jp", "docomo.ne.jp"};
 
+/* Services whose names lead to any address that they spell, or to any that somebody tells them. */
+static const char *const helo_except_defaults[] = {"nip.io",      "sslip.io",     "xip.io",       "xip.name",
+                                                   "ip6.name",    "traefik.me",   "plex.direct",  "local-ip.co",
+                                                   "local-ip.sh", "local-ip.dev", "localtls.net", "ip.addr.tools"};
+
 static void keep_all(struct parser *p)
 {
     struct conf *c = p->c;
@@ -555,6 +561,8 @@ static void keep_all(struct parser *p)
     c->n_net_remote = p->remote.count;
     c->trust = parse_keep(p, &p->trust, sizeof(*c->trust));
     c->n_trust = p->trust.count;
+    c->helo_except = parse_keep(p, &p->helo_except, sizeof(*c->helo_except));
+    c->n_helo_except = p->helo_except.count;
     c->s25r_white = parse_keep(p, &p->white, sizeof(*c->s25r_white));
     c->n_s25r_white = p->white.count;
     c->s25r_black = parse_keep(p, &p->black, sizeof(*c->s25r_black));
@@ -576,12 +584,15 @@ struct conf *conf_load(const struct conf_source *source, const char *path, struc
             slice_cstr(s25r_defaults[i]);
     for (size_t i = 0; i < COUNT_OF(trust_defaults); i++)
         ((struct conf_item *)parse_push(&p->trust, sizeof(struct conf_item)))->text = slice_cstr(trust_defaults[i]);
+    for (size_t i = 0; i < COUNT_OF(helo_except_defaults); i++)
+        ((struct conf_item *)parse_push(&p->helo_except, sizeof(struct conf_item)))->text =
+            slice_cstr(helo_except_defaults[i]);
     parse_generic_defaults(p);
     parse_file(p, arena_cstr(&c->arena, slice_cstr(path)), NULL);
     keep_all(p);
-    struct parse_vec *const vecs[] = {&p->listens, &p->lists, &p->bad_names, &p->acls,       &p->legacy, &p->filters,
-                                      &p->white,   &p->black, &p->files,     &p->conditions, &p->dnsbls, &p->local,
-                                      &p->remote,  &p->trust, &p->items,     &p->clauses,    &p->headers};
+    struct parse_vec *const vecs[] = {&p->listens, &p->lists, &p->bad_names,   &p->acls,       &p->legacy,  &p->filters,
+                                      &p->white,   &p->black, &p->files,       &p->conditions, &p->dnsbls,  &p->local,
+                                      &p->remote,  &p->trust, &p->helo_except, &p->items,      &p->clauses, &p->headers};
     for (size_t i = 0; i < COUNT_OF(vecs); i++)
         free(vecs[i]->items);
     for (size_t i = 0; i < CONF_GENERIC_CLASSES; i++)

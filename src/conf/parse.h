@@ -57,11 +57,11 @@ struct parser {
     struct parse_vec filters;    /* struct conf_filter */
     struct parse_vec conditions; /* struct conf_condition * */
     struct parse_vec dnsbls;     /* struct conf_dnsbl */
-    struct parse_vec local, remote, trust;          /* struct conf_item */
-    struct parse_vec white, black;                  /* struct conf_s25r_entry */
-    struct parse_vec generic[CONF_GENERIC_CLASSES]; /* struct conf_generic_word */
-    struct parse_vec files;                         /* const char * */
-    struct parse_vec items, clauses, headers;       /* of the statement being read */
+    struct parse_vec local, remote, trust, helo_except; /* struct conf_item */
+    struct parse_vec white, black;                      /* struct conf_s25r_entry */
+    struct parse_vec generic[CONF_GENERIC_CLASSES];     /* struct conf_generic_word */
+    struct parse_vec files;                             /* const char * */
+    struct parse_vec items, clauses, headers;           /* of the statement being read */
     unsigned expr_terms;
 };
 
@@ -176,6 +176,7 @@ bool parse_condition(struct parser *p, const struct token *word);
 bool parse_dnsrbl(struct parser *p, const struct token *word);
 bool parse_network(struct parser *p, const struct token *word);
 bool parse_trust(struct parser *p, const struct token *word);
+bool parse_helo_confirmed(struct parser *p, const struct token *word);
 bool parse_acl(struct parser *p, const struct token *word);
 bool parse_legacy(struct parser *p, const struct token *word);
 bool parse_setting(struct parser *p, const struct token *word);

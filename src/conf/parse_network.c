@@ -169,6 +169,25 @@ static bool trust_statement(struct parser *p, const struct token *word)
     return parse_open_brace(p) && parse_items(p, word, CONF_ITEM_DOMAIN, &p->trust, &good) && parse_close_statement(p);
 }
 
+/* ---- helo_confirmed except { domain /regex/ … } ---- */
+
+bool parse_helo_confirmed(struct parser *p, const struct token *word)
+{
+    struct conf_file *file = p->file;
+    struct token t = parse_peek(p, 0);
+    bool good;
+    if (!parse_take_word(p, "except"))
+        return parse_unexpected(p, &t, "it is written helo_confirmed except { nip.io ... }", "except");
+    if (!p->c->helo_except_where.file) /* the first statement replaces what is built in, the others add to it */
+        p->helo_except.count = 0;
+    p->c->helo_except_where = word->where;
+    p->file = NULL; /* an entry is a domain and what lies below it, whatever domainexact says */
+    bool ok =
+        parse_open_brace(p) && parse_items(p, word, CONF_ITEM_DOMAIN, &p->helo_except, &good) && parse_close_statement(p);
+    p->file = file;
+    return ok;
+}
+
 bool parse_trust(struct parser *p, const struct token *word)
 {
     struct conf_file *file = p->file;

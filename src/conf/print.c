@@ -352,6 +352,7 @@ void conf_print(const struct conf *c, struct buf *out)
     put_items(&p, "network local", CONF_ITEM_ADDR, c->net_local, c->n_net_local, &c->net_local_where);
     put_items(&p, "network remote", CONF_ITEM_ADDR, c->net_remote, c->n_net_remote, &c->net_remote_where);
     put_items(&p, "trust", CONF_ITEM_DOMAIN, c->trust, c->n_trust, &c->trust_where);
+    put_items(&p, "helo_confirmed except", CONF_ITEM_DOMAIN, c->helo_except, c->n_helo_except, &c->helo_except_where);
     put_filters(&p);
     put_acls(&p);
     buf_put_byte(out, '\n');

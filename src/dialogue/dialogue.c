@@ -82,6 +82,7 @@ struct policy_facts dialogue_facts(struct dialogue *d, enum stage stage)
         .resolve = d->resolve,
         .temp_again = d->flags & DIALOGUE_TEMP_AGAIN,
         .helo = d->helo,
+        .helo_proof = d->helo_proof,
         .sender = d->sender,
         .recipient = d->recipient,
         .auth_type = d->auth_type,

@@ -33,6 +33,7 @@ struct dialogue {
     struct client client;  /* with the session's name and its timer */
     uint16_t flags;        /* DIALOGUE_* */
     uint8_t resolve;       /* enum policy_resolve */
+    uint8_t helo_proof;    /* enum policy_helo, up to HELO_SPENT: what others said of the present HELO */
     uint8_t owed;          /* the MTA's command that waits for a reply; 0: none */
     uint32_t connection;   /* its number in the log, since the process began */
     uint32_t effort_spent; /* by regexes, on this message (regex.h) */

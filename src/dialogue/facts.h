@@ -18,7 +18,17 @@ struct facts {
     struct policy_cursor *cursor; /* FACTS_RECIPIENT: where its racl lines wait; NULL: they do not */
     uint8_t *listed;              /* FACTS_CONNECTION: enum policy_listed, by conf.dnsbls; NULL: none was asked */
     uint32_t *list_requests;      /* by conf.dnsbls; 0: none under way */
+    /* FACTS_HELO: whether the HELO name leads to the client. What came of it is dialogue.helo_proof */
+    uint32_t helo_request;  /* to DNS; 0: none under way */
+    uint32_t prove_request; /* to the store; 0: none under way */
+    struct mono deadline;   /* of these two; ms 0: none */
 };
+
+/* Names of HELO that DNS is asked for at once, of all sessions together; more prove nothing. Others want DNS too. */
+enum { FACTS_HELOS_MAX = 200 };
+
+/* Two tries of c-ares (ADR 0005), the second one cut short; then it has proved nothing. And the store's 5 s. */
+enum { FACTS_HELO_MS = 4000, FACTS_STORE_MS = 5000 };
 
 /* True: all of these are there, as far as somebody can be asked for them. Else they are asked for now. */
 MUST_CHECK bool facts_ready(struct dialogue *d, uint64_t missing);
@@ -26,6 +36,11 @@ MUST_CHECK bool facts_ready(struct dialogue *d, uint64_t missing);
 bool facts_are_awaited(const struct dialogue *d);
 /* False: it is no answer to a question of facts. */
 bool facts_answered(struct dialogue *d, const struct event *event);
+/* The same of the store. */
+bool facts_stored(struct dialogue *d, uint32_t request, const struct grey_answer *answer);
+/* Time has passed: what is awaited since long is not to be had. */
+void facts_tick(struct dialogue *d);
+int64_t facts_deadline_ms(const struct dialogue *d);   /* 0: none */
 const uint8_t *facts_listed(const struct dialogue *d); /* for policy_session_facts */
 void facts_clear(struct dialogue *d, enum facts_scope scope);
 void facts_free(struct dialogue *d);

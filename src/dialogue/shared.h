@@ -102,6 +102,7 @@ struct shared {
     struct keep_budget keeps, headers;
     struct macro_lists *lists; /* the newest; a reference of our own; NULL: none yet */
     struct requirements_memory requirements;
+    unsigned helos_asked;             /* HELO names that DNS is being asked for */
     uint64_t last_spool;              /* names of spool files */
     struct policy_session_facts more; /* where session_facts() puts what conditions read; overwritten by its next call */
     /* of the present step */

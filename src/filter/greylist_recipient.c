@@ -104,6 +104,77 @@ static void adopt(struct greylist *g, const struct policy_verdict *v)
         text_log_left_before(g, v->left_sec);
 }
 
+/* ---- the filter's condition, where only the HELO name can settle it ---- */
+
+/* What is remembered of the tuple lets it in, whatever the condition says. */
+static bool is_remembered(const struct greylist *g)
+{
+    const struct grey_answer *known = g->known;
+    bool due = (known->state == GREY_DUE || known->state == GREY_PENDING) && known->elapsed_sec >= g->decision.delay_sec;
+    return g->decision.action != CONF_BLACKLIST && (known->state == GREY_AUTO || due);
+}
+
+/* It would be held, put off or refused. */
+static bool is_held_against(const struct greylist *g)
+{
+    const struct decision *d = &g->decision;
+    return d->tarpit == TARPIT_HOLD || d->action == CONF_BLACKLIST ||
+           (d->action == CONF_GREYLIST && !(g->known && is_remembered(g)));
+}
+
+/* From the first line on, with what the store knows. */
+static void look_first(struct greylist *g)
+{
+    struct policy_cursor cursor;
+    policy_begin(g->f.d->plan->policy, &cursor);
+    facts_keep_cursor(g->f.d, &cursor);
+    greylist_set_wait(g, GREYLIST_LOOKS);
+    g->store_request = recipient_ask_store(g, GREY_LOOK, GREY_PASS_SERVED, 0, true);
+}
+
+static void pass_by(struct greylist *g, const struct policy_why *why)
+{
+    g->f.d->sh->stats.passed++;
+    text_log_passed(g, why);
+    g->f.asked = POLICY_NO; /* nor about the other recipients */
+    g->f.passed_by = true;
+    greylist_pass(g);
+}
+
+/*
+ * Whether the HELO name proves itself is asked last of all: only about those who would be held, put off or refused, and whom the store
+ * does not know. The lines have been judged as if it did not (ADR 0021).
+ */
+static void settle_condition(struct greylist *g)
+{
+    const struct policy *p = g->f.d->plan->policy;
+    struct policy_why why;
+    uint64_t missing = 0;
+    if (policy_conditions_ask(p) && is_held_against(g)) {
+        struct policy_facts facts = greylist_facts(g, STAGE_RCPT);
+        enum policy_truth truth = policy_filter_when(p, policy_greylist_number(p), &facts, &why, &missing);
+        dialogue_note_effort(g->f.d);
+        if (truth == POLICY_NO) {
+            pass_by(g, &why);
+            return;
+        }
+        if (truth == POLICY_LATER && missing && !g->known) {
+            look_first(g);
+            return;
+        }
+        if (truth == POLICY_LATER && missing) {
+            if (facts_ready(g->f.d, missing))
+                settle_condition(g);
+            else
+                greylist_set_wait(g, GREYLIST_ASKS);
+            return;
+        }
+    }
+    act(g);
+}
+
+/* ---- the lines ---- */
+
 static void evaluate(struct greylist *g, struct policy_cursor *cursor)
 {
     struct policy_facts facts = greylist_facts(g, STAGE_RCPT);
@@ -125,7 +196,7 @@ static void evaluate(struct greylist *g, struct policy_cursor *cursor)
     }
     facts_drop_cursor(g->f.d);
     adopt(g, &verdict);
-    act(g);
+    settle_condition(g);
 }
 
 void recipient_begin(struct greylist *g)
@@ -152,7 +223,11 @@ void recipient_known(struct greylist *g, const struct grey_answer *answer)
 /* What others were asked for is there. */
 void recipient_goes_on(struct greylist *g)
 {
-    evaluate(g, facts_cursor(g->f.d));
+    struct policy_cursor *cursor = facts_cursor(g->f.d);
+    if (cursor)
+        evaluate(g, cursor);
+    else
+        settle_condition(g); /* the lines have been judged */
 }
 
 void recipient_unwatchable(struct greylist *g)

@@ -224,7 +224,7 @@ void text_log_queue_id(struct greylist *g)
 }
 
 /* What is true of the client: "not remote", "authenticated" (for unauthenticated is what it is not), "not s25r (no rule hits)". */
-static void put_why(struct buf *line, const struct policy_why *why)
+static void put_why(const struct greylist *g, struct buf *line, const struct policy_why *why)
 {
     if (!why) {
         buf_put_cstr(line, "decided at CONNECT");
@@ -240,6 +240,11 @@ static void put_why(struct buf *line, const struct policy_why *why)
     else if (!why->holds)
         buf_put_cstr(line, "not ");
     buf_put_visible(line, name);
+    if (slice_eq_cstr(name, "helo_confirmed")) {
+        buf_put_cstr(line, " (");
+        buf_put_visible(line, g->f.d->helo);
+        buf_put_byte(line, ')');
+    }
     if (slice_eq_cstr(name, "generic_rdns"))
         buf_printf(line, " (%d point%s)", why->generic_points, why->generic_points == 1 ? "" : "s");
     if (!slice_eq_cstr(name, "s25r"))
@@ -257,7 +262,7 @@ static void put_why(struct buf *line, const struct policy_why *why)
 void text_log_passed(struct greylist *g, const struct policy_why *why)
 {
     struct buf line = {0}, reason = {0};
-    put_why(&reason, why);
+    put_why(g, &reason, why);
     const struct journal_entry *about = note(g, JOURNAL_PASSED, -1, buf_slice(&reason));
     if (!g->f.d->plan->set->log_passes) {
         buf_fini(&reason);

@@ -302,6 +302,19 @@ static void compile_trust(struct compiler *c)
         add_name(c, conf->trust[i].is_regex, &conf->trust[i].regex, conf->trust[i].text, &c->p->trust);
 }
 
+/* A domain, and all names below it. */
+static void compile_helo_except(struct compiler *c)
+{
+    const struct conf *conf = c->p->conf;
+    for (size_t i = 0; i < conf->n_helo_except; i++) {
+        const struct conf_item *item = &conf->helo_except[i];
+        add_name(c, item->is_regex, &item->regex, item->text, &c->p->helo_except);
+        if (!item->is_regex && !slice_has_prefix(item->text, "."))
+            add_name(c, false, NULL, slice_cstr(arena_printf(&c->p->arena, ".%.*s", SLICE_ARG(item->text))),
+                     &c->p->helo_except);
+    }
+}
+
 static void free_names(struct name_list *list)
 {
     textset_fini(&list->suffixes);
@@ -361,7 +374,7 @@ static void open_domains(struct compiler *c)
     p->domains = domain_list_open();
     if (!p->domains)
         diags_add(c->diags, DIAG_WARNING, (struct conf_where){0}, "install the package publicsuffix",
-                  "no Public Suffix List: generic_rdns never holds");
+                  "no Public Suffix List: generic_rdns and helo_confirmed never hold");
 }
 
 /* ---- what must be asked of the MTA ---- */
@@ -425,6 +438,7 @@ struct policy *policy_compile(const struct conf *conf, struct diags *diags)
     compile_acls(&c);
     compile_filters(&c);
     compile_trust(&c);
+    compile_helo_except(&c);
     compile_network(conf->net_local, conf->n_net_local, &p->net_local);
     compile_network(conf->net_remote, conf->n_net_remote, &p->net_remote);
     compile_s25r(&c, conf->s25r_white, conf->n_s25r_white, &p->s25r_white);
@@ -452,6 +466,7 @@ void policy_free(struct policy *p)
     free_names(&p->s25r_white);
     free_names(&p->s25r_black);
     free_names(&p->trust);
+    free_names(&p->helo_except);
     generic_words_free(p->generic_words);
     domain_list_free(p->domains);
     free(p->macros);

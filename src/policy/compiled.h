@@ -108,7 +108,7 @@ struct policy {
     size_t n_regexes, regexes_cap;
     uint32_t n_memos, n_recipient_memos;
     struct ipset net_local, net_remote;
-    struct name_list s25r_white, s25r_black, trust;
+    struct name_list s25r_white, s25r_black, trust, helo_except;
     struct generic_rules generic;
     struct generic_words *generic_words; /* ours; NULL: they could not be compiled */
     struct domain_list *domains;         /* NULL: no condition asks for one, or there is none */

@@ -53,10 +53,34 @@ enum policy_no_hold { HOLD_POSSIBLE, HOLD_UNWATCHABLE, HOLD_BOUND_MAX, HOLD_BOUN
  */
 #define POLICY_FACT_LIST(n) (UINT64_C(1) << (n))
 #define POLICY_FACT_LISTS   ((UINT64_C(1) << CONF_DNSBLS_MAX) - 1)
-#define POLICY_FACT_LOOK    (UINT64_C(1) << CONF_DNSBLS_MAX) /* what the store knows (GREY_LOOK): facts.look */
+/* what the store knows (GREY_LOOK): facts.look */
+#define POLICY_FACT_LOOK (UINT64_C(1) << CONF_DNSBLS_MAX)
+/* whether the HELO name leads back: facts.helo_proof */
+#define POLICY_FACT_HELO (UINT64_C(1) << (CONF_DNSBLS_MAX + 1))
 
 /* What DNS says of a list. ERROR counts as not listed. */
 enum policy_listed { LISTED_NOT_ASKED, LISTED_NO, LISTED_YES, LISTED_ERROR };
+
+/* What helo_confirmed sees of the HELO name. Those up to SPENT are what facts.helo_proof may say; the others need no asking. */
+enum policy_helo {
+    HELO_UNKNOWN, /* nobody was asked yet */
+    HELO_PROVES,  /* DNS leads from it to the client's address, and its domain has not proved too many */
+    HELO_OTHER_ADDRESS,
+    HELO_ABSENT,
+    HELO_FAILED,
+    HELO_SPENT,
+    HELO_NONE,
+    HELO_NO_NAME, /* an address, or a single label */
+    HELO_LOCAL,
+    HELO_OURS,
+    HELO_NO_SUFFIX,
+    HELO_PRIVATE_SUFFIX,
+    HELO_SAME_DOMAIN,
+    HELO_EXCEPTED,
+    HELO_SPELLS,
+    HELO_GENERIC,
+    HELO_MAX_
+};
 
 /* How an earlier filter of the file stands. */
 enum policy_standing {
@@ -115,6 +139,7 @@ struct policy_facts {
     enum policy_resolve resolve;
     bool temp_again; /* TEMP, as it was more than an hour ago: counts as no name (DESIGN 4) */
     struct slice helo;
+    uint8_t helo_proof;       /* enum policy_helo, up to HELO_SPENT: what others said of it */
     struct slice sender;      /* as the MTA gave it, "<a@b>" */
     struct slice sender_seen; /* as `from` clauses see it: cleaned (grey_tuple.sender); NONE: sender itself */
     struct slice recipient;
@@ -157,6 +182,13 @@ const struct domain_list *policy_domains(const struct policy *p);
 enum policy_side { POLICY_SIDE_REMOTE, POLICY_SIDE_SAID_REMOTE, POLICY_SIDE_LOCAL };
 enum policy_side policy_network_side(const struct policy *p, const struct ip *net, unsigned bits);
 
+/* What helo_confirmed sees, on these facts; a sentence for it ("it ..."), for logs and explain. */
+enum policy_helo policy_judge_helo(const struct policy *p, const struct policy_facts *f);
+const char *policy_helo_text(enum policy_helo helo);
+/* The HELO as DNS is asked for it; and its base domain, a part of it. NONE: it has none. */
+struct slice policy_helo_name(const struct policy_facts *f);
+struct slice policy_helo_domain(const struct policy *p, const struct policy_facts *f);
+
 /* ---- conditions ---- */
 
 /*
@@ -175,7 +207,8 @@ struct policy_why {
     bool is_nameless;      /* unknown_client: the client has no verified name */
     bool is_generic;       /* generic_rdns has selected its name, by so many points: */
     int generic_points;
-    bool s25r_temp; /* judged by {client_ptr}, or let pass, because the look-up failed for now */
+    enum policy_helo helo; /* helo_confirmed was asked, and has seen this; UNKNOWN: nothing yet */
+    bool s25r_temp;        /* judged by {client_ptr}, or let pass, because the look-up failed for now */
 };
 
 /* Whether the greylist filter is asked for this client; YES when the file has no filter. LATER: ask again at the next stage. */

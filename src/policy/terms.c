@@ -127,6 +127,11 @@ static enum policy_truth judge_unknown_client(struct question *q)
     return nameless_judge(q->f, q->why);
 }
 
+static enum policy_truth judge_helo_confirmed(struct question *q)
+{
+    return helo_judge_client(q->p, q->f, q->why, &q->missing);
+}
+
 /* A list that has not been asked is asked for; of several any that says yes is enough. */
 static enum policy_truth judge_dnsbl(struct question *q)
 {
@@ -394,6 +399,9 @@ static const struct term_kind kinds[CONF_TERM_MAX_] = {
     [CONF_TERM_S25R] = {judge_s25r, .needs = POLICY_NEEDS_NAME, .is_dear = true},
     [CONF_TERM_GENERIC_RDNS] = {judge_generic_rdns, .needs = POLICY_NEEDS_NAME | POLICY_NEEDS_DOMAINS},
     [CONF_TERM_UNKNOWN_CLIENT] = {judge_unknown_client, .needs = POLICY_NEEDS_NAME},
+    [CONF_TERM_HELO_CONFIRMED] = {judge_helo_confirmed,
+                                  .needs = POLICY_NEEDS_HELO | POLICY_NEEDS_NAME | POLICY_NEEDS_DOMAINS,
+                                  .asks_others = true},
     [CONF_TERM_REMOTE] = {judge_remote},
     [CONF_TERM_AUTHENTICATED] = {judge_authenticated, .needs = POLICY_NEEDS_AUTH},
     [CONF_TERM_UNAUTHENTICATED] = {judge_unauthenticated, .needs = POLICY_NEEDS_AUTH},

@@ -3,6 +3,7 @@
 #define TARSIER_POLICY_TERMS_H
 
 #include "policy/compiled.h"
+#include "policy/items.h"
 
 struct question;
 
@@ -36,6 +37,8 @@ enum policy_truth condition_judge_term(const struct policy *p, const struct term
                                        enum stage last, struct policy_why *why, uint64_t *missing);
 
 enum policy_truth generic_judge_client(const struct policy *p, const struct policy_facts *f, struct policy_why *why);
+enum policy_truth helo_judge_client(const struct policy *p, const struct policy_facts *f, struct policy_why *why,
+                                    uint64_t *missing);
 enum policy_truth nameless_judge(const struct policy_facts *f, struct policy_why *why);
 enum policy_truth s25r_judge(const struct policy *p, const struct policy_facts *f, struct policy_why *why);
 

@@ -40,8 +40,13 @@ bool chain_facts_ready(struct session *s, enum stage stage)
     uint64_t missing = 0;
     if (!policy_conditions_ask(s->d.plan->policy))
         return true;
-    for (unsigned i = 0; i < policy_filter_count(s->d.plan->policy); i++)
-        (void)judge(s, i, stage == STAGE_RCPT ? s->d.recipient : SLICE_NONE, NULL, stage, &missing);
+    for (unsigned i = 0; i < policy_filter_count(s->d.plan->policy); i++) {
+        uint64_t wanted = 0;
+        (void)judge(s, i, stage == STAGE_RCPT ? s->d.recipient : SLICE_NONE, NULL, stage, &wanted);
+        if (i == policy_greylist_number(s->d.plan->policy))
+            wanted &= ~POLICY_FACT_HELO; /* that filter asks for it once it is clear that it matters */
+        missing |= wanted;
+    }
     if (facts_ready(&s->d, missing))
         return true;
     session_set_wait(s, WAIT_FACTS);

@@ -201,7 +201,7 @@ void session_clear_message(struct session *s)
 void session_arm_timer(struct session *s)
 {
     const int64_t jobs[] = {s->greylist.f.ops->deadline_ms(&s->greylist.f), client_next_ms(&s->d.client),
-                            s->next_progress.ms, chain_deadline_ms(s)};
+                            s->next_progress.ms, chain_deadline_ms(s), facts_deadline_ms(&s->d)};
     int64_t first = 0;
     for (size_t i = 0; i < COUNT_OF(jobs); i++)
         if (jobs[i] != 0 && (first == 0 || jobs[i] < first))
@@ -352,9 +352,19 @@ void session_end_event(struct session *s)
         consume_pending(s);
 }
 
+/* A command that has waited for facts goes on; a filter that has sees by itself that they are there. */
+static void facts_go_on(struct session *s)
+{
+    if (s->wait == WAIT_FACTS && !facts_are_awaited(&s->d))
+        command_go_on(s);
+}
+
 void session_store_answered(struct session *s, const struct event *event)
 {
-    chain_gate_event(s, event);
+    if (facts_stored(&s->d, event->request, event->u.answer))
+        facts_go_on(s);
+    else
+        chain_gate_event(s, event);
     session_end_event(s);
 }
 
@@ -371,10 +381,10 @@ void session_looked(struct session *s, const struct event *event)
 
 void session_dns_answered(struct session *s, const struct event *event)
 {
-    if (!facts_answered(&s->d, event))
+    if (facts_answered(&s->d, event))
+        facts_go_on(s);
+    else
         chain_event(s, event);
-    else if (s->wait == WAIT_FACTS && !facts_are_awaited(&s->d))
-        command_go_on(s);
     session_end_event(s); /* who waited for a name, or for one whose host has none */
 }
 
@@ -418,6 +428,8 @@ void session_run(struct session *s)
         return;
     client_run(&s->d.sh->clients, &s->d.client);
     presence_changed(s);
+    facts_tick(&s->d);
+    facts_go_on(s);
     chain_gate_event(s, &(struct event){.kind = EVENT_TICK, .now = s->d.sh->now});
     session_end_event(s);
     if (s->phase != PHASE_OVER && s->wait != WAIT_GATE) /* the gate's wait has armed it */

@@ -45,6 +45,7 @@ static inline void roundtrip_forget_origins(struct conf *c)
     roundtrip_forget_items(c->net_local, c->n_net_local);
     roundtrip_forget_items(c->net_remote, c->n_net_remote);
     roundtrip_forget_items(c->trust, c->n_trust);
+    roundtrip_forget_items(c->helo_except, c->n_helo_except);
     for (size_t class = 0; class < CONF_GENERIC_CLASSES; class ++) {
         c->generic.words_where[class].file = NULL;
         for (size_t i = 0; i < c->generic.n_words[class]; i++)
@@ -54,7 +55,7 @@ static inline void roundtrip_forget_origins(struct conf *c)
         c->generic.weight_where[i].file = NULL;
     c->generic.threshold_where.file = NULL;
     c->s25r_white_where.file = c->s25r_black_where.file = NULL;
-    c->net_local_where.file = c->net_remote_where.file = c->trust_where.file = NULL;
+    c->net_local_where.file = c->net_remote_where.file = c->trust_where.file = c->helo_except_where.file = NULL;
 }
 
 /*
