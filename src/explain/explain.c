@@ -14,6 +14,11 @@ static const char *const truths[] = {[POLICY_NO] = "no",
                                      [POLICY_LATER] = "not known yet",
                                      [POLICY_UNKNOWN] = "unknown: a regex takes too long on this"};
 
+static enum policy_helo helo_proof_of(enum explain_proof proof)
+{
+    return proof == EXPLAIN_HELO_LEADS ? HELO_PROVES : proof == EXPLAIN_NO_PROOF ? HELO_ABSENT : HELO_UNKNOWN;
+}
+
 struct policy_facts explain_policy_facts(const struct explain_facts *f, struct arena *arena)
 {
     char address[IP_TEXT_MAX];
@@ -23,6 +28,7 @@ struct policy_facts explain_policy_facts(const struct explain_facts *f, struct a
         .client_ptr = f->ptr,
         .resolve = f->resolve,
         .helo = f->helo.len ? f->helo : f->name,
+        .helo_proof = (uint8_t)helo_proof_of(f->proof),
         .auth_authen = f->authenticated,
         .auth_type = f->authenticated.len ? SLICE_LIT("PLAIN") : SLICE_NONE,
         .now = f->now,
@@ -114,11 +120,19 @@ static void put_generic(const struct plan *plan, const struct policy_facts *fact
     domain_list_free(own);
 }
 
+static void put_helo(const struct plan *plan, const struct policy_facts *facts, struct buf *out)
+{
+    enum policy_helo helo = policy_judge_helo(plan->policy, facts);
+    buf_printf(out, "   %.*s: %s", SLICE_ARG(facts->helo), policy_helo_text(helo));
+}
+
 static void put_condition(const struct plan *plan, const char *name, const struct policy_facts *facts, struct buf *out)
 {
     enum policy_truth truth;
     struct policy_why why;
     uint64_t missing;
+    if (strcmp(name, "helo_confirmed") == 0 && !policy_domains(plan->policy))
+        return; /* nobody asks for it */
     if (policy_condition(plan->policy, name, facts, &truth, &why, &missing) != ERR_NONE)
         return;
     buf_printf(out, "    %-16s ", name);
@@ -128,6 +142,8 @@ static void put_condition(const struct plan *plan, const char *name, const struc
         buf_put_cstr(out, truths[truth]);
     if (strcmp(name, "s25r") == 0)
         put_s25r(&why, out);
+    if (strcmp(name, "helo_confirmed") == 0)
+        put_helo(plan, facts, out);
     buf_put_byte(out, '\n');
 }
 
@@ -153,7 +169,7 @@ static void put_filter(const struct plan *plan, size_t number, const struct poli
 
 static void put_conditions(const struct plan *plan, const struct policy_facts *facts, struct buf *out)
 {
-    static const char *const names[] = {"s25r",   "generic_rdns",  "unknown_client",
+    static const char *const names[] = {"s25r",   "generic_rdns",  "unknown_client", "helo_confirmed",
                                         "remote", "authenticated", "unauthenticated"};
     buf_put_cstr(out, "\nconditions\n");
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -180,14 +196,16 @@ static void put_line(const struct plan *plan, const struct policy_facts *facts, 
     struct grey_answer known;
     policy_begin(plan->policy, &cursor);
     uint64_t missing;
-    if (policy_step(plan->policy, &cursor, &f, &verdict, &missing) == POLICY_NEED) {
+    while (policy_step(plan->policy, &cursor, &f, &verdict, &missing) == POLICY_NEED) {
+        if (missing & POLICY_FACT_HELO) {
+            f.helo_proof = HELO_FAILED; /* nobody was asked: it has proved nothing */
+            continue;
+        }
         struct grey_memory *copy = grey_memory_copy(memory);
         struct grey_request look = plan_request(plan, GREY_LOOK, tuple, f.now);
         (void)grey_memory_run(copy, &look, &known);
         grey_memory_free(copy);
         f.look = &known;
-        if (policy_step(plan->policy, &cursor, &f, &verdict, &missing) != POLICY_VERDICT)
-            return;
     }
     buf_put_cstr(out, "\nline that decides\n    ");
     if (verdict.acl) {

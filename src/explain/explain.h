@@ -10,7 +10,7 @@
 #include "policy/policy.h"
 
 enum explain_proof {
-    EXPLAIN_NOT_ASKED,  /* questions to DNS are left without an answer */
+    EXPLAIN_NOT_ASKED,  /* DNS fails: nothing is proved, and nobody is listed */
     EXPLAIN_NO_PROOF,   /* every name is absent, and no DNS list knows the client */
     EXPLAIN_HELO_LEADS, /* the HELO name leads to the client, other names are absent */
 };

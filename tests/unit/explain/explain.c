@@ -8,6 +8,7 @@
 struct row {
     const char *what, *conf, *helo, *state, *authenticated;
     bool unwatched;
+    enum explain_proof proof;
     const char *want[3]; /* all of them are told; NULL: no more */
     const char *never;   /* and this is not; NULL: nothing */
 };
@@ -65,6 +66,27 @@ static const struct row rows[] = {
     {.what = "and where nobody asks for it; its words are the configuration's",
      .conf = "generic_rdns words dynamic remove { \"dhcp*\" }\nracl greylist default\n",
      .want = {"generic_rdns     no   0 points; from 3 on it holds\n"}},
+    {.what = "a HELO name that DNS was not asked about",
+     .conf = "filter \"greylist\" {\n  builtin greylist\n  when not helo_confirmed\n}\nracl greylist default\n",
+     .helo = "mail.selfhoster.net",
+     .want = {"helo_confirmed   not known yet   mail.selfhoster.net: DNS is to be asked\n", "as DNS tells", "451 4.7.1"},
+     .never = "held for"},
+    {.what = "a HELO name that proves itself",
+     .conf = "filter \"greylist\" {\n  builtin greylist\n  when not helo_confirmed\n}\nracl greylist default\n",
+     .helo = "mail.selfhoster.net",
+     .proof = EXPLAIN_HELO_LEADS,
+     .want = {"helo_confirmed   yes   mail.selfhoster.net: it leads to the client's address\n", "is not asked",
+              "250 at RCPT"}},
+    {.what = "a HELO name that can prove nothing",
+     .conf = "racl whitelist helo_confirmed\nracl greylist default\n",
+     .helo = "192-0-2-7.selfhoster.net",
+     .proof = EXPLAIN_HELO_LEADS,
+     .want = {"helo_confirmed   no   192-0-2-7.selfhoster.net: it spells the client's address\n", "451 4.7.1"}},
+    {.what = "the line that asks for it is named",
+     .conf = "racl whitelist helo_confirmed\nracl greylist default\n",
+     .helo = "mail.selfhoster.net",
+     .proof = EXPLAIN_HELO_LEADS,
+     .want = {"racl whitelist helo_confirmed", "250 at RCPT"}},
     {.what = "an authenticated client passes",
      .conf = "filter \"greylist\" {\n  builtin greylist\n  when s25r and unauthenticated\n}\nracl greylist default\n",
      .authenticated = "joe",
@@ -89,6 +111,7 @@ static void check_row(const struct row *row)
                                   .recipient = SLICE_LIT("b@example.net"),
                                   .authenticated = slice_cstr(row->authenticated),
                                   .unwatched = row->unwatched,
+                                  .proof = row->proof,
                                   .state = slice_cstr(row->state),
                                   .now = {1795485418}};
     bool ok = CHECK_INT(ip_parse(SLICE_LIT("192.0.2.7"), &facts.client), ERR_NONE);
