@@ -93,8 +93,8 @@ int records_check_crowd(const struct tables *t, MDB_txn *txn, const struct grey_
                         struct records_old old[GREY_SLOTS], uint32_t crowd_max, uint64_t *corrupt)
 {
     uint32_t count;
-    if (req->kind == GREY_RENEW || req->kind == GREY_CONFIRM || req->kind == GREY_PROVE || is_live(&set->slots[GREY_SLOT_TUPLE], req->now) ||
-        is_live(&set->slots[GREY_SLOT_TUPLE_ADDR], req->now))
+    if (req->kind == GREY_RENEW || req->kind == GREY_CONFIRM || req->kind == GREY_PROVE ||
+        is_live(&set->slots[GREY_SLOT_TUPLE], req->now) || is_live(&set->slots[GREY_SLOT_TUPLE_ADDR], req->now))
         return 0;
     int rc = records_count_client(t, txn, &req->tuple.addr, &count);
     if (rc != 0)
