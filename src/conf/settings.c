@@ -64,7 +64,7 @@ static const struct setting rows[] = {
     FLAG(quiet, "The reply to a deferred mail does not say how long it still has to wait."),
     FLAG(lazyaw, "One that has passed once passes for every sender and recipient."),
     FLAG(delayedreject, "Mail with an empty sender address is deferred at DATA instead of RCPT, so that call-backs which go no "
-                        "further than RCPT are not disturbed."),
+                        "further than RCPT are not disturbed; nor is it held: a line with tarpit does not match it."),
     FLAG(domainexact, "A domain in a racl line, a list or a condition is itself and the names below it. Without it, it is the "
                       "end of a name: example.org matches not-example.org too, and tarsierd warns of it. It counts for the "
                       "whole file that says it and for no other, so that an included greylist.conf means what it meant."),

@@ -189,7 +189,8 @@ static void put_line(const struct plan *plan, const struct policy_facts *facts, 
                                           [HOLD_UNWATCHABLE] = "the client's connection cannot be watched",
                                           [HOLD_BOUND_MAX] = "too many are held",
                                           [HOLD_BOUND_CLIENT] = "too many of this client are held",
-                                          [HOLD_STRESS] = "the mail server is under stress"};
+                                          [HOLD_STRESS] = "the mail server is under stress",
+                                          [HOLD_CALLOUT] = "mail without a sender is not held (delayedreject)"};
     struct policy_cursor cursor;
     struct policy_verdict verdict;
     struct policy_facts f = *facts;

@@ -59,6 +59,8 @@ static enum policy_no_hold why_not(const struct greylist *g)
 {
     const struct shared *sh = g->f.d->sh;
     struct ip client = ip_client(&g->f.d->client.ends.remote);
+    if (g->f.d->plan->set->delayedreject && slice_eq_cstr(g->f.d->sender, "<>"))
+        return HOLD_CALLOUT; /* who calls out gives up after half a minute (ADR 0034) */
     if (g->f.d->client.watch == CLIENT_WATCH_IMPOSSIBLE && skips_unwatched(g))
         return HOLD_UNWATCHABLE;
     if (hold_count(sh->clients.holds) >= shared_holds_max(sh))

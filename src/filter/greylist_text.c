@@ -438,6 +438,7 @@ void text_log_not_held(struct greylist *g, enum policy_no_hold why)
         [HOLD_BOUND_MAX] = "not held: as many are held as `holds max` allows",
         [HOLD_BOUND_CLIENT] = "not held: as many of this client are held as `holds per-client` allows",
         [HOLD_STRESS] = "not held: the mail server is under stress",
+        [HOLD_CALLOUT] = "not held: it has no sender, and may be a callout (`delayedreject`)",
     };
     const struct journal_entry *about = note(g, JOURNAL_NOT_HELD, -1, slice_cstr(texts[why]));
     log_recipient(g, about, texts[why], -1);

@@ -45,7 +45,7 @@ const char *const *policy_macros(const struct policy *p);
 enum policy_resolve { RESOLVE_ABSENT, RESOLVE_OK, RESOLVE_FORGED, RESOLVE_TEMP, RESOLVE_FAIL }; /* {client_resolve} */
 
 /* Why a tarpit line cannot hold now; checked in this order (DESIGN 3). */
-enum policy_no_hold { HOLD_POSSIBLE, HOLD_UNWATCHABLE, HOLD_BOUND_MAX, HOLD_BOUND_CLIENT, HOLD_STRESS };
+enum policy_no_hold { HOLD_POSSIBLE, HOLD_UNWATCHABLE, HOLD_BOUND_MAX, HOLD_BOUND_CLIENT, HOLD_STRESS, HOLD_CALLOUT };
 
 /*
  * Facts that somebody must be asked for, as a set of bits: DNS lists by their number in conf.dnsbls, the others above them. A
