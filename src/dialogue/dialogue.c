@@ -57,7 +57,7 @@ static struct policy_session_facts more_facts(const struct dialogue *d)
         .header = next_header,
         .recipient = next_recipient,
         .ctx = d,
-        .listed = facts_listed(d),
+        .listed = d->facts ? d->facts->listed : NULL,
     };
     if (t) {
         more.standing = t->standing;

@@ -89,11 +89,6 @@ void facts_drop_cursor(struct dialogue *d)
 
 /* ---- DNS lists ---- */
 
-const uint8_t *facts_listed(const struct dialogue *d)
-{
-    return d->facts ? d->facts->listed : NULL;
-}
-
 static void ask_list(struct dialogue *d, size_t list)
 {
     struct buf name = {0};

@@ -40,8 +40,7 @@ bool facts_answered(struct dialogue *d, const struct event *event);
 bool facts_stored(struct dialogue *d, uint32_t request, const struct grey_answer *answer);
 /* Time has passed: what is awaited since long is not to be had. */
 void facts_tick(struct dialogue *d);
-int64_t facts_deadline_ms(const struct dialogue *d);   /* 0: none */
-const uint8_t *facts_listed(const struct dialogue *d); /* for policy_session_facts */
+int64_t facts_deadline_ms(const struct dialogue *d); /* 0: none */
 void facts_clear(struct dialogue *d, enum facts_scope scope);
 void facts_free(struct dialogue *d);
 
