@@ -168,6 +168,9 @@ static void put_head(const struct status *s, int64_t now_sec, struct buf *out)
         buf_put_cstr(&line, " for ");
         screen_put_duration(&line, until - now_sec);
     }
+    int64_t traced = status_number(s, "traced_clients");
+    if (traced > 0)
+        buf_printf(&line, "  %" PRId64 " traced", traced);
     buf_put_visible(out, buf_slice(&line));
     buf_clear(&line);
     buf_printf(&line, "configuration %" PRId64 " of ", status_number(s, "generation"));

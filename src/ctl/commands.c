@@ -55,6 +55,12 @@ static const struct ctl_option allow_add_options[] = {
     SOCKET_OPTION,
     {0},
 };
+static const struct ctl_option trace_options[] = {
+    FILE_OPTION,
+    SOCKET_OPTION,
+    {"for", 't', false, "TIME", "this long, such as 10m, at most 24h"},
+    {0},
+};
 static const struct ctl_option file_options[] = {FILE_OPTION, {0}};
 static const struct ctl_option explain_options[] = {
     FILE_OPTION,
@@ -146,6 +152,10 @@ static const struct ctl_command rows[] = {
     {CTL_PAUSE, CTL_CHANGE, 1, 1, "pause", "TIME",
      "judge and log, but hold and defer nobody, for 30m or 1h; who is held goes on", ask_options},
     {CTL_RESUME, CTL_CHANGE, 0, 0, "resume", "", "end a pause", ask_options},
+    {CTL_TRACE_ON, CTL_CHANGE, 1, 2, "trace on", "CLIENT",
+     "log every step of new connections of this address or network, for an hour", trace_options},
+    {CTL_TRACE_OFF, CTL_CHANGE, 1, 1, "trace off", "CLIENT|all", "stop that", ask_options},
+    {CTL_TRACE_LIST, CTL_READ, 0, 0, "trace list", "", "which clients are traced, and for how long still", list_options},
     {CTL_RELOAD, CTL_CHANGE, 0, 0, "reload", "",
      "put the configuration that is there now in force; waits, and says what is wrong with it", ask_options},
     {CTL_CHECK, CTL_LOCAL, 0, 0, "check", "", "is the configuration right, and could tarsierd start with it here?",

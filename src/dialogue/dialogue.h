@@ -18,6 +18,7 @@ enum {
     DIALOGUE_LOCAL = 1u << 3,        /* family L */
     DIALOGUE_TEMP_AGAIN = 1u << 4,   /* shared_note_lookup's answer for this client */
     DIALOGUE_NAMED = 1u << 5,        /* a line of the log has called the connection by its own name */
+    DIALOGUE_TRACED = 1u << 7,       /* trace.h */
     DIALOGUE_UNKNOWN_TOLD = 1u << 6, /* it was said of this message that a regex came to no end */
 };
 

@@ -97,6 +97,7 @@ static void ask_list(struct dialogue *d, size_t list)
     e->u.dns.type = DNS_A;
     e->u.dns.name = arena_slice(&d->sh->out->arena, buf_slice(&name));
     e->request = d->facts->list_requests[list] = dialogue_next_request(d);
+    trace_line(d, "question %u to DNS: A %.*s", d->facts->list_requests[list], SLICE_ARG(buf_slice(&name)));
     buf_fini(&name);
 }
 

@@ -10,6 +10,7 @@
 #include "mail/body.h"
 #include "milter/command.h"
 #include "dialogue/stats.h"
+#include "dialogue/trace.h"
 #include "plan/plan.h"
 #include "port/effect.h"
 
@@ -86,6 +87,7 @@ struct shared {
     uint32_t connections;        /* named so far */
     bool stopping;
     struct wall paused_until; /* until then nobody is held or deferred; 0: no pause */
+    struct traces traces;     /* whose dialogues are logged step by step */
     bool told_progress;       /* the warning that holds exceed the MTA's time-out was given */
     bool writes_slow; /* the last commit took more than GREY_SLOW_MS, or takes it: the reader is asked too (asking.c) */
     bool writes_late; /* one was waited for in vain, and none has succeeded since */

@@ -172,6 +172,26 @@ static void check_pause(struct engine *e)
         pause_over(sh);
 }
 
+/* ---- trace ---- */
+
+static void take_trace(struct shared *sh, const struct event *event)
+{
+    const struct ip *network = &event->u.trace.network;
+    unsigned bits = event->u.trace.bits;
+    char address[IP_TEXT_MAX];
+    traces_trim(&sh->traces, sh->now.mono);
+    if (event->u.trace.sec == 0) {
+        unsigned n = traces_remove(&sh->traces, network, bits);
+        effects_log(sh->out, OWNER_NOBODY, LOG_LEVEL_NOTICE, "trace: %u entries removed", n);
+        return;
+    }
+    struct trace_client client = {
+        .network = *network, .bits = (uint8_t)bits, .until.ms = sh->now.mono.ms + event->u.trace.sec * 1000};
+    if (traces_add(&sh->traces, &client))
+        effects_log(sh->out, OWNER_NOBODY, LOG_LEVEL_NOTICE, "trace: new connections of %s/%u, for %lld s",
+                    ip_format(network, address), bits, (long long)event->u.trace.sec);
+}
+
 /* ---- time ---- */
 
 static void tick(struct engine *e)
@@ -393,6 +413,9 @@ void engine_step(struct engine *e, const struct event *event, struct effects *ou
     case EVENT_PAUSE:
         pause_all(e, event->u.paused_until);
         break;
+    case EVENT_TRACE:
+        take_trace(sh, event);
+        break;
     case EVENT_REPORT:
         report_put(sh);
         break;
@@ -445,6 +468,12 @@ bool engine_find_held(const struct engine *e, owner_id id, struct held_client *o
 struct wall engine_paused_until(const struct engine *e)
 {
     return shared_is_paused(&e->shared) ? e->shared.paused_until : (struct wall){0};
+}
+
+const struct traces *engine_traces(struct engine *e, struct mono now)
+{
+    traces_trim(&e->shared.traces, now);
+    return &e->shared.traces;
 }
 
 uint64_t engine_memory_bytes(const struct engine *e)

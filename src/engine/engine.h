@@ -10,6 +10,7 @@
 #include "plan/plan.h"
 #include "port/effect.h"
 #include "dialogue/stats.h"
+#include "dialogue/trace.h"
 
 struct engine;
 struct client; /* client/client.h */
@@ -60,6 +61,9 @@ bool engine_next_held(const struct engine *e, owner_id after, struct held_client
 bool engine_find_held(const struct engine *e, owner_id id, struct held_client *out);
 /* Until when nobody is held or deferred (EVENT_PAUSE); 0: there is no pause. */
 struct wall engine_paused_until(const struct engine *e);
+
+/* Whose dialogues are logged step by step now (EVENT_TRACE). Valid until the next step. */
+const struct traces *engine_traces(struct engine *e, struct mono now);
 
 /* About how much memory the sessions use now, with what they keep of messages. */
 uint64_t engine_memory_bytes(const struct engine *e);

@@ -34,7 +34,7 @@ uint32_t recipient_ask_store(struct greylist *g, enum grey_request_kind kind, en
     e->u.store = r;
     if (wants_answer)
         e->request = dialogue_next_request(g->f.d);
-    return e->request;
+    return trace_question(g->f.d, r->kind, e->request);
 }
 
 uint32_t recipient_ask_confirm(struct greylist *g, bool wants_answer)
@@ -48,7 +48,7 @@ uint32_t recipient_ask_confirm(struct greylist *g, bool wants_answer)
     e->u.store = r;
     if (wants_answer)
         e->request = dialogue_next_request(g->f.d);
-    return e->request;
+    return trace_question(g->f.d, r->kind, e->request);
 }
 
 /* ---- policy ---- */

@@ -174,6 +174,8 @@ static const struct journal_entry *note(struct greylist *g, enum journal_what wh
         .line = acl_name(g, room.acl),
         .why = why,
     };
+    trace_line(g->f.d, "decision: %s%s%.*s%s%.*s", journal_word(what), entry.line.len ? ", line " : "",
+               SLICE_ARG(entry.line), why.len ? ", " : "", SLICE_ARG(why));
     const struct journal_entry *kept = effects_journal(g->f.d->sh->out, g->f.d->client.owner, &entry);
     buf_fini(&connection);
     return kept;

@@ -80,6 +80,7 @@ bool macros_ready(struct filter *f, struct filter_common *common)
         e->u.dns.type = DNS_PTR;
         e->u.dns.address = local_address(d);
         e->request = common->if_name_request = dialogue_next_request(d);
+        trace_line(d, "question %u to DNS: PTR of our own address", common->if_name_request);
     }
     return false;
 }

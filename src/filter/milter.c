@@ -133,6 +133,7 @@ static void open_connection(struct milter *c, const struct child_address *addres
 static void ask_for_host(struct milter *c, const struct child_address *address)
 {
     struct dialogue *d = c->f.d;
+    trace_line(d, "question to DNS: the address of filter %s", c->f.conf->name);
     struct effect *e = effects_add(d->sh->out, EFFECT_DNS, d->client.owner);
     e->u.dns.type = address->is_v6 ? DNS_AAAA : DNS_A;
     e->u.dns.name = arena_slice(&d->sh->out->arena, address->host);

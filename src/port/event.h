@@ -33,6 +33,7 @@ enum event_kind {
     EVENT_RELEASE, /* an administrator lets the owner's held client go on; dropped where it is not held */
     EVENT_DROP,    /* … or ends it: 421 */
     EVENT_PAUSE,   /* judge and log, but hold and defer nobody; who is held goes on */
+    EVENT_TRACE,   /* log every step of some clients' dialogues, or stop that */
     EVENT_REPORT,  /* an administrator wants to know what is going on: lines in the log, nothing else */
     EVENT_CHILD,   /* news of a child's connection */
     EVENT_DNS,     /* answer to EFFECT_DNS */
@@ -80,7 +81,12 @@ struct event {
         } look;
         struct plan *plan;
         struct wall paused_until; /* PAUSE; a time that has passed, or 0: the pause is over */
-        struct allows *allows;    /* indexed */
+        struct {
+            struct ip network; /* masked; IP_NONE: all that are traced */
+            uint8_t bits;
+            int64_t sec; /* for how long; 0: not any more */
+        } trace;
+        struct allows *allows; /* indexed */
         struct {
             uint32_t mta_sessions; /* the MTA's process limit; 0 when it cannot be read */
             uint64_t memory_bytes; /* of all sessions together, but for bodies and headers; 0: as it is, at first 64 MiB */

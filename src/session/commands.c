@@ -33,6 +33,18 @@ static uint8_t suspicion_of(const struct policy_why *why)
     return (uint8_t)(points > UINT8_MAX - SUSPICION_POINTS ? UINT8_MAX : SUSPICION_POINTS + points);
 }
 
+static void trace_facts(struct session *s, enum stage stage, enum policy_truth truth, const struct policy_why *why)
+{
+    static const char *const look_ups[] = {[RESOLVE_ABSENT] = "not told",
+                                           [RESOLVE_OK] = "ok",
+                                           [RESOLVE_FORGED] = "forged",
+                                           [RESOLVE_TEMP] = "temp",
+                                           [RESOLVE_FAIL] = "fail"};
+    trace_line(&s->d, "facts at %s: name %.*s, look-up %s, S25R rule %d, generic points %d, stress %s: greylist filter %s",
+               stage_name(stage), SLICE_ARG(s->d.host), look_ups[s->d.resolve], why->s25r_rule, why->generic_points,
+               dialogue_is_stressed(&s->d) ? "yes" : "no", truth == POLICY_NO ? "not asked" : "asked");
+}
+
 /* Whether the filter is asked about this client, as far as the stage tells; a no is counted and logged. */
 static bool is_asked(struct session *s, enum stage stage)
 {
@@ -40,6 +52,7 @@ static bool is_asked(struct session *s, enum stage stage)
     struct policy_why why;
     enum policy_truth truth = policy_when(s->d.plan->policy, &facts, &why);
     dialogue_note_effort(&s->d);
+    trace_facts(s, stage, truth, &why);
     if (truth == POLICY_NO) {
         s->d.sh->stats.passed++;
         if (stage != STAGE_CONNECT || !has_child(s)) /* else log_passed_before(), when the sender is known */
@@ -97,6 +110,8 @@ static void on_connect(struct session *s, const struct milter_command *c, struct
     s->d.client.ends.remote = ip;
     s->d.client.ends.remote_port = c->u.connect.port;
     s->phase = PHASE_CONNECTED;
+    trace_begin(&s->d);
+    trace_command(&s->d, c);
     if (s->chain)
         chain_connect(s, raw);
     struct ip client = ip_client(&ip);
@@ -387,6 +402,7 @@ void command_handle(struct session *s, const struct wire_packet *p)
             session_refuse(s);
         return;
     }
+    trace_command(&s->d, &c); /* CONNECT: not traced yet, see on_connect() */
     rule->handle(s, &c, p->body);
     if (rule->is_answered)
         chain_run(s);

@@ -96,6 +96,7 @@ void session_reply(struct session *s, struct slice packets)
         return;
     session_set_wait(s, WAIT_NOTHING);
     s->d.owed = 0;
+    trace_replies(&s->d, packets);
     effects_send(s->d.sh->out, s->d.client.owner, packets);
 }
 
@@ -361,6 +362,7 @@ static void facts_go_on(struct session *s)
 
 void session_store_answered(struct session *s, const struct event *event)
 {
+    trace_answer(&s->d, event);
     if (facts_stored(&s->d, event->request, event->u.answer))
         facts_go_on(s);
     else
@@ -381,6 +383,7 @@ void session_looked(struct session *s, const struct event *event)
 
 void session_dns_answered(struct session *s, const struct event *event)
 {
+    trace_answer(&s->d, event);
     if (facts_answered(&s->d, event))
         facts_go_on(s);
     else
@@ -416,6 +419,7 @@ static void send_progress(struct session *s)
         return;
     }
     const uint8_t packet[5] = {0, 0, 0, 1, SMFIR_PROGRESS};
+    trace_replies(&s->d, slice_of(packet, sizeof(packet)));
     effects_send(s->d.sh->out, s->d.client.owner, slice_of(packet, sizeof(packet)));
     s->next_progress.ms = now + s->d.plan->set->progress_sec * 1000;
 }

@@ -144,7 +144,7 @@ static void do_report(struct world *w, struct script_line *l)
     world_step(w, &(struct event){.kind = EVENT_REPORT});
 }
 
-/* admin release|drop [NAME], pause DURATION, resume */
+/* admin release|drop [NAME], pause DURATION, resume, trace ADDRESS BITS DURATION, untrace */
 static void do_admin(struct world *w, struct script_line *l)
 {
     struct conn *c = world_conn(w, l->n_words > 2 ? l->words[2] : "mta");
@@ -155,6 +155,14 @@ static void do_admin(struct world *w, struct script_line *l)
     } else if ((strcmp(what, "release") == 0 || strcmp(what, "drop") == 0) && c) {
         event.kind = *what == 'r' ? EVENT_RELEASE : EVENT_DROP;
         event.owner = c->id;
+    } else if (strcmp(what, "trace") == 0 && l->n_words > 4) {
+        event.kind = EVENT_TRACE;
+        event.u.trace.sec = world_duration_ms(w, l->words[4]) / 1000;
+        event.u.trace.bits = (uint8_t)atoi(l->words[3]);
+        if (ip_parse(slice_cstr(l->words[2]), &event.u.trace.network) != ERR_NONE)
+            world_fail(w, "not an address");
+    } else if (strcmp(what, "untrace") == 0) {
+        event.kind = EVENT_TRACE;
     } else if (strcmp(what, "resume") != 0) {
         world_fail(w, "admin release|drop NAME, pause DURATION, resume");
     }

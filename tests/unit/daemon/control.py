@@ -549,6 +549,28 @@ def pauses_and_resumes():
 
 
 @case
+def traces_clients():
+    configure(rules=HOLD)
+    with Daemon():
+        check(ask("trace", "list") == "no client is traced\n", ask("trace", "list"))
+        check(ask("trace", "on", "192.0.2.77/24") == "" and ask("trace", "on", "::1", "--for", "10m") == "", "on")
+        shown = json.loads(ask_json("trace", "list"))
+        check([t["client"] for t in shown] == ["192.0.2.0/24", "::1/128"], shown)
+        check(3500 < shown[0]["left_seconds"] <= 3600 and 500 < shown[1]["left_seconds"] <= 600, shown)
+        check(json.loads(ask_json("status"))["traced_clients"] == 2 and "2 traced" in ask("status"), ask("status"))
+        check(ask("trace", "off", "::1") == "" and "192.0.2.0/24  for " in ask("trace", "list"), ask("trace", "list"))
+        for words, status in ((("on", "host.example"), 1), (("on", "192.0.2.7/33"), 1), (("on", "192.0.2.7", "--for", "25h"), 1),
+                              (("on", "192.0.2.7", "--for", "soon"), 2), (("on",), 2), (("off", "::1"), 1), (("off",), 2)):
+            check(tarsier("trace", *words, "-f", CONF)[0] == status, words)
+        for i in range(15):
+            check(ask("trace", "on", "198.51.100.%d" % i) == "", "room for 16")
+        status, out, err = tarsier("trace", "on", "198.51.100.99", "-f", CONF)
+        check(status == 1 and "16 clients are traced already" in err, (status, err))
+        check(ask("trace", "on", "198.51.100.3") == "", "one that is there may be prolonged")
+        check(ask("trace", "off", "all") == "" and ask("trace", "list") == "no client is traced\n", "none is left")
+
+
+@case
 def reloads_and_waits_for_it():
     configure()
     with Daemon():
