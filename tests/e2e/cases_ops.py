@@ -240,6 +240,15 @@ def spares(lab, check):
     check.that(lab.leave(L.NO_PTR, after=1, sender="n@example.org"), "a client without a name is held")
     answer, _ = lab.send(L.pool(7), "exempt")
     check.reply(answer, 250, "the file in conf.d lets its line pass", most_sec=1.5)
+    for line, name, held in ((33, "mail.example.net", False), (34, "mail.example.net", True), (35, "198-51-100-35.example.net", True)):
+        with lab.client(L.pool(line)) as c:
+            c.ehlo(name)
+            c.mail("h%d@example.org" % line)
+            answer = c.rcpt("b@example.net")
+            c.quit()
+        check.reply(answer, 250, "%s says HELO %s: %s" % (L.pool(line), name, "held" if held else "passes"),
+                    least_sec=3.8 if held else 0, most_sec=7 if held else 3.5)
+    check.log(lab.wait_log(r"passes: helo_confirmed \(mail\.example\.net\)", 3), "the log says why it passed", lab.log())
 
 
 @case("inet sockets", weight_sec=8)

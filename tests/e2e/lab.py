@@ -74,6 +74,7 @@ NAMES = (
         "host-record=dhcp-21-7.six.isp.example," + DSL6_NEIGHBOUR,
         # DNS lists: the first knows one client, the second refuses to answer, the third fails.
         "host-record=20.113.0.203.list.example,127.0.0.2",
+        "address=/mail.example.net/" + pool(33),  # a self-hoster's own name for his line
         "host-record=20.113.0.203.refuses.example,127.255.255.254",
         "server=/broken.example/127.0.0.9",
     ]
