@@ -55,7 +55,7 @@ enum {
  * What an ordinary dialogue keeps in three of its scopes; more, and all of HELO's, goes to the heap. Clients held by the ten
  * thousand are why this is counted in bytes: with it a held client needs just below 2 KiB in all.
  */
-enum { SESSION_CONN_BYTES = 160, SESSION_MAIL_BYTES = 80, SESSION_RCPT_BYTES = 288 };
+enum { SESSION_CONN_BYTES = 160, SESSION_MAIL_BYTES = 80, SESSION_RCPT_BYTES = 240 };
 enum { SESSION_INLINE_BYTES = SESSION_CONN_BYTES + SESSION_MAIL_BYTES + SESSION_RCPT_BYTES };
 
 struct session {
