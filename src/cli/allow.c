@@ -154,21 +154,14 @@ static int list_file(const struct cli_daemon *at, struct list *l)
 int cli_allow_list(const struct command *c, int argc, char **argv)
 {
     static const struct slice words[] = {{"allow", 5}, {"list", 4}};
-    struct cli_daemon at = {0};
+    struct cli_daemon at;
     struct list l = {.now = {(int64_t)time(NULL)}};
-    for (int o; (o = cli_option(c, argc, argv)) != -1;) {
-        if (o == 'j')
-            l.json = true;
-        else if (o == 'f')
-            at.file = optarg;
-        else if (o == 'S')
-            at.socket = optarg;
-        else
-            return cli_usage(c, NULL);
-    }
+    int status = cli_daemon_options(c, argc, argv, &at, &l.json);
+    if (status != CLI_OK)
+        return status;
     if (argc != optind)
         return cli_usage(c, "it takes no arguments beside its options");
-    int status = ask(c, &at, words, 2, take_row, &l);
+    status = ask(c, &at, words, 2, take_row, &l);
     if (status == CLI_NO_DAEMON)
         status = list_file(&at, &l);
     if (status == CLI_OK && l.count == 0 && !l.json)
@@ -298,19 +291,14 @@ static void no_row(void *ctx, const struct ctl_line *row)
 
 int cli_allow_remove(const struct command *c, int argc, char **argv)
 {
-    struct cli_daemon at = {0};
-    for (int o; (o = cli_option(c, argc, argv)) != -1;) {
-        if (o == 'f')
-            at.file = optarg;
-        else if (o == 'S')
-            at.socket = optarg;
-        else
-            return cli_usage(c, NULL);
-    }
+    struct cli_daemon at;
+    int status = cli_daemon_options(c, argc, argv, &at, NULL);
+    if (status != CLI_OK)
+        return status;
     if (argc - optind != 1)
         return cli_usage(c, "it takes one id; `tarsier allow list` shows them");
     const struct slice words[] = {SLICE_LIT("allow"), SLICE_LIT("remove"), slice_cstr(argv[optind])};
-    int status = ask(c, &at, words, 3, no_row, NULL);
+    status = ask(c, &at, words, 3, no_row, NULL);
     if (status == CLI_NO_DAEMON)
         status = change_file(c, &at, &(struct allow_change){.remove = argv[optind]});
     return status;
