@@ -15,13 +15,15 @@ B ?= build
 T ?= build-test
 PREFIX ?=
 PROGRAMS = src/daemon/tarsierd src/cli/tarsier
+# What `make install` puts into place beside them and the programs make.
+MADE = dist/tarsier dist/_tarsier
 # Another version lays some lines out differently.
 CLANG_FORMAT ?= $(shell command -v clang-format-14 || echo clang-format)
 
 .PHONY: deb check-package check-fresh all everything prefix test-build check asan tsan valgrind fuzz bench fmt fmt-check docs install clean layers
 
 all: prefix
-	ninja -C $(B) $(PROGRAMS)
+	ninja -C $(B) $(PROGRAMS) $(MADE)
 
 everything: prefix
 	ninja -C $(B)

@@ -34,6 +34,7 @@ that "two programs, no tests and no benchmarks" only_programs
 that "make install" menu install
 that "goes to /usr/local by default" test -x "$room/root/usr/local/sbin/tarsierd" -a -x "$room/root/usr/local/bin/tarsier"
 that "with the configuration" cmp -s "$source/dist/tarsier.conf" "$room/root/etc/tarsier/tarsier.conf"
+that "and completion for the shells" test -s "$room/root/usr/local/share/bash-completion/completions/tarsier" -a -s "$room/root/usr/local/share/zsh/site-functions/_tarsier"
 echo '# mine' >"$room/root/etc/tarsier/tarsier.conf"
 that "make PREFIX=/opt/t install, after that" menu PREFIX=/opt/t install
 that "goes there" test -x "$room/root/opt/t/sbin/tarsierd" -a -f "$room/root/opt/t/share/man/man8/tarsierd.8"
