@@ -65,9 +65,11 @@ static void put_greylist(const struct daemon *d, const struct engine_overview *o
     put_by(out, records, "state", "passed", s->records > s->unconfirmed ? s->records - s->unconfirmed : 0);
     put_one(out, "tarsier_store_errors_total", "counter", "Changes that could not be committed.", s->failures);
     put_one(out, "tarsier_store_up", "gauge", "Whether the store can be used.", s->is_open);
-    metrics_put_head(out, "tarsier_store_commit_seconds", "summary", "How long the last 1,024 commits took.");
+    metrics_put_head(out, "tarsier_store_commit_seconds", "summary",
+                     "How long commits took; the quantiles are of the last 1,024.");
     buf_printf(out, "tarsier_store_commit_seconds{quantile=\"0.5\"} %.6f\n", (double)s->commit_p50_us / 1e6);
     buf_printf(out, "tarsier_store_commit_seconds{quantile=\"0.99\"} %.6f\n", (double)s->commit_p99_us / 1e6);
+    buf_printf(out, "tarsier_store_commit_seconds_sum %.6f\n", (double)s->commit_us_sum / 1e6);
     buf_printf(out, "tarsier_store_commit_seconds_count %llu\n", (unsigned long long)s->commits);
 }
 

@@ -44,6 +44,7 @@ struct store_stats {
     uint64_t commits, failures;     /* failures: changes that could not be committed */
     uint64_t batch_max;             /* most requests in one commit */
     uint64_t committed_requests;
+    uint64_t commit_us_sum;                /* of all commits */
     uint64_t commit_p50_us, commit_p99_us; /* of the last 1,024 */
     uint64_t expired, evicted, corrupt;
     bool expiry_suspended; /* the wall clock jumped */

@@ -389,6 +389,7 @@ static void lmdb_get_stats(struct store *base, struct store_stats *out)
     out->is_open = w.is_open;
     out->bytes_used = w.used_bytes;
     out->commits = w.commits;
+    out->commit_us_sum = w.commit_us_sum;
     out->failures = w.failures;
     out->committed_requests = w.committed_requests;
     out->batch_max = w.batch_max;

@@ -181,6 +181,7 @@ static int commit(struct writer *w, const struct round *r, size_t answers)
     pthread_mutex_lock(&w->queue->lock);
     struct writer_stats *s = &w->stats;
     s->commit_us[s->commits++ % WRITER_COMMITS_KEPT] = took > UINT32_MAX ? UINT32_MAX : (uint32_t)took;
+    s->commit_us_sum += (uint64_t)took;
     s->records = r->records + (uint64_t)r->rt.added;
     s->unconfirmed = (uint64_t)state.unconfirmed;
     s->used_bytes = used;

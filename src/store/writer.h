@@ -15,6 +15,7 @@ struct writer_stats {
     uint64_t records, unconfirmed, used_bytes, map_bytes;
     uint64_t commits, failures, committed_requests, batch_max;
     uint64_t expired, evicted, corrupt;
+    uint64_t commit_us_sum;
     uint32_t commit_us[WRITER_COMMITS_KEPT];
     bool expiry_suspended, is_open;
 };

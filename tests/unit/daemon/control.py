@@ -37,6 +37,7 @@ def check(so, what):
     if not so:
         failures.append(what)
         print("\n".join("# not so: %s" % line for line in str(what).splitlines()))
+    return so
 
 
 def configure(rules=RULES, extra=""):
@@ -445,27 +446,47 @@ def lists_many_to_a_slow_reader():
 # ---- metrics ----
 
 METRIC = re.compile(r'^(tarsier_[a-z_]+)(\{([a-z]+="([^"\\\n]|\\[\\"n])*",?)+\})? (-?[0-9.]+)$')
+# By its type: what is behind the name of a sample.
+ENDINGS = {"gauge": [""], "counter": [""], "summary": ["", "_sum", "_count"], "histogram": ["_bucket", "_sum", "_count"]}
 
 
 def metrics():
-    """{name and labels: value}, and the form of each line."""
+    """({name and labels: value}, the text); each line has the form of Prometheus's text, and each name all that its type asks for."""
     out = tarsier("metrics", "-f", CONF)[1]
-    heads, samples, last = {}, {}, ""
+    types, helped, samples, name = {}, "", {}, ""
     for line in out.splitlines():
-        if line.startswith("# TYPE "):
+        found = METRIC.match(line)
+        if line.startswith("# HELP "):
+            helped = line.split()[2]
+        elif line.startswith("# TYPE "):
             name = line.split()[2]
-            check(name not in heads, "all samples of a name stand together: " + name)
-            heads[name] = line.split()[3]
-            last = name
-        elif not line.startswith("# HELP "):
-            found = METRIC.match(line)
-            check(found and found.group(1).startswith(last), line)
-            if found:
-                check((found.group(1) == last) == (heads[last] not in ("histogram",) and not found.group(1).endswith("_count")), line)
-                key = found.group(1) + (found.group(2) or "")
-                check(key not in samples, "twice: " + key)
-                samples[key] = float(found.group(5))
+            check(name not in types, "all samples of a name stand together: " + name)
+            check(name == helped and name.endswith("_total") == (line.split()[3] == "counter"), line)
+            types[name] = line.split()[3]
+        elif check(found, line):
+            check(found.group(1) in [name + ending for ending in ENDINGS[types[name]]], line)
+            key = found.group(1) + (found.group(2) or "")
+            check(key not in samples, "twice: " + key)
+            samples[key] = float(found.group(5))
+    for name, kind in types.items():
+        if kind in ("summary", "histogram"):
+            check_distributions(name, kind, samples)
     return samples, out
+
+
+def check_distributions(name, kind, samples):
+    """For each value of its label: a sum and a count; buckets that ascend, and the last one has all."""
+    counts = [key for key in samples if re.match(name + r"_count(\{|$)", key)]
+    check(counts, name + " has no count")
+    for key in counts:
+        label = key[len(name + "_count"):].strip("{}")
+        check(name + "_sum" + key[len(name + "_count"):] in samples, key + " has no sum")
+        if kind == "histogram":
+            within = [(le, samples[k]) for k in samples for le in re.findall(r'le="([^"]+)"', k)
+                      if k == '%s_bucket{%sle="%s"}' % (name, label + "," if label else "", le)]
+            bounds, values = [float(le) for le, _ in within], [n for _, n in within]
+            check(bounds == sorted(set(bounds)) and bounds[-1] == float("inf"), (key, bounds))
+            check(values == sorted(values) and values[-1] == samples[key], (key, values))
 
 
 @case

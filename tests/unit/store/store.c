@@ -82,6 +82,7 @@ static void what_comes_during_a_commit_shares_the_next(void)
     CHECK(stats.batch_max > 1);
     CHECK_INT(stats.committed_requests, N);
     CHECK(stats.commit_p50_us > 0 && stats.commit_p50_us <= stats.commit_p99_us);
+    CHECK(stats.commit_us_sum >= stats.commits / 2 * stats.commit_p50_us);
     rig_free(r);
 }
 
