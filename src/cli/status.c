@@ -110,7 +110,12 @@ enum status_level status_judge(const struct status *s, struct buf *why)
     }
     if (status_number(s, "store_open") == 0)
         complain(why, &worst, STATUS_CRITICAL, "the store cannot be used: nobody is remembered");
+    struct slice disk = status_text(s, "store_disk");
+    if (slice_eq_cstr(disk, "full") || slice_eq_cstr(disk, "fails"))
+        complain(why, &worst, STATUS_CRITICAL, "the store cannot be written: nobody new is remembered");
     judge_filters(s, why, &worst);
+    if (slice_eq_cstr(status_text(s, "journal_ok"), "0"))
+        complain(why, &worst, STATUS_WARNING, "the journal cannot be written: `tarsier history` misses what is decided now");
     if (status_number(s, "reload_ok") == 0)
         complain(why, &worst, STATUS_WARNING, "the last reload has failed: the configuration has an error");
     if (slice_eq_cstr(status_text(s, "mode"), "paused"))
@@ -203,6 +208,8 @@ static void put_holds(const struct status *s, struct buf *out)
 static void put_store(const struct status *s, struct buf *out)
 {
     int64_t records = status_number(s, "store_records"), pending = status_number(s, "store_pending");
+    struct slice disk = status_text(s, "store_disk");
+    bool is_full = slice_eq_cstr(disk, "full"), is_good = !slice_eq_cstr(disk, "fails");
     buf_put_cstr(out, "grey       ");
     if (!status_number(s, "store_open")) {
         buf_put_cstr(out, "the store CANNOT BE USED: nobody is remembered; see the log\n");
@@ -212,7 +219,24 @@ static void put_store(const struct status *s, struct buf *out)
     buf_put_cstr(out, " pending  ");
     screen_put_count(out, records > pending ? records - pending : 0);
     buf_printf(out, " passed  %" PRId64 " MiB", status_number(s, "store_bytes") / (1 << 20));
-    buf_printf(out, "  commit p99 %" PRId64 " ms\n", (status_number(s, "commit_p99_us") + 999) / 1000);
+    buf_printf(out, "  commit p99 %" PRId64 " ms", (status_number(s, "commit_p99_us") + 999) / 1000);
+    buf_printf(out, "  disk %s\n", is_full ? "FULL" : is_good ? "ok" : "FAILS");
+}
+
+static void put_dns(const struct status *s, struct buf *out)
+{
+    int64_t failed = status_number(s, "dns_hour_failed");
+    buf_put_cstr(out, "dns        ");
+    screen_put_count(out, status_number(s, "dns_hour"));
+    buf_printf(out, "/h, median %" PRId64 " ms, ", status_number(s, "dns_median_ms"));
+    screen_put_count(out, status_number(s, "dns_hour_timeouts"));
+    buf_put_cstr(out, " timeouts");
+    if (failed > 0) {
+        buf_put_cstr(out, ", ");
+        screen_put_count(out, failed);
+        buf_put_cstr(out, " failures");
+    }
+    buf_put_byte(out, '\n');
 }
 
 static void put_filters(const struct status *s, struct buf *out)
@@ -252,12 +276,22 @@ void status_put_screen(const struct status *s, int64_t now_sec, struct buf *out)
         buf_put_cstr(out, " ago");
     }
     buf_printf(out, "%s\n", status_number(s, "stress") ? "; near its limit: nobody is held" : "");
-    buf_printf(out, "sessions   %" PRId64 " open\n", status_number(s, "sessions"));
+    int64_t waiting = status_number(s, "dns_waiting");
+    buf_printf(out, "sessions   %" PRId64 " open", status_number(s, "sessions"));
+    if (waiting > 0)
+        buf_printf(out, ", %" PRId64 " wait for DNS", waiting);
+    buf_put_byte(out, '\n');
     put_holds(s, out);
     put_store(s, out);
+    put_dns(s, out);
     put_filters(s, out);
-    buf_printf(out, "errors     store %" PRId64 "  filters %" PRId64 "  limits %" PRId64 "\n",
-               status_number(s, "store_failures"), status_number(s, "filter_failures"), status_number(s, "regex_limits"));
+    buf_printf(out, "errors     store %" PRId64 "  dns %" PRId64 "  filters %" PRId64 "  limits %" PRId64,
+               status_number(s, "store_failures"), status_number(s, "dns_failures"), status_number(s, "filter_failures"),
+               status_number(s, "regex_limits"));
+    int64_t lost = status_number(s, "journal_lost");
+    if (lost > 0)
+        buf_printf(out, "  journal %" PRId64 " rows lost", lost);
+    buf_printf(out, "%s\n", slice_eq_cstr(status_text(s, "journal_ok"), "0") ? " NOW" : "");
 }
 
 /* ---- for programs ---- */

@@ -73,17 +73,26 @@ static void put_greylist(const struct daemon *d, const struct engine_overview *o
     buf_printf(out, "tarsier_store_commit_seconds_count %llu\n", (unsigned long long)s->commits);
 }
 
-static void put_dns(const struct daemon *d, struct buf *out)
+static void put_dns(const struct daemon *d, struct mono now, struct buf *out)
 {
     static const char *const kinds[] = {[DNS_A] = "a", [DNS_AAAA] = "aaaa", [DNS_PTR] = "ptr"};
     static const char *const results[] = {[DNS_FOUND] = "found", [DNS_ABSENT] = "absent", [DNS_FAILED] = "failed"};
     struct dns_stats s;
-    dns_get_stats(d->dns, &s);
+    dns_get_stats(d->dns, now, &s);
     metrics_put_head(out, "tarsier_dns_queries_total", "counter", "Questions that were asked, by what became of them.");
     for (size_t i = 0; i < COUNT_OF(kinds); i++)
         for (size_t k = 0; k < COUNT_OF(results); k++)
             metrics_put_sample(out, "tarsier_dns_queries_total",
                                (const char *const[]){"kind", kinds[i], "result", results[k], NULL}, s.queries[i][k]);
+}
+
+static void put_journal(const struct daemon *d, struct buf *out)
+{
+    struct journal_stats s;
+    journal_get_stats(d->journal, &s);
+    put_one(out, "tarsier_journal_up", "gauge", "Whether the last write to the decision journal was a success.",
+            !s.is_failing);
+    put_one(out, "tarsier_journal_lost_total", "counter", "Rows of the decision journal that could not be written.", s.lost);
 }
 
 static void put_fixed(struct daemon *d, const struct ctl_request *r)
@@ -106,7 +115,8 @@ static void put_fixed(struct daemon *d, const struct ctl_request *r)
     metrics_put(&d->control->metrics, out);
     put_holds(&o, out);
     put_greylist(d, &o, &s, out);
-    put_dns(d, out);
+    put_dns(d, r->now.mono, out);
+    put_journal(d, out);
 }
 
 static void put_results(const struct engine_filter *f, const char *name, struct buf *out)

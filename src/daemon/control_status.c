@@ -2,6 +2,7 @@
  * control_status.c - `status`: what the daemon is doing, as pairs of a name and a value; and a row for each filter. The names are
  * those of docs/control-protocol.md; an old name never changes its meaning.
  */
+#include "base/mem.h"
 #include "daemon/control.h"
 
 #include <inttypes.h>
@@ -71,6 +72,7 @@ static void put_today(const struct daemon *d, const struct ctl_request *r)
 
 static void put_store(const struct daemon *d, const struct ctl_request *r)
 {
+    static const char *const disks[] = {"ok", "full", "fails"};
     struct store_stats s;
     store_get_stats(d->store, &s);
     ctl_put_pair(r->out, "store", "%s", d->started->set->store);
@@ -79,8 +81,32 @@ static void put_store(const struct daemon *d, const struct ctl_request *r)
     ctl_put_pair(r->out, "store_pending", "%" PRIu64, s.unconfirmed);
     ctl_put_pair(r->out, "store_bytes", "%" PRIu64, s.bytes_used);
     ctl_put_pair(r->out, "store_bytes_max", "%" PRIu64, s.bytes_max);
+    ctl_put_pair(r->out, "store_disk", "%s", disks[s.disk]);
     ctl_put_pair(r->out, "store_errors", "%" PRIu64, s.failures);
     ctl_put_pair(r->out, "commit_p99_us", "%" PRIu64, s.commit_p99_us);
+}
+
+static void put_dns(const struct daemon *d, const struct ctl_request *r)
+{
+    struct dns_stats s;
+    uint64_t failed = 0;
+    dns_get_stats(d->dns, r->now.mono, &s);
+    for (size_t i = 0; i < COUNT_OF(s.queries); i++)
+        failed += s.queries[i][DNS_FAILED];
+    ctl_put_pair(r->out, "dns_waiting", "%u", dns_waiting(d->dns));
+    ctl_put_pair(r->out, "dns_hour", "%" PRIu64, s.hour.asked);
+    ctl_put_pair(r->out, "dns_hour_timeouts", "%" PRIu64, s.hour.timeouts);
+    ctl_put_pair(r->out, "dns_hour_failed", "%" PRIu64, s.hour.failed);
+    ctl_put_pair(r->out, "dns_median_ms", "%u", s.median_ms);
+    ctl_put_pair(r->out, "dns_failures", "%" PRIu64, failed);
+}
+
+static void put_journal(const struct daemon *d, const struct ctl_request *r)
+{
+    struct journal_stats s;
+    journal_get_stats(d->journal, &s);
+    ctl_put_pair(r->out, "journal_ok", "%d", !s.is_failing);
+    ctl_put_pair(r->out, "journal_lost", "%" PRIu64, s.lost);
 }
 
 static const char *filter_state(const struct engine_filter *f)
@@ -111,6 +137,8 @@ enum ctl_progress control_status(struct ctl_request *r)
     put_engine(d, r);
     put_today(d, r);
     put_store(d, r);
+    put_dns(d, r);
+    put_journal(d, r);
     put_filters(d, r);
     return CTL_DONE;
 }

@@ -44,6 +44,7 @@ struct journal {
     struct segments segments;
     int fd; /* of the newest segment; -1: none */
     int64_t saved_ms, complained_ms;
+    bool told; /* that rows cannot be written */
 };
 
 /* ---- any thread ---- */
@@ -59,7 +60,7 @@ void journal_add(struct journal *j, const struct journal_entry *e)
         buf_put_slice(&j->rows, buf_slice(&row));
         j->stats.rows++;
     } else if (j->keep_sec > 0) {
-        j->stats.dropped++;
+        j->stats.lost++;
     }
     bool wake = j->asleep || j->rows.len > HURRY_BYTES;
     j->asleep = false;
@@ -105,21 +106,20 @@ static struct timespec mono_at(int64_t ms)
     return (struct timespec){.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000 * 1000000)};
 }
 
-static void complain(struct journal *j, const char *what, const char *name)
+/* errno tells. */
+static bool complain(struct journal *j, const char *what, const char *name)
 {
     int error = errno;
     int64_t now = mono_ms();
-    pthread_mutex_lock(&j->lock);
-    j->stats.errors++;
-    pthread_mutex_unlock(&j->lock);
     if (j->complained_ms && now - j->complained_ms < COMPLAIN_EVERY_MS)
-        return;
+        return false;
     j->complained_ms = now;
     struct buf line = {0};
-    buf_printf(&line, "journal: cannot %s %s/%s: %s; mail flows, and what was decided is in the log only", what,
-               j->directory, name, strerror(error));
+    buf_printf(&line, "journal: cannot %s %s%s%s: %s; mail flows, and what was decided is in the log only", what,
+               j->directory, *name ? "/" : "", name, strerror(error));
     j->log(j->ctx, LOG_LEVEL_ERROR, buf_cstr(&line));
     buf_fini(&line);
+    return true;
 }
 
 static void close_segment(struct journal *j)
@@ -131,9 +131,9 @@ static void close_segment(struct journal *j)
 
 /*
  * Rows that were cut by an error or a crash end with the newline that the next write begins with; the reader passes over what is
- * no row.
+ * no row. What could not be written is left in rows; errno tells.
  */
-static bool write_rows(struct journal *j, struct slice rows, uint64_t segment_bytes)
+static bool write_rows(struct journal *j, struct slice *rows, uint64_t segment_bytes)
 {
     if (j->fd < 0) {
         j->fd = segments_append(j->directory, &j->segments, (int64_t)time(NULL), segment_bytes);
@@ -141,28 +141,57 @@ static bool write_rows(struct journal *j, struct slice rows, uint64_t segment_by
             return false;
     }
     struct segment *s = &j->segments.items[j->segments.count - 1];
-    while (rows.len > 0) {
-        ssize_t n = write(j->fd, rows.ptr, rows.len);
+    while (rows->len > 0) {
+        ssize_t n = write(j->fd, rows->ptr, rows->len);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
             return false;
         s->bytes += (uint64_t)n;
-        rows = slice_from(rows, (size_t)n);
+        *rows = slice_from(*rows, (size_t)n);
     }
     if (s->bytes >= segment_bytes)
         close_segment(j); /* the next row begins a new one */
     return true;
 }
 
+/* The end of the trouble is told where its beginning was, so that neither floods the log. */
+static void note_written(struct journal *j, bool good, uint64_t lost)
+{
+    pthread_mutex_lock(&j->lock);
+    j->stats.lost += lost;
+    j->stats.is_failing = !good;
+    lost = j->stats.lost;
+    pthread_mutex_unlock(&j->lock);
+    if (!good || !j->told)
+        return;
+    j->told = false;
+    struct buf line = {0};
+    buf_printf(&line, "journal: written again; %llu rows are lost since the start", (unsigned long long)lost);
+    j->log(j->ctx, LOG_LEVEL_NOTICE, buf_cstr(&line));
+    buf_fini(&line);
+}
+
+static uint64_t count_lines(struct slice text)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < text.len; i++)
+        n += text.ptr[i] == '\n';
+    return n;
+}
+
 static void rows_out(struct journal *j, struct slice rows, int64_t keep_sec, uint64_t max_bytes)
 {
-    if (rows.len > 0 && !write_rows(j, rows, max_bytes / SEGMENTS_OF_MAX)) {
-        complain(j, "write to", "rows");
-        close_segment(j);
+    if (rows.len > 0) {
+        bool good = write_rows(j, &rows, max_bytes / SEGMENTS_OF_MAX);
+        if (!good) {
+            j->told |= complain(j, "write to", "");
+            close_segment(j);
+        }
+        note_written(j, good, count_lines(rows));
     }
     if (!segments_trim(j->directory, &j->segments, (int64_t)time(NULL), keep_sec, max_bytes))
-        complain(j, "delete in", "");
+        (void)complain(j, "delete in", "");
 }
 
 static void save_tally(struct journal *j, bool now)
@@ -176,8 +205,12 @@ static void save_tally(struct journal *j, bool now)
     if (wanted)
         tally_put(j->tally, &text);
     pthread_mutex_unlock(&j->lock);
-    if (wanted && file_replace(j->directory, "statistics", buf_slice(&text)) != ERR_NONE)
-        complain(j, "write", "statistics");
+    if (wanted && file_replace(j->directory, "statistics", buf_slice(&text)) != ERR_NONE) {
+        (void)complain(j, "write", "statistics");
+        pthread_mutex_lock(&j->lock);
+        j->is_counted = true; /* in a minute again */
+        pthread_mutex_unlock(&j->lock);
+    }
     j->saved_ms = mono_ms();
     buf_fini(&text);
 }
@@ -206,11 +239,11 @@ static void load(struct journal *j)
 {
     struct tally *t = tally_new();
     if (segments_list(j->directory, &j->segments) != ERR_NONE)
-        complain(j, "read", "");
+        (void)complain(j, "read", "");
     enum err e = journal_read_tally(j->directory, t);
     if (e != ERR_NONE && e != ERR_NOT_FOUND) {
         errno = e == ERR_IO ? errno : EINVAL;
-        complain(j, "read", "statistics");
+        (void)complain(j, "read", "statistics");
     }
     /* what was counted meanwhile is added to what was read */
     struct buf text = {0};

@@ -19,7 +19,7 @@ struct journal_config {
     int64_t keep_sec;      /* older files go; 0: no rows are written, the statistics are */
     uint64_t max_bytes;    /* of all files; the oldest go */
     int64_t gather_ms;     /* from the first row to the write; 0: 1,000 */
-    /* A line of the log, from the journal's thread, once a minute at most. */
+    /* A line of the log, from the journal's thread: what cannot be done, once a minute at most, and that rows are written again. */
     void (*log)(void *ctx, enum log_level level, const char *line);
     void *ctx;
 };
@@ -39,7 +39,9 @@ void journal_keep(struct journal *j, int64_t keep_sec, uint64_t max_bytes);
 void journal_add(struct journal *j, const struct journal_entry *e);
 
 struct journal_stats {
-    uint64_t rows, dropped, errors; /* since the start; errors: writes that failed */
+    uint64_t rows;   /* since the start: taken in */
+    uint64_t lost;   /* … and not written: there was no room for them in the buffer, or on the disk */
+    bool is_failing; /* the last write of rows has failed */
 };
 void journal_get_stats(struct journal *j, struct journal_stats *out);
 

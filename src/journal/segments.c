@@ -129,6 +129,8 @@ enum err file_replace(const char *directory, const char *name, struct slice text
         good = false, error = errno;
     if (good && rename(fresh, path) != 0)
         good = false, error = errno;
+    if (!good && fd >= 0)
+        (void)unlink(fresh); /* half a file only takes room */
     free(path);
     free(fresh);
     buf_fini(&fresh_name);

@@ -37,6 +37,9 @@ struct store_config {
     void *ctx;
 };
 
+/* How the last change of the records went. */
+enum store_disk { STORE_DISK_OK, STORE_DISK_FULL, STORE_DISK_FAILS };
+
 struct store_stats {
     uint64_t records, unconfirmed;
     uint64_t bytes_max, bytes_used; /* 0: not known */
@@ -47,6 +50,7 @@ struct store_stats {
     uint64_t commit_us_sum;                /* of all commits */
     uint64_t commit_p50_us, commit_p99_us; /* of the last 1,024 */
     uint64_t expired, evicted, corrupt;
+    enum store_disk disk;
     bool expiry_suspended; /* the wall clock jumped */
     bool is_open;          /* else there is none to be had at present */
 };

@@ -390,6 +390,9 @@ static void lmdb_get_stats(struct store *base, struct store_stats *out)
     out->bytes_used = w.used_bytes;
     out->commits = w.commits;
     out->commit_us_sum = w.commit_us_sum;
+    out->disk = w.write_error == 0                                   ? STORE_DISK_OK
+                : w.write_error == ENOSPC || w.write_error == EDQUOT ? STORE_DISK_FULL
+                                                                     : STORE_DISK_FAILS;
     out->failures = w.failures;
     out->committed_requests = w.committed_requests;
     out->batch_max = w.batch_max;

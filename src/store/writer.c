@@ -182,6 +182,7 @@ static int commit(struct writer *w, const struct round *r, size_t answers)
     struct writer_stats *s = &w->stats;
     s->commit_us[s->commits++ % WRITER_COMMITS_KEPT] = took > UINT32_MAX ? UINT32_MAX : (uint32_t)took;
     s->commit_us_sum += (uint64_t)took;
+    s->write_error = 0;
     s->records = r->records + (uint64_t)r->rt.added;
     s->unconfirmed = (uint64_t)state.unconfirmed;
     s->used_bytes = used;
@@ -284,6 +285,7 @@ static void note_failure(struct writer *w, int rc)
     recover_failed(&w->recover, rc, now_ms());
     pthread_mutex_lock(&w->queue->lock);
     w->stats.failures++;
+    w->stats.write_error = rc;
     w->stats.is_open = w->tables->env != NULL;
     if (w->running)
         finish_job(w, tables_err(rc));

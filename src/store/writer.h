@@ -16,6 +16,7 @@ struct writer_stats {
     uint64_t commits, failures, committed_requests, batch_max;
     uint64_t expired, evicted, corrupt;
     uint64_t commit_us_sum;
+    int write_error; /* of the last change; 0: it was committed. Else errno, or LMDB's code */
     uint32_t commit_us[WRITER_COMMITS_KEPT];
     bool expiry_suspended, is_open;
 };

@@ -382,6 +382,10 @@ def full_disk(lab, check):
     check.reply(lab.greylisted(L.pool(1)), 451, "who left is still known, and told to come back", COME_BACK, most_sec=7)
     check.log(lab.wait_log(r"store", 3), "it is said in the log", lab.log())
     check.that(lab.tarsierd.poll() is None, "the daemon runs")
+    said = lab.tool("tarsier", "status")[1]
+    check.that("  disk FULL\n" in said, "tarsier status tells", said)
+    status, said = lab.tool("tarsier", "status", "--check")
+    check.that(status == 2 and said.startswith("TARSIER CRITICAL - the store cannot be written"), "and so does --check", said)
     answer, _ = lab.send(L.DSL, "known")
     check.reply(answer, 250, "who was known is known", most_sec=1.5)
     check.that("can be written again" not in lab.log(), "nobody claims that it could be written", lab.log()[-1500:])
@@ -394,3 +398,5 @@ def full_disk(lab, check):
     check.reply(answer, 250, "with room again: held", least_sec=1.8)
     check.reply(lab.greylisted(L.pool(20), sender), 250, "and remembered", most_sec=1.5)
     check.log(lab.wait_log("can be written again", 3), "which the log says", lab.log())
+    said = lab.tool("tarsier", "status")[1]
+    check.that("  disk ok\n" in said, "as tarsier status does", said)

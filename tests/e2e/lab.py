@@ -77,6 +77,7 @@ NAMES = (
         "address=/mail.example.net/" + pool(33),  # a self-hoster's own name for his line
         "host-record=20.113.0.203.refuses.example,127.255.255.254",
         "server=/broken.example/127.0.0.9",
+        "server=/silent.example/127.0.0.77",  # for who binds there, and never answers
     ]
     + ["host-record=host198-51-100-%d.dynamic.isp.example,%s" % (n, pool(n)) for n in range(1, 255)]
     + ["host-record=%s,%s" % (farm_name(n), farm(n)) for n in range(1, 11)]

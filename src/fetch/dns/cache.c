@@ -305,6 +305,29 @@ size_t dns_cache_in_flight(const struct dns_cache *c)
     return c->n_flying;
 }
 
+static int by_owner(const void *a, const void *b)
+{
+    owner_id x = *(const owner_id *)a, y = *(const owner_id *)b;
+    return (x > y) - (x < y);
+}
+
+unsigned dns_cache_waiting(const struct dns_cache *c)
+{
+    size_t n = 0, cap = 0;
+    unsigned distinct = 0;
+    owner_id *owners = NULL;
+    for (const struct list *at = c->due.next; at != &c->due; at = at->next) {
+        owners = mem_grow(owners, &cap, n + 1, sizeof(*owners));
+        owners[n++] = CONTAINER_OF(at, struct waiter, due_node)->owner;
+    }
+    if (n > 0)
+        qsort(owners, n, sizeof(*owners), by_owner);
+    for (size_t i = 0; i < n; i++)
+        distinct += i == 0 || owners[i] != owners[i - 1];
+    free(owners);
+    return distinct;
+}
+
 struct dns_query *dns_cache_rotate(struct dns_cache *c)
 {
     if (list_is_empty(&c->flying))

@@ -45,6 +45,8 @@ bool dns_cache_take(struct dns_cache *c, struct event *out);
 void dns_cache_forget(struct dns_cache *c);
 size_t dns_cache_known(const struct dns_cache *c);
 size_t dns_cache_in_flight(const struct dns_cache *c);
+/* How many owners wait for a query under way, each counted once. */
+unsigned dns_cache_waiting(const struct dns_cache *c);
 /* The query that stands first, which goes to the end of the line: as often as there are queries, each comes once. */
 struct dns_query *dns_cache_rotate(struct dns_cache *c);
 void dns_query_key(const struct dns_query *q, struct dns_key *out);

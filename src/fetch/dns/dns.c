@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "fetch/dns/answer.h"
 #include "fetch/dns/cache.h"
+#include "fetch/dns/recent.h"
 
 #include <ares.h>
 #include <arpa/nameser.h>
@@ -28,6 +29,7 @@ struct dns {
     struct dns_resolver *resolver;
     struct dns_cache *cache;
     struct dns_stats stats;
+    struct dns_recent recent;
     struct mono now; /* of the call that runs */
     bool woken;      /* and not yet delivered */
 };
@@ -36,6 +38,7 @@ struct dns {
 struct asked {
     struct dns *d;
     struct dns_query *query;
+    struct mono at; /* when it was sent */
 };
 
 const struct dns_limits dns_limits_default = {.deadline_ms = 8000,
@@ -147,12 +150,23 @@ static void query_ended(void *arg, int status, int timeouts, unsigned char *mess
         answer.status = DNS_ABSENT; /* .onion, which c-ares does not ask for (RFC 7686) */
     }
     d->stats.queries[key.type][answer.status]++;
+    dns_recent_add(&d->recent,
+                   answer.status != DNS_FAILED ? DNS_END_ANSWER
+                   : status == ARES_ETIMEOUT   ? DNS_END_TIMEOUT
+                                               : DNS_END_FAILED,
+                   asked.at, d->now);
     dns_cache_answer(d->cache, asked.query, &answer, d->now);
 }
 
-void dns_get_stats(const struct dns *d, struct dns_stats *out)
+void dns_get_stats(const struct dns *d, struct mono now, struct dns_stats *out)
 {
     *out = d->stats;
+    dns_recent_sum(&d->recent, now, out);
+}
+
+unsigned dns_waiting(const struct dns *d)
+{
+    return dns_cache_waiting(d->cache);
 }
 
 static void send_query(struct dns *d, struct dns_query *query)
@@ -165,7 +179,7 @@ static void send_query(struct dns *d, struct dns_query *query)
     if (dns_wire_text(key.wire, text, &len) != ERR_NONE)
         PANIC("a name that was read cannot be written");
     struct asked *asked = mem_alloc(sizeof(*asked));
-    *asked = (struct asked){d, query};
+    *asked = (struct asked){d, query, d->now};
     ares_query(d->resolver->channel, text, ns_c_in, types[key.type], query_ended, asked);
 }
 

@@ -46,8 +46,14 @@ MUST_CHECK enum err dns_open(struct dns **out, const struct dns_hooks *hooks, co
                              const char *server);
 struct dns_stats {
     uint64_t queries[3][3]; /* by enum dns_type and enum dns_status: what was asked of servers, since the start */
+    struct {
+        uint64_t asked, timeouts, failed; /* failed: by SERVFAIL and the like; both are DNS_FAILED */
+    } hour;                               /* the last one */
+    unsigned median_ms;                   /* how long the last few hundred took */
 };
-void dns_get_stats(const struct dns *d, struct dns_stats *out);
+void dns_get_stats(const struct dns *d, struct mono now, struct dns_stats *out);
+/* How many owners wait for an answer now. */
+unsigned dns_waiting(const struct dns *d);
 
 void dns_close(struct dns *d); /* nobody is answered any more; NULL is harmless */
 

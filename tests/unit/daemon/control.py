@@ -63,10 +63,10 @@ def wait_for(what, seconds=PATIENCE_SEC):
 class Daemon:
     """tarsierd in the foreground; `with` ends it."""
 
-    def __init__(self):
+    def __init__(self, before=()):
         open(LOG, "w").close()
         with open(LOG, "a") as out:
-            self.process = subprocess.Popen([TARSIERD, "-f", CONF, "--postfix", DIR], stdin=subprocess.DEVNULL, stderr=out)
+            self.process = subprocess.Popen([*before, TARSIERD, "-f", CONF, "--postfix", DIR], stdin=subprocess.DEVNULL, stderr=out)
         check(wait_for(lambda: "listening at" in log() or self.process.poll() is not None), "it starts")
 
     def __enter__(self):
@@ -680,6 +680,54 @@ def tells_what_was_decided():
     status, out, err = tarsier("history", "198.51.100.7", "--socket", CONTROL)
     check(status == 3, (status, err))
     shutil.rmtree(DIR + "/store")
+
+
+@case
+def goes_on_while_the_journals_disk_is_full():
+    """A disk of its own, in a mount namespace: mail goes on, one message tells, and what is decided later is in the journal again."""
+    if os.geteuid() != 0:
+        print("# left out: only root can mount")
+        return
+    configure()
+    journal = DIR + "/store/journal"
+    os.mkdir(journal)
+    mount = 'mount -t tmpfs -o size=16k,mode=700,uid=65534 none "$0" && exec "$@"'
+    with Daemon(before=["unshare", "--mount", "sh", "-c", mount, journal]) as d:
+        inside = "/proc/%d/root%s" % (d.process.pid, journal)
+        status = lambda: json.loads(ask_json("status"))
+        check(verdict(sender="<first@example.org>") == "y" and status()["journal_ok"] == 1, status())
+        written = lambda who: "<%s@example.org>" % who in tarsier("history", "198.51.100.7", "-f", CONF)[1]
+        check(wait_for(lambda: written("first")), "it is written")
+        with open(inside + "/other", "wb", 0) as other:
+            try:
+                while other.write(b"x" * 4096):
+                    pass
+            except OSError:
+                pass
+        n = 0
+        while status()["journal_ok"] == 1 and n < 1000:  # to the end of the page that it has
+            check(verdict(sender="<%d@example.org>" % n, recipient="<%s@example.net>" % ("b" * 200)) == "y", "mail goes on")
+            n += 1
+        check(status()["journal_ok"] == 0 and status()["journal_lost"] > 0, status())
+        lost = "<%d@example.org>" % (n - 1)
+        code, out, err = tarsier("status", "--check", "-f", CONF)
+        check(code == 1 and "the journal cannot be written" in out, (code, out, err))
+        check(re.search(r"^errors .*  journal [1-9]\d* rows lost NOW$", ask("status"), re.M), ask("status"))
+        numbers = metrics()[0]
+        check(numbers["tarsier_journal_up"] == 0 and numbers["tarsier_journal_lost_total"] > 0, numbers)
+        for i in range(3):  # one after another: each is a write of its own
+            before = status()["journal_lost"]
+            check(verdict(sender="<more%d@example.org>" % i) == "y", "mail goes on")
+            check(wait_for(lambda: status()["journal_lost"] > before), "it is tried again")
+        told = [line for line in log().splitlines() if "journal: " in line]
+        check(len(told) == 1 and "No space left on device; mail flows" in told[0], told)
+        os.unlink(inside + "/other")
+        check(verdict(sender="<last@example.org>") == "y", "mail goes on")
+        check(wait_for(lambda: written("last")), "it is written again")
+        check(written("first") and lost not in tarsier("history", "198.51.100.7", "-f", CONF)[1], "what was not written is not there")
+        check(wait_for(lambda: "journal: written again; %d rows are lost" % status()["journal_lost"] in log()), log())
+        check(status()["journal_ok"] == 1 and metrics()[0]["tarsier_journal_up"] == 1, status())
+        check(tarsier("status", "--check", "-f", CONF)[0] == 0, "all is well")
 
 
 # ---- allow ----
