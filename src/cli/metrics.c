@@ -1,13 +1,11 @@
 /* metrics.c - `tarsier metrics`: Prometheus's text form to standard output, or into a file as node_exporter wants it. */
 #include "cli/ctl.h"
+#include "file/replace.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 static void take(void *ctx, const struct ctl_line *row)
 {
@@ -16,33 +14,13 @@ static void take(void *ctx, const struct ctl_line *row)
     buf_put_byte(out, '\n');
 }
 
-static bool write_all(int fd, struct slice text)
-{
-    while (text.len > 0) {
-        ssize_t n = write(fd, text.ptr, text.len);
-        if (n < 0 && errno != EINTR)
-            return false;
-        text = slice_from(text, n > 0 ? (size_t)n : 0);
-    }
-    return true;
-}
-
-/* Beside it, then renamed: whoever reads the file never sees a part of it. */
+/* Whoever reads the file never sees a part of it, and need not be the one who writes it. */
 static int write_file(const char *path, struct slice text)
 {
-    struct buf temporary = {0};
-    buf_printf(&temporary, "%s.%d", path, (int)getpid());
-    int fd = open(buf_cstr(&temporary), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-    bool ok = fd >= 0 && write_all(fd, text) && fchmod(fd, 0644) == 0;
-    if (fd >= 0)
-        ok = close(fd) == 0 && ok;
-    ok = ok && rename(buf_cstr(&temporary), path) == 0;
-    if (!ok)
-        fprintf(stderr, "tarsier metrics: %s: %s\n", path, strerror(errno));
-    if (!ok && fd >= 0)
-        unlink(buf_cstr(&temporary));
-    buf_fini(&temporary);
-    return ok ? CLI_OK : CLI_FAILED;
+    if (file_replace(path, text, 0644, FILE_OF_WRITER) == ERR_NONE)
+        return CLI_OK;
+    fprintf(stderr, "tarsier metrics: %s: %s\n", path, strerror(errno));
+    return CLI_FAILED;
 }
 
 int cli_metrics(const struct command *c, int argc, char **argv)
@@ -65,7 +43,7 @@ int cli_metrics(const struct command *c, int argc, char **argv)
     int status = cli_ask(c, &at, (struct slice[]){SLICE_LIT("metrics")}, 1, take, &out);
     if (status == CLI_OK && path)
         status = write_file(path, buf_slice(&out));
-    else if (status == CLI_OK && (!write_all(STDOUT_FILENO, buf_slice(&out))))
+    else if (status == CLI_OK && (fwrite(out.ptr ? out.ptr : "", 1, out.len, stdout) != out.len || fflush(stdout) != 0))
         status = CLI_FAILED;
     buf_fini(&out);
     return status;

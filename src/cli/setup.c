@@ -4,12 +4,13 @@
  */
 #include "cli/setup.h"
 #include "conf/settings.h"
+#include "file/replace.h"
 #include "postfix/mta.h"
 #include "setup/files.h"
 #include "setup/postfix.h"
 #include "setup/program.h"
-#include "setup/replace.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
@@ -132,12 +133,11 @@ static bool reload(const struct setup *s, bool *running)
 /* Write and reload; false after a message. */
 static bool put_in_force(const struct setup *s, struct slice text, bool *running)
 {
-    struct buf why = {0};
-    bool done = file_exchange(s->main_cf, text, &why) == ERR_NONE;
-    if (!done)
-        (void)failed(buf_cstr(&why));
-    buf_fini(&why);
-    return done && reload(s, running);
+    if (file_exchange(s->main_cf, text) == ERR_NONE)
+        return reload(s, running);
+    fflush(stdout);
+    fprintf(stderr, "tarsier setup: %s cannot be written: %s\n", s->main_cf, strerror(errno));
+    return false;
 }
 
 /* Postfix does not do with it: as it was. */

@@ -4,11 +4,11 @@
  */
 #include "daemon/control.h"
 #include "base/mem.h"
+#include "file/replace.h"
 #include "setup/files.h"
 #include "setup/stores.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,9 +17,9 @@
 
 enum { PAUSE_MAX_SEC = 30 * 86400, FILE_MAX_BYTES = 64 };
 
-static void put_path(const struct daemon *d, const char *suffix, struct buf *out)
+static void put_path(const struct daemon *d, struct buf *out)
 {
-    buf_printf(out, "%s/pause%s", stores_state_directory(d->started->set), suffix);
+    buf_printf(out, "%s/pause", stores_state_directory(d->started->set));
 }
 
 /* The file's writing, on a worker. */
@@ -27,25 +27,16 @@ struct saving {
     struct daemon *d;
     owner_id owner;
     struct wall until;
-    struct buf path, temporary;
+    struct buf path;
     int error;
     bool done, abandoned; /* the worker has ended; the request has, and frees nothing of it */
 };
 
-static int write_file(const struct saving *s)
+static int write_file(struct saving *s)
 {
     char line[32];
     int n = snprintf(line, sizeof(line), "%" PRId64 "\n", s->until.sec);
-    int fd = open(s->temporary.ptr, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        return errno;
-    int error = write(fd, line, (size_t)n) != n || fsync(fd) != 0 ? errno : 0;
-    close(fd);
-    if (error == 0 && rename(s->temporary.ptr, s->path.ptr) != 0)
-        error = errno;
-    if (error != 0)
-        unlink(s->temporary.ptr);
-    return error;
+    return file_replace(buf_cstr(&s->path), slice_of(line, (size_t)n), 0600, FILE_OF_WRITER) == ERR_NONE ? 0 : errno;
 }
 
 static void save_work(void *ctx)
@@ -60,7 +51,6 @@ static void save_work(void *ctx)
 static void saving_free(struct saving *s)
 {
     buf_fini(&s->path);
-    buf_fini(&s->temporary);
     free(s);
 }
 
@@ -81,10 +71,8 @@ static struct saving *save(struct ctl_request *r, struct wall until)
     s->d = r->ctx;
     s->owner = r->owner;
     s->until = until;
-    put_path(s->d, "", &s->path);
-    put_path(s->d, ".new", &s->temporary);
+    put_path(s->d, &s->path);
     (void)buf_cstr(&s->path);
-    (void)buf_cstr(&s->temporary);
     io_work(s->d->io, save_work, save_done, s);
     return s;
 }
@@ -148,7 +136,7 @@ void control_restore_pause(struct daemon *d)
 {
     struct buf path = {0}, text = {0};
     uint64_t until;
-    put_path(d, "", &path);
+    put_path(d, &path);
     enum err e = file_read(buf_cstr(&path), FILE_MAX_BYTES, &text);
     if (e == ERR_NONE && slice_to_u64(slice_trim(buf_slice(&text), "\n"), &until) == ERR_NONE && until < INT64_MAX)
         put_in_force(d, (struct wall){(int64_t)until});

@@ -31,8 +31,8 @@ bool segments_trim(const char *directory, struct segments *s, int64_t now_sec, i
 /* A descriptor for appending to the newest segment, or to a new one where that is full. -1: errno tells. */
 int segments_append(const char *directory, struct segments *s, int64_t now_sec, uint64_t segment_bytes);
 
-/* Replace DIRECTORY/NAME as a whole, 0600. Errors: ERR_IO. */
-MUST_CHECK enum err file_replace(const char *directory, const char *name, struct slice text);
+/* Write DIRECTORY/NAME anew, 0600, and make the directory where it is not there. Errors: ERR_IO, errno tells. */
+MUST_CHECK enum err segments_put_beside(const char *directory, const char *name, struct slice text);
 
 char *path_join(const char *directory, const char *name); /* Owner: the caller frees */
 

@@ -205,7 +205,7 @@ static void save_tally(struct journal *j, bool now)
     if (wanted)
         tally_put(j->tally, &text);
     pthread_mutex_unlock(&j->lock);
-    if (wanted && file_replace(j->directory, "statistics", buf_slice(&text)) != ERR_NONE) {
+    if (wanted && segments_put_beside(j->directory, "statistics", buf_slice(&text)) != ERR_NONE) {
         (void)complain(j, "write", "statistics");
         pthread_mutex_lock(&j->lock);
         j->is_counted = true; /* in a minute again */

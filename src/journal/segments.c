@@ -1,6 +1,7 @@
 /* segments.c - the journal's files: which there are, which one is written to, which ones go. */
 #include "journal/internal.h"
 #include "base/mem.h"
+#include "file/replace.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -102,38 +103,14 @@ int segments_append(const char *directory, struct segments *s, int64_t now_sec, 
     return fd;
 }
 
-static bool write_whole(int fd, struct slice text)
+enum err segments_put_beside(const char *directory, const char *name, struct slice text)
 {
-    while (text.len > 0) {
-        ssize_t n = write(fd, text.ptr, text.len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return false;
-        text = slice_from(text, (size_t)n);
-    }
-    return true;
-}
-
-enum err file_replace(const char *directory, const char *name, struct slice text)
-{
-    struct buf fresh_name = {0};
-    buf_printf(&fresh_name, "%s.new", name);
-    char *path = path_join(directory, name), *fresh = path_join(directory, buf_cstr(&fresh_name));
-    int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0 && errno == ENOENT && mkdir(directory, 0700) == 0)
-        fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    bool good = fd >= 0 && write_whole(fd, text) && fsync(fd) == 0;
+    char *path = path_join(directory, name);
+    enum err e = file_replace(path, text, 0600, FILE_OF_WRITER);
+    if (e != ERR_NONE && errno == ENOENT && mkdir(directory, 0700) == 0)
+        e = file_replace(path, text, 0600, FILE_OF_WRITER);
     int error = errno;
-    if (fd >= 0 && close(fd) != 0 && good)
-        good = false, error = errno;
-    if (good && rename(fresh, path) != 0)
-        good = false, error = errno;
-    if (!good && fd >= 0)
-        (void)unlink(fresh); /* half a file only takes room */
     free(path);
-    free(fresh);
-    buf_fini(&fresh_name);
     errno = error;
-    return good ? ERR_NONE : ERR_IO;
+    return e;
 }

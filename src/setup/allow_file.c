@@ -1,5 +1,6 @@
 /* allow_file.c - DIRECTORY/allows: read, and changed. */
 #include "setup/allow_file.h"
+#include "file/replace.h"
 #include "setup/files.h"
 
 #include <errno.h>
@@ -56,29 +57,6 @@ enum err allow_file_read(const char *directory, struct allows **out, struct buf 
     return ERR_NONE;
 }
 
-static bool write_whole(int fd, struct slice text)
-{
-    while (text.len > 0) {
-        ssize_t n = write(fd, text.ptr, text.len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return false;
-        text = slice_from(text, (size_t)n);
-    }
-    return true;
-}
-
-/* The new name is on disk too: an allow that was acknowledged outlives a loss of power. */
-static bool sync_directory(const char *directory)
-{
-    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool good = fd >= 0 && fsync(fd) == 0;
-    if (fd >= 0)
-        close(fd);
-    return good;
-}
-
 /* Root writes it for the daemon's user. */
 static bool give_to_owner(int fd, const char *directory)
 {
@@ -88,23 +66,15 @@ static bool give_to_owner(int fd, const char *directory)
     return geteuid() != 0 || fchown(fd, st.st_uid, st.st_gid) == 0;
 }
 
-static enum err write_list(const char *directory, const char *path, const struct allows *list, struct wall now,
-                           struct buf *why)
+/* On disk when it returns: an allow that was acknowledged outlives a loss of power. */
+static enum err write_list(const char *path, const struct allows *list, struct wall now, struct buf *why)
 {
-    struct buf text = {0}, fresh = {0};
-    buf_printf(&fresh, "%s.new", path);
+    struct buf text = {0};
     allows_put(list, now, &text);
-    (void)unlink(buf_cstr(&fresh));
-    int fd = open(buf_cstr(&fresh), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    bool good = fd >= 0 && give_to_owner(fd, directory) && write_whole(fd, buf_slice(&text)) && fsync(fd) == 0;
-    int error = errno;
-    if (fd >= 0)
-        close(fd);
-    errno = error;
-    good = good && rename(buf_cstr(&fresh), path) == 0 && sync_directory(directory);
-    enum err e = good ? ERR_NONE : failed("write", path, why);
+    enum err e = file_replace(path, buf_slice(&text), 0600, FILE_OF_FOLDER);
+    if (e != ERR_NONE)
+        e = failed("write", path, why);
     buf_fini(&text);
-    buf_fini(&fresh);
     return e;
 }
 
@@ -148,7 +118,7 @@ enum err allow_file_change(const char *directory, const struct allow_change *cha
     if (e == ERR_NONE)
         e = apply(list, change, why);
     if (e == ERR_NONE)
-        e = write_list(directory, buf_cstr(&path), list, now, why);
+        e = write_list(buf_cstr(&path), list, now, why);
     if (lock >= 0)
         close(lock);
     buf_fini(&path);

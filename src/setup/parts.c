@@ -2,6 +2,7 @@
 #include "setup/parts.h"
 
 #include "base/mem.h"
+#include "file/replace.h"
 #include "formats/lines.h"
 #include "setup/files.h"
 
@@ -62,33 +63,16 @@ static bool make_folder(char *path)
     return ok;
 }
 
-static bool write_file(const char *path, struct slice content)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        return false;
-    size_t at = 0;
-    while (at < content.len) {
-        ssize_t n = write(fd, content.ptr + at, content.len - at);
-        if (n < 0)
-            break;
-        at += (size_t)n;
-    }
-    bool ok = at == content.len && fsync(fd) == 0;
-    return close(fd) == 0 && ok;
-}
-
 enum err part_write(const struct part *part, const char *directory, struct slice content)
 {
-    struct buf path = {0}, fresh = {0};
+    struct buf path = {0};
     buf_printf(&path, "%s/%s", directory, part->path);
-    buf_printf(&fresh, "%s/%s.new", directory, part->path);
-    char *name = mem_strdup(buf_cstr(&path));
-    bool ok = make_folder(name) && write_file(buf_cstr(&fresh), content) && rename(buf_cstr(&fresh), name) == 0;
+    (void)buf_cstr(&path);
+    enum err e = ERR_IO;
+    if (make_folder(path.ptr))
+        e = file_replace(path.ptr, content, 0600, FILE_OF_FOLDER);
     int saved = errno;
-    free(name);
     buf_fini(&path);
-    buf_fini(&fresh);
     errno = saved;
-    return ok ? ERR_NONE : ERR_IO;
+    return e;
 }

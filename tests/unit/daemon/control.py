@@ -562,11 +562,11 @@ def pauses_and_resumes():
         again.close()
         for time_text, status in (("0", 1), ("31d", 1), ("tomorrow", 2), ("", 2)):
             check(tarsier("pause", time_text, "-f", CONF)[0] == status, time_text)
-        os.mkdir(DIR + "/store/pause.new")
+        os.mkdir(DIR + "/store/pause")
         status, out, err = tarsier("pause", "1h", "-f", CONF)
         check(status == 1 and "done, but a restart will not know of it" in err, (status, out, err))
         check(json.loads(ask_json("status"))["mode"] == "paused", "in force all the same")
-    os.rmdir(DIR + "/store/pause.new")
+    os.rmdir(DIR + "/store/pause")
 
 
 @case
