@@ -52,6 +52,11 @@ int64_t monotonic_us(void)
     return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
+int64_t queue_clock_ms(const struct store_config *config)
+{
+    return config->now ? config->now(config->ctx).mono.ms : monotonic_us() / 1000;
+}
+
 void queue_init(struct queue *q, size_t max, void (*wake)(void *ctx), void *ctx)
 {
     pthread_condattr_t attr;

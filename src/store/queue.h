@@ -12,8 +12,8 @@
 struct op {
     struct op *next;
     owner_id owner;
-    uint32_t number; /* 0: nobody waits */
-    int64_t queued_ms;
+    uint32_t number;         /* 0: nobody waits */
+    int64_t queued_ms;       /* on queue_clock_ms */
     bool waits;              /* the answer rests on a change in the running transaction */
     struct grey_request req; /* texts in text[] */
     struct grey_answer answer;
@@ -51,7 +51,7 @@ struct queue {
 void queue_init(struct queue *q, size_t max, void (*wake)(void *ctx), void *ctx);
 void queue_fini(struct queue *q);
 
-/* now_ms: monotonic. Past the bound the answer is `failed`, at once. */
+/* now_ms: of queue_clock_ms. Past the bound the answer is `failed`, at once. */
 void queue_submit(struct queue *q, owner_id owner, uint32_t number, const struct grey_request *req, int64_t now_ms);
 
 /* With the lock held: up to max operations off a list. */
@@ -77,5 +77,7 @@ void queue_end_jobs(struct queue *q);
 void queue_wait(struct queue *q, pthread_cond_t *cond, int64_t until_ms);
 
 int64_t monotonic_us(void);
+/* The user's monotonic clock, on which requests age; the system's where he brings none. */
+int64_t queue_clock_ms(const struct store_config *config);
 
 #endif

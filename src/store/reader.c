@@ -21,7 +21,7 @@ static int look(struct reader *r, MDB_txn *txn, struct op *op, bool keep_expired
     set.keep_expired = keep_expired;
     int rc = records_load(r->tables, txn, &op->req, &set, old, corrupt);
     if (rc == 0)
-        rc = records_check_crowd(r->tables, txn, &op->req, &set, old, r->crowd_max, corrupt);
+        rc = records_check_crowd(r->tables, txn, &op->req, &set, old, r->config->crowd_max, corrupt);
     if (rc == 0)
         grey_apply(&op->req, &set, &op->answer);
     return rc;
@@ -38,10 +38,10 @@ static int run_txn(struct reader *r, struct op_list *todo, struct op_list *done,
     pthread_mutex_lock(r->env_lock);
     if (r->tables->env && mdb_txn_begin(r->tables->env, NULL, MDB_RDONLY, &txn) != 0)
         txn = NULL;
-    int64_t start = monotonic_us();
+    int64_t start = monotonic_us(), now_ms = queue_clock_ms(r->config);
     do {
         struct op *op = op_list_pop(todo);
-        bool late = start / 1000 - op->queued_ms > DEADLINE_MS;
+        bool late = now_ms - op->queued_ms > DEADLINE_MS;
         int rc = !txn || late ? 0 : look(r, txn, op, keep_expired, corrupt);
         if (!txn || late || rc != 0)
             op->answer = failed_answer;

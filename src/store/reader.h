@@ -10,7 +10,7 @@ struct reader {
     pthread_mutex_t *env_lock;
     const bool *keep_expired; /* the writer's; under the queue's lock */
     int *read_error;          /* the writer's, which closes the store; under the queue's lock */
-    uint32_t crowd_max;
+    const struct store_config *config;
     uint64_t corrupt; /* under the queue's lock */
 };
 

@@ -108,7 +108,7 @@ int round_run_op(struct round *r, struct op *op)
     struct grey_set set;
     struct records_old old[GREY_SLOTS];
     op->waits = false;
-    if (op->req.kind == GREY_DECIDE && monotonic_us() / 1000 - op->queued_ms > DEADLINE_MS) {
+    if (op->req.kind == GREY_DECIDE && queue_clock_ms(r->config) - op->queued_ms > DEADLINE_MS) {
         op->answer = failed_answer;
         return 0;
     }

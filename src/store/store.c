@@ -160,7 +160,7 @@ static int start_threads(struct lmdb *s)
                                 .env_lock = &s->env_lock,
                                 .keep_expired = &s->writer.keep_expired,
                                 .read_error = &s->writer.read_error,
-                                .crowd_max = s->config.crowd_max};
+                                .config = &s->config};
     int rc = start_thread(&s->writer_thread, write_all, s);
     if (rc != 0)
         return rc;
@@ -359,7 +359,7 @@ const struct grey_secret *store_lmdb_secret(const struct store *s)
 
 static void lmdb_submit(struct store *s, owner_id owner, uint32_t number, const struct grey_request *req)
 {
-    queue_submit(&lmdb_of(s)->queue, owner, number, req, monotonic_us() / 1000);
+    queue_submit(&lmdb_of(s)->queue, owner, number, req, queue_clock_ms(&lmdb_of(s)->config));
 }
 
 static size_t lmdb_take_answers(struct store *s, store_answer answer, void *ctx)

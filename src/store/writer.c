@@ -176,6 +176,7 @@ static int commit(struct writer *w, const struct round *r, size_t answers)
         return rc;
     int64_t took = monotonic_us() - start;
     w->last_commit_ms = now_ms();
+    w->committed_ms = queue_clock_ms(&w->config);
     w->tables->state = state;
     w->more_to_expire = r->more_to_expire;
     pthread_mutex_lock(&w->queue->lock);
@@ -244,7 +245,7 @@ static int attempt(struct writer *w, struct op **batch, size_t *n, bool backgrou
     if (rc == 0) {
         struct op_list done = {0};
         for (size_t i = 0; i < *n; i++) {
-            bool slow = w->last_commit_ms - batch[i]->queued_ms > GREY_SLOW_MS;
+            bool slow = w->committed_ms - batch[i]->queued_ms > GREY_SLOW_MS;
             batch[i]->answer.commit = slow ? GREY_COMMIT_SLOW : GREY_COMMIT_QUICK;
             op_list_push(&done, batch[i]);
         }

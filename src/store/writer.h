@@ -37,6 +37,7 @@ struct writer {
     /* the thread's own */
     size_t used_bytes;         /* of the map, when the last transaction began */
     struct store_job *running; /* the job as this round sees it */
+    int64_t committed_ms;      /* the last commit, on queue_clock_ms */
     int64_t last_commit_ms, next_look_ms, next_reader_check_ms, stop_ms;
     struct mono next_look; /* on the config's clock; next_look_ms, as the other _ms, on the system's */
     int64_t next_complaint_ms;
