@@ -196,7 +196,7 @@ static void put_text(const struct line *line, struct buf *out)
 {
     buf_put_slice(out, line->text);
     if (line->repeated)
-        buf_printf(out, " (%llu times more)", (unsigned long long)line->repeated);
+        buf_printf(out, " (%llu %s more)", (unsigned long long)line->repeated, line->repeated == 1 ? "time" : "times");
 }
 
 static void line_out(struct log *l, const struct line *line)

@@ -291,8 +291,14 @@ static void writes_objects(void)
 /* Warnings and errors about what happens by itself; nothing else is ever left out. */
 static void says_equal_lines_once(void)
 {
-    static const char *const want[] = {"warning: disk",  "note",           "note",
-                                       "warning: other", "warning: other", "warning: disk (3 times more)"};
+    static const char *const want[] = {"warning: disk",
+                                       "note",
+                                       "note",
+                                       "warning: other",
+                                       "warning: other",
+                                       "warning: once",
+                                       "warning: disk (3 times more)",
+                                       "warning: once (1 time more)"};
     struct log *l;
     struct buf got = {0};
     int fd = begin(&l);
@@ -304,6 +310,8 @@ static void says_equal_lines_once(void)
     log_write(l, LOG_LEVEL_WARNING, slice_cstr("other"));
     log_event(l, LOG_LEVEL_WARNING, slice_cstr("disk"), SLICE_NONE);
     log_event(l, LOG_LEVEL_WARNING, slice_cstr("disk"), SLICE_NONE);
+    log_event(l, LOG_LEVEL_WARNING, slice_cstr("once"), SLICE_NONE);
+    log_event(l, LOG_LEVEL_WARNING, slice_cstr("once"), SLICE_NONE);
     end(l, fd, &got);
     struct slice rest = buf_slice(&got);
     for (size_t i = 0; i < COUNT_OF(want); i++) {
