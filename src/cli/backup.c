@@ -97,9 +97,9 @@ int cli_backup(const struct command *c, int argc, char **argv)
     struct access a;
     const char *file = NULL;
     int status = CLI_FAILED;
-    for (int o; (o = getopt(argc, argv, "f:")) != -1;) {
+    for (int o; (o = cli_option(c, argc, argv)) != -1;) {
         if (o != 'f')
-            return cli_usage(c, "an option that it does not know, or one without its argument");
+            return cli_usage(c, NULL);
         file = optarg;
     }
     if (argc - optind != 1)

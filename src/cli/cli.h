@@ -14,7 +14,7 @@ struct command {
     const struct ctl_command *row;                              /* filled in by main() */
 };
 
-/* Say why (unless NULL) and how it is called; returns CLI_USAGE. */
+/* Say why (NULL or "": that has been told) and how it is called; returns CLI_USAGE. */
 int cli_usage(const struct command *c, const char *why);
 /*
  * The next option, as the command's row has them: its letter, and optarg; -1 behind the last one, optind is the first argument then.

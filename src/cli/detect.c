@@ -319,7 +319,7 @@ static const char *read_options(const struct command *c, int argc, char **argv, 
         else if (o == 'c')
             *postfix_dir = optarg;
         else
-            return "an option that it does not know, or one without its argument";
+            return "";
     }
     return optind == argc ? NULL : "it takes no arguments but its options";
 }

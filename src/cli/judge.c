@@ -158,11 +158,10 @@ static int run(const struct command *c, const struct judge *j, int argc, char **
 
 int cli_judge(const struct command *c, int argc, char **argv)
 {
-    static const struct option options[] = {{"file", required_argument, NULL, 'f'}, {NULL, 0, NULL, 0}};
     const char *file = NULL;
-    for (int o; (o = getopt_long(argc, argv, "f:", options, NULL)) != -1;) {
+    for (int o; (o = cli_option(c, argc, argv)) != -1;) {
         if (o != 'f')
-            return cli_usage(c, "an option that it does not know, or one without its argument");
+            return cli_usage(c, NULL);
         file = optarg;
     }
     struct plan *plan = cli_plan(file);

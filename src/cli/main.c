@@ -74,7 +74,7 @@ static void usage_of(const struct ctl_command *row, FILE *out)
 
 int cli_usage(const struct command *c, const char *why)
 {
-    if (why)
+    if (why && *why)
         fprintf(stderr, "tarsier %s: %s\n", c->row->name, why);
     usage_of(c->row, stderr);
     return CLI_USAGE;

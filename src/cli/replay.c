@@ -11,48 +11,20 @@
 
 enum { RETRY_DEFAULT_SEC = 15 * 60, TRACE_LINE_MAX_BYTES = 4096, PROGRESS_LINES = 1 << 14 };
 
-static const struct option options[] = {
-    {"file", required_argument, NULL, 'f'},
-    {"warm-up", required_argument, NULL, 'w'},
-    {"retry", required_argument, NULL, 'r'},
-    {"format", required_argument, NULL, 'F'},
-    {"json", no_argument, NULL, 'j'},
-    {"show-unread", no_argument, NULL, 'u'},
-    {NULL, 0, NULL, 0},
-};
-
-/* "15m", "90d"; a bare number is seconds. */
-static bool read_duration(const char *text, int64_t *sec)
+/* Returns NULL, or what is wrong: "" where that has been told. */
+static const char *read_options(const struct command *c, int argc, char **argv, struct replay_command *r)
 {
-    static const char units[] = "smhdw";
-    static const int64_t unit_sec[] = {1, 60, 3600, 86400, 604800};
-    struct slice s = slice_cstr(text), number = s;
-    int64_t unit = 1;
-    uint64_t n;
-    if (s.len > 1 && strchr(units, s.ptr[s.len - 1])) {
-        unit = unit_sec[strchr(units, s.ptr[s.len - 1]) - units];
-        number = slice_upto(s, s.len - 1);
-    }
-    if (slice_to_u64(number, &n) != ERR_NONE || n > (uint64_t)(INT32_MAX / unit))
-        return false;
-    *sec = (int64_t)n * unit;
-    return true;
-}
-
-/* Returns NULL, or what is wrong. */
-static const char *read_options(int argc, char **argv, struct replay_command *r)
-{
-    for (int c; (c = getopt_long(argc, argv, "f:", options, NULL)) != -1;) {
-        switch (c) {
+    for (int o; (o = cli_option(c, argc, argv)) != -1;) {
+        switch (o) {
         case 'f':
             r->conf = optarg;
             break;
         case 'w':
-            if (!read_duration(optarg, &r->options.warm_up_sec))
+            if (cli_duration(optarg, &r->options.warm_up_sec) != ERR_NONE)
                 return "--warm-up takes a time such as 7d";
             break;
         case 'r':
-            if (!read_duration(optarg, &r->options.retry_sec) || r->options.retry_sec == 0)
+            if (cli_duration(optarg, &r->options.retry_sec) != ERR_NONE || r->options.retry_sec == 0)
                 return "--retry takes a time such as 15m";
             break;
         case 'F':
@@ -67,7 +39,7 @@ static const char *read_options(int argc, char **argv, struct replay_command *r)
             r->show_unread = true;
             break;
         default:
-            return "an option that it does not know, or one without its argument";
+            return "";
         }
     }
     return optind < argc ? NULL : "it takes the names of log files, or - for standard input";
@@ -165,7 +137,7 @@ static struct allows *read_allows(const struct plan *plan)
 int cli_replay(const struct command *c, int argc, char **argv)
 {
     struct replay_command r = {.options.retry_sec = RETRY_DEFAULT_SEC};
-    const char *error = read_options(argc, argv, &r);
+    const char *error = read_options(c, argc, argv, &r);
     if (error)
         return cli_usage(c, error);
     struct plan *plan = cli_plan(r.conf);

@@ -238,15 +238,15 @@ static bool restore(struct restore *r)
 
 int cli_restore(const struct command *c, int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"file", required_argument, NULL, 'f'}, {"max-age", required_argument, NULL, 'm'}, {0}};
     struct restore r = {.now = {(int64_t)time(NULL)}, .max_age_sec = AGE_DAYS * 86400};
     const char *file = NULL;
-    for (int o; (o = getopt_long(argc, argv, "f:", options, NULL)) != -1;) {
+    for (int o; (o = cli_option(c, argc, argv)) != -1;) {
         if (o == 'f')
             file = optarg;
-        else if (o != 'm' || cli_duration(optarg, &r.max_age_sec) != ERR_NONE)
-            return cli_usage(c, "an option that it does not know, or one without its argument");
+        else if (o != 'm')
+            return cli_usage(c, NULL);
+        else if (cli_duration(optarg, &r.max_age_sec) != ERR_NONE)
+            return cli_usage(c, "--max-age takes a time such as 30d");
     }
     if (argc - optind != 1)
         return cli_usage(c, "it takes the file that `tarsier backup` has written");

@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "ctl/commands.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { COLUMNS = 80, TEXT_COLUMN = 6, OPTION_COLUMN = 26 };
@@ -66,29 +67,84 @@ void ctl_put_help(struct buf *out)
 
 /* ---- shells ---- */
 
-/* For each first word the words that may follow; for each command its options. Arguments are files for want of better. */
+/* "grey" of "grey list": its first word, and the second one, which is empty where there is none. */
+static struct slice first_word(size_t i, struct slice *second)
+{
+    *second = slice_cstr(ctl_command_row(i)->name);
+    return slice_cut(second, ' ');
+}
+
+/* Rows with the same first word stand together. */
+static bool begins_a_group(size_t i)
+{
+    struct slice none;
+    return i == 0 || !slice_eq(first_word(i, &none), first_word(i - 1, &none));
+}
+
+static void put_seconds(size_t i, const char *separator, struct buf *out)
+{
+    struct slice group, second;
+    group = first_word(i, &second);
+    bool is_first = true;
+    for (; i < CTL_COMMANDS && slice_eq(first_word(i, &second), group); i++) {
+        if (second.len > 0)
+            buf_printf(out, "%s%.*s", is_first ? "" : separator, SLICE_ARG(second));
+        is_first = is_first && second.len == 0;
+    }
+}
+
+static void put_option_names(const struct ctl_command *c, struct buf *out)
+{
+    for (const struct ctl_option *o = c->options; o && o->name; o++)
+        buf_printf(out, " --%s", o->name);
+}
+
+/* The options whose argument is no word of ours: the shell's own completion, of files, is the best then. */
+static void put_bash_arguments(struct buf *out)
+{
+    buf_put_cstr(out, "    case \"${COMP_WORDS[COMP_CWORD-1]}\" in\n    ");
+    for (size_t i = 0; i < CTL_COMMANDS; i++)
+        for (const struct ctl_option *o = ctl_command_row(i)->options; o && o->name; o++) {
+            char name[64];
+            snprintf(name, sizeof(name), "--%s|", o->name);
+            if (o->argument && !strstr(buf_cstr(out), name))
+                buf_put_cstr(out, name);
+        }
+    buf_put_cstr(out, "-f) return ;;\n    esac\n");
+}
+
+/* What may follow the words that are there: the longer names of commands first. Arguments are files for want of better. */
 void ctl_put_bash(struct buf *out)
 {
     buf_put_cstr(out, "# bash completion for tarsier(1); made by `tarsier completion bash`\n_tarsier()\n{\n"
-                      "    local at=\"${COMP_WORDS[COMP_CWORD]}\" words=\"\"\n"
-                      "    case \"${COMP_WORDS[*]:1:COMP_CWORD-1} \" in\n");
+                      "    local at=\"${COMP_WORDS[COMP_CWORD]}\" words=\"\"\n");
+    put_bash_arguments(out);
+    buf_put_cstr(out, "    case \"${COMP_WORDS[*]:1:COMP_CWORD-1} \" in\n    \" \") words=\"help version");
+    for (size_t i = 0; i < CTL_COMMANDS; i++) {
+        struct slice second, first = first_word(i, &second);
+        if (begins_a_group(i))
+            buf_printf(out, " %.*s", SLICE_ARG(first));
+    }
+    buf_put_cstr(out, "\" ;;\n");
     for (size_t i = 0; i < CTL_COMMANDS; i++) {
         const struct ctl_command *c = ctl_command_row(i);
+        if (!strchr(c->name, ' '))
+            continue;
         buf_printf(out, "    \"%s \"*) words=\"", c->name);
-        size_t length = strlen(c->name);
-        for (size_t k = 0; k < CTL_COMMANDS; k++) {
-            const char *other = ctl_command_row(k)->name;
-            if (strncmp(other, c->name, length) == 0 && other[length] == ' ')
-                buf_printf(out, "%s ", other + length + 1);
-        }
-        for (const struct ctl_option *o = c->options; o && o->name; o++)
-            buf_printf(out, "--%s ", o->name);
+        put_option_names(c, out);
         buf_put_cstr(out, "\" ;;\n");
     }
-    buf_put_cstr(out, "    \" \") words=\"help version ");
-    for (size_t i = 0; i < CTL_COMMANDS; i++)
-        buf_printf(out, "%s ", ctl_command_row(i)->name);
-    buf_put_cstr(out, "\" ;;\n    esac\n"
+    for (size_t i = 0; i < CTL_COMMANDS; i++) {
+        struct slice second, first = first_word(i, &second);
+        if (!begins_a_group(i))
+            continue;
+        buf_printf(out, "    \"%.*s \"*) words=\"", SLICE_ARG(first));
+        put_seconds(i, " ", out);
+        if (second.len == 0)
+            put_option_names(ctl_command_row(i), out);
+        buf_put_cstr(out, "\" ;;\n");
+    }
+    buf_put_cstr(out, "    esac\n"
                       "    COMPREPLY=($(compgen -W \"$words\" -- \"$at\"))\n"
                       "}\ncomplete -o default -F _tarsier tarsier\n");
 }
@@ -106,25 +162,61 @@ static void put_zsh_text(const char *text, struct buf *out)
     }
 }
 
-void ctl_put_zsh(struct buf *out)
+/* The first words of all commands, each with what it does, or with the words that may follow. */
+static void put_zsh_commands(struct buf *out)
 {
-    buf_put_cstr(out, "#compdef tarsier\n# zsh completion for tarsier(1); made by `tarsier completion zsh`\n"
-                      "_tarsier() {\n    local -a commands\n    commands=(\n");
+    buf_put_cstr(out, "    local -a names\n    names=(\n");
     for (size_t i = 0; i < CTL_COMMANDS; i++) {
-        const struct ctl_command *c = ctl_command_row(i);
-        if (strchr(c->name, ' '))
+        struct slice second, first = first_word(i, &second);
+        if (!begins_a_group(i))
             continue;
-        buf_printf(out, "        '%s:", c->name);
-        put_zsh_text(c->text, out);
+        buf_printf(out, "        '%.*s:", SLICE_ARG(first));
+        if (second.len == 0)
+            put_zsh_text(ctl_command_row(i)->text, out);
+        else
+            put_seconds(i, ", ", out);
         buf_put_cstr(out, "'\n");
     }
-    buf_put_cstr(out, "    )\n    if (( CURRENT == 2 )); then\n        _describe command commands\n        return\n    fi\n"
-                      "    case \"${words[2]}\" in\n");
+    buf_put_cstr(out, "        'help:tell of all commands, or of one'\n        'version:tell the version'\n    )\n"
+                      "    if (( CURRENT == 2 )); then\n        _describe command names\n        return\n    fi\n");
+}
+
+/* The second words, where the first one has any; behind it a command may take arguments of its own. */
+static void put_zsh_seconds(struct buf *out)
+{
+    buf_put_cstr(out, "    names=()\n    case \"${words[2]}\" in\n");
+    for (size_t i = 0; i < CTL_COMMANDS; i++) {
+        struct slice second, group = first_word(i, &second);
+        if (!begins_a_group(i) || (second.len == 0 && (i + 1 == CTL_COMMANDS || begins_a_group(i + 1))))
+            continue;
+        buf_printf(out, "    %.*s) names=(", SLICE_ARG(group));
+        for (size_t k = i; k < CTL_COMMANDS && slice_eq(first_word(k, &second), group); k++) {
+            if (second.len == 0)
+                continue;
+            buf_printf(out, "'%.*s:", SLICE_ARG(second));
+            put_zsh_text(ctl_command_row(k)->text, out);
+            buf_put_cstr(out, "' ");
+        }
+        buf_put_cstr(out, ") ;;\n");
+    }
+    buf_put_cstr(out, "    esac\n    (( CURRENT == 3 && $#names )) && _describe command names\n");
+}
+
+void ctl_put_zsh(struct buf *out)
+{
+    buf_put_cstr(out, "#compdef tarsier\n# zsh completion for tarsier(1); made by `tarsier completion zsh`\n_tarsier() {\n");
+    put_zsh_commands(out);
+    put_zsh_seconds(out);
+    /* _arguments counts from the last word of the command's name */
+    buf_put_cstr(out, "    local name=\"${words[2]}\" n=1\n    case \"${words[2]} ${words[3]}\" in\n    ");
+    for (size_t i = 0, n = 0; i < CTL_COMMANDS; i++)
+        if (strchr(ctl_command_row(i)->name, ' '))
+            buf_printf(out, "%s'%s'", n++ ? "|" : "", ctl_command_row(i)->name);
+    buf_put_cstr(out, ")\n        name=\"${words[2]} ${words[3]}\" n=2 ;;\n    esac\n"
+                      "    shift $n words\n    (( CURRENT -= n ))\n    case \"$name\" in\n");
     for (size_t i = 0; i < CTL_COMMANDS; i++) {
         const struct ctl_command *c = ctl_command_row(i);
-        if (strchr(c->name, ' '))
-            continue;
-        buf_printf(out, "    %s) _arguments", c->name);
+        buf_printf(out, "    '%s') _arguments", c->name);
         for (const struct ctl_option *o = c->options; o && o->name; o++) {
             buf_printf(out, " '--%s[", o->name);
             put_zsh_text(o->text, out);

@@ -801,6 +801,45 @@ def the_manual_lists_all_commands():
     check(listed == made, "man/tarsier.1 is not what `tarsier help --mdoc` prints:\n" + made)
 
 
+# What is on the command line, the last word being completed; and what is proposed.
+COMPLETED = (
+    (("sta",), ["stats", "status"]),
+    (("status", "--c"), ["--check"]),
+    (("grey", ""), ["delete", "flush", "list", "show"]),
+    (("grey", "l"), ["list"]),
+    (("grey", "list", "--j"), ["--json"]),
+    (("grey", "flush", "--a"), ["--all"]),
+    (("grey", "delete", "--a"), []),
+    (("holds", "re"), ["release"]),
+    (("holds", "--j"), ["--json"]),
+    (("holds", "release", "--j"), []),
+    (("show", ""), ["config"]),
+    (("setup", "postfix", "--u"), ["--undo"]),
+    (("restore", "--m"), ["--max-age"]),
+    (("replay", "--w"), ["--warm-up"]),
+    (("status", "--socket", "--j"), []),  # its argument
+)
+
+
+def completed_by_bash(*words):
+    script = tarsier("completion", "bash")[1] + """
+        COMP_WORDS=(tarsier "$@"); COMP_CWORD=$#; COMPREPLY=(); _tarsier; echo "${COMPREPLY[@]}" """
+    done = subprocess.run(["bash", "-c", script, "bash", *words], capture_output=True, text=True)
+    return sorted(done.stdout.split()) if done.stderr == "" else done.stderr
+
+
+def completed_by_zsh(*words):
+    """Its helpers are played: what is told them is printed, and picked here as they would."""
+    script = """
+        _describe() { print -l -- "${(@P)2}"; }
+        _arguments() { [[ "${words[CURRENT]}" == -* && "${words[CURRENT-1]}" != --socket ]] && print -l -- "$@"; }
+        words=(tarsier "$@"); CURRENT=${#words}; set --
+        """ + tarsier("completion", "zsh")[1]
+    done = subprocess.run(["zsh", "-f", "-c", script, "zsh", *words], capture_output=True, text=True)
+    offered = [re.split(r"[:\[]", line)[0] for line in done.stdout.splitlines() if not line.startswith("*")]
+    return sorted(word for word in offered if word.startswith(words[-1])) if done.stderr == "" else done.stderr
+
+
 @case
 def completes_and_helps():
     status, out, err = tarsier("help")
@@ -813,12 +852,13 @@ def completes_and_helps():
         if shutil.which(shell):
             done = subprocess.run([shell, "-n"], input=out, capture_output=True, text=True)
             check(done.returncode == 0 and done.stderr == "", (shell, done.stderr))
-    script = tarsier("completion", "bash")[1] + """
-        try() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=(); _tarsier; echo "${COMPREPLY[@]}"; }
-        try tarsier sta; try tarsier status --c; try tarsier "" """
-    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True)
-    lines = done.stdout.splitlines()
-    check(lines[0].split() == ["status", "stats"] and lines[1] == "--check" and "explain" in lines[2].split(), done)
+    for words, wanted in COMPLETED:
+        check(completed_by_bash(*words) == wanted, ("bash", words, completed_by_bash(*words)))
+        if shutil.which("zsh"):
+            check(completed_by_zsh(*words) == wanted, ("zsh", words, completed_by_zsh(*words)))
+    first = ["allow", "backup", "check", "completion", "detect", "explain", "export", "grey", "help", "history", "holds", "import", "judge",
+             "metrics", "pause", "reload", "replay", "restore", "resume", "setup", "show", "stats", "status", "top", "trace", "version"]
+    check(completed_by_bash("") == first, completed_by_bash(""))
     check(tarsier("completion", "fish")[0] == 2 and tarsier("completion")[0] == 2, "usage")
 
 
