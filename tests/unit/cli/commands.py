@@ -11,31 +11,18 @@ import json
 import os
 import random
 import re
-import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import time
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import program
+from program import case, check
 
 TARSIER, TARSIERD, MANAGER = sys.argv[1:4]
 HERE = os.path.dirname(os.path.abspath(__file__))
-DIR = tempfile.mkdtemp(prefix="tarsier-")
-
-cases = []
-failures = []
-
-
-def case(function):
-    cases.append(function)
-    return function
-
-
-def check(so, what):
-    if not so:
-        failures.append(what)
-        print("\n".join("# not so: %s" % line for line in str(what).splitlines()))
-
+DIR = program.directory("tarsier-")
 
 def run(*arguments, stdin="", environment=None):
     done = subprocess.run([TARSIER, *arguments], input=stdin, capture_output=True, text=True, errors="replace", timeout=60,
@@ -587,11 +574,4 @@ def stats_sum_up():
     check(status == 1 and "damaged" in err, (status, err))
 
 
-try:
-    for number, function in enumerate(cases, 1):
-        failures.clear()
-        function()
-        print("%s %d - %s" % ("not ok" if failures else "ok", number, function.__name__), flush=True)
-    print("1..%d" % len(cases))
-finally:
-    shutil.rmtree(DIR, ignore_errors=True)
+sys.exit(program.run(DIR))

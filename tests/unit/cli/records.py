@@ -8,33 +8,19 @@ import json
 import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import program
+from program import case, check
 
 TARSIER, TARSIERD = sys.argv[1:3]
 MANY = int(sys.argv[3]) if len(sys.argv) > 3 else 20000
-DIR = tempfile.mkdtemp(prefix="tarsier-")
-os.chmod(DIR, 0o777)  # the daemon's user makes its socket there
+DIR = program.directory("tarsier-", 0o777)  # the daemon's user makes its socket there
 NOW = int(time.time())
-
-cases = []
-failures = []
-
-
-def case(function):
-    cases.append(function)
-    return function
-
-
-def check(so, what):
-    if not so:
-        failures.append(what)
-        print("\n".join("# not so: %s" % line for line in str(what).splitlines()))
-
 
 def run(conf, *arguments, stdin=None):
     words = arguments[0].split() + ["-f", conf] + list(arguments[1:])
@@ -86,21 +72,9 @@ def exported(conf, *arguments):
     return sorted(out[1:-1])
 
 
-class Daemon:
+class Daemon(program.Daemon):
     def __init__(self, conf):
-        self.process = subprocess.Popen([TARSIERD, "-f", conf], stderr=subprocess.PIPE, text=True)
-        for line in self.process.stderr:
-            if "listening at" in line:
-                return
-        check(False, "tarsierd does not start")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *why):
-        self.process.send_signal(signal.SIGTERM)
-        self.log = self.process.stderr.read()
-        check(self.process.wait(timeout=60) == 0, "tarsierd failed")
+        super().__init__(TARSIERD, conf, conf + ".log")
 
 
 # ---- grey ----
@@ -201,7 +175,7 @@ def reads_and_changes_beside_a_daemon():
             long = record(1, recipient="<%s@example.net>" % ("x" * 5000))
             status, out, err = run(conf, "import", "-", stdin=lines([long]))
             check(status == 1 and "1 are too long for the daemon" in out, (status, out, err))
-        check(" records deleted by user %d" % os.geteuid() in daemon.log and "state=pending" in daemon.log, daemon.log)
+        check(" records deleted by user %d" % os.geteuid() in daemon.log() and "state=pending" in daemon.log(), daemon.log())
 
 
 @case
@@ -364,11 +338,4 @@ def who_hangs_up_in_the_middle_hurts_nobody():
         check(status == 0 and out.count("\n") == MANY + 2, (status, err))
 
 
-try:
-    for number, function in enumerate(cases, 1):
-        failures.clear()
-        function()
-        print("%s %d - %s" % ("not ok" if failures else "ok", number, function.__name__), flush=True)
-    print("1..%d" % len(cases))
-finally:
-    shutil.rmtree(DIR, ignore_errors=True)
+sys.exit(program.run(DIR))

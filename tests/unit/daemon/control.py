@@ -10,35 +10,19 @@ import re
 import shutil
 import signal
 import socket
-import struct
 import subprocess
 import sys
-import tempfile
 import time
 
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import program
+from program import PATIENCE_SEC, case, check, read, wait_for
+
 TARSIERD, TARSIER, MANUAL = sys.argv[1:4]
-PATIENCE_SEC = 20
-DIR = tempfile.mkdtemp(prefix="tarsier-control-")
-os.chmod(DIR, 0o755)
+DIR = program.directory("tarsier-control-")
 SOCKET, CONTROL, LOG, CONF = (DIR + name for name in ("/run/sock", "/control/control", "/log", "/tarsier.conf"))
 RULES = "racl greylist default delay 30m\n"
 STRANGER, GROUP = 54321, 54322  # nobody has them
-
-cases = []
-failures = []
-
-
-def case(function):
-    cases.append(function)
-    return function
-
-
-def check(so, what):
-    if not so:
-        failures.append(what)
-        print("\n".join("# not so: %s" % line for line in str(what).splitlines()))
-    return so
-
 
 def configure(rules=RULES, extra=""):
     with open(CONF, "w") as out:
@@ -47,35 +31,12 @@ def configure(rules=RULES, extra=""):
 
 
 def log():
-    with open(LOG) as text:
-        return text.read()
+    return read(LOG)
 
 
-def wait_for(what, seconds=PATIENCE_SEC):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if what():
-            return True
-        time.sleep(0.02)
-    return False
-
-
-class Daemon:
-    """tarsierd in the foreground; `with` ends it."""
-
+class Daemon(program.Daemon):
     def __init__(self, before=()):
-        open(LOG, "w").close()
-        with open(LOG, "a") as out:
-            self.process = subprocess.Popen([*before, TARSIERD, "-f", CONF, "--postfix", DIR], stdin=subprocess.DEVNULL, stderr=out)
-        check(wait_for(lambda: "listening at" in log() or self.process.poll() is not None), "it starts")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            check(self.process.wait(PATIENCE_SEC) == 0, "it ends well: " + log())
+        super().__init__(TARSIERD, CONF, LOG, "--postfix", DIR, before=before)
 
 
 class Control:
@@ -120,52 +81,21 @@ class Control:
         self.socket.close()
 
 
-class Mta:
-    """As much of a milter client as these cases need: a client that is held, or deferred."""
+class Mta(program.Milter):
+    """A client that is held, or deferred."""
 
     def __init__(self, name="dhcp-12-34.isp.example.net", address="198.51.100.7", sender="<a@example.org>",
                  recipient="<b@example.net>"):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(PATIENCE_SEC)
-        self.socket.connect(SOCKET)
-        self.packet("O", struct.pack("!III", 6, 0x1FF, 0x1FFFFF))
-        self.hear()
-        host = name.encode()
-        self.packet("D", b"C_\0" + host + b"\0j\0mx.example.org\0{client_addr}\0" + address.encode() + b"\0")
-        self.packet("C", host + b"\0004" + struct.pack("!H", 1234) + address.encode() + b"\0")
+        super().__init__(SOCKET)
+        self.say_connect(name, address)
         self.connected = self.hear()
         self.sender, self.recipient = sender.encode(), recipient.encode()
 
     def rcpt(self):
-        self.packet("M", self.sender + b"\0")
-        check(self.hear()[0] == "c", "MAIL")
-        self.packet("R", self.recipient + b"\0")
+        self.say("M", self.sender + b"\0")
+        self.expect("c")
+        self.say("R", self.recipient + b"\0")
         return self
-
-    def packet(self, command, body=b""):
-        self.socket.sendall(struct.pack("!I", len(body) + 1) + command.encode() + body)
-
-    def take(self, n):
-        got = b""
-        while len(got) < n:
-            part = self.socket.recv(n - len(got))
-            if not part:
-                return None
-            got += part
-        return got
-
-    def hear(self):
-        """The next reply that is not PROGRESS: (letter, body); None at the end."""
-        while True:
-            head = self.take(4)
-            if head is None:
-                return None
-            packet = self.take(struct.unpack("!I", head)[0])
-            if packet[:1] != b"p":
-                return packet[:1].decode(), packet[1:]
-
-    def close(self):
-        self.socket.close()
 
 
 def tarsier(*arguments, stdin=""):
@@ -501,7 +431,7 @@ def counts_for_prometheus():
         check(before['tarsier_build_info{version="%s"}' % tarsier("version")[1].split()[1]] == 1, "its version")
         held_one = Mta().rcpt()
         check(wait_for(lambda: metrics()[0]["tarsier_holds"] == 1), "a hold")
-        held_one.packet("A")  # it has hung up
+        held_one.say("A")  # it has hung up
         check(wait_for(lambda: metrics()[0]['tarsier_holds_ended_total{outcome="left"}'] == 1), "has left")
         after, out = metrics()
         check(after['tarsier_hold_left_seconds_bucket{le="5"}'] == 1 and after["tarsier_hold_left_seconds_count"] == 1, after)
@@ -862,31 +792,4 @@ def completes_and_helps():
     check(tarsier("completion", "fish")[0] == 2 and tarsier("completion")[0] == 2, "usage")
 
 
-def new_store():
-    shutil.rmtree(DIR + "/store", ignore_errors=True)
-    os.mkdir(DIR + "/store", 0o700)
-    if os.geteuid() == 0:
-        shutil.chown(DIR + "/store", "nobody")
-
-
-def main():
-    count = 0
-    for function in cases:
-        del failures[:]
-        try:
-            new_store()
-            function()
-        except Exception as error:  # one case must not take the others with it
-            failures.append(error)
-            print("# %s: %s" % (type(error).__name__, error))
-        count += 1
-        print("%s %d - %s" % ("not ok" if failures else "ok", count, function.__name__))
-        if failures and os.path.exists(LOG):
-            print("".join("#     %s\n" % line for line in log().splitlines()[-15:]), end="")
-        sys.stdout.flush()
-    print("1..%d" % count)
-    shutil.rmtree(DIR)
-    return 0
-
-
-sys.exit(main())
+sys.exit(program.run(DIR, LOG, before_each=lambda: program.new_store(DIR + "/store")))

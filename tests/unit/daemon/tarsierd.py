@@ -13,32 +13,18 @@ import socket
 import struct
 import subprocess
 import sys
-import tempfile
 import time
 
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import program
+from program import PATIENCE_SEC, case, check, read, wait_for
+
 PROGRAM = sys.argv[1]
-PATIENCE_SEC = 20
-DIR = tempfile.mkdtemp(prefix="tarsierd-")
-os.chmod(DIR, 0o755)
+DIR = program.directory("tarsierd-")
 SOCKET = DIR + "/run/sock"
 LOG = DIR + "/log"
 CONF = DIR + "/tarsier.conf"
 RULES = 'racl whitelist addr 192.0.2.1\nracl greylist default delay 30m\n'
-
-cases = []
-failures = []
-
-
-def case(function):
-    cases.append(function)
-    return function
-
-
-def check(so, what):
-    if not so:
-        failures.append(what)
-        print("# not so: %s" % (what,))
-
 
 def configure(rules=RULES, extra=""):
     with open(CONF, "w") as out:
@@ -46,96 +32,26 @@ def configure(rules=RULES, extra=""):
 
 
 def log():
-    with open(LOG) as text:
-        return text.read()
+    return read(LOG)
 
 
-def wait_for(what, seconds=PATIENCE_SEC):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if what():
-            return True
-        time.sleep(0.02)
-    return False
+class Daemon(program.Daemon):
+    def __init__(self, *arguments, **options):
+        super().__init__(PROGRAM, CONF, LOG, "--postfix", DIR, *arguments, **options)
 
 
-class Daemon:
-    """tarsierd in the foreground; `with` ends it."""
-
-    def __init__(self, *arguments, ready=True, environment=None, before=()):
-        open(LOG, "w").close()
-        with open(LOG, "a") as out:
-            self.process = subprocess.Popen(
-                [*before, PROGRAM, "-f", CONF, "--postfix", DIR, *arguments],
-                stdin=subprocess.DEVNULL, stderr=out, env={**os.environ, **(environment or {})},
-            )
-        if ready:
-            check(wait_for(lambda: "listening at" in log() or self.process.poll() is not None), "it starts")
-
-    def stop(self, number=signal.SIGTERM):
-        begin = time.monotonic()
-        self.process.send_signal(number)
-        status = self.process.wait(PATIENCE_SEC)
-        return status, time.monotonic() - begin
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-
-
-class Mta:
-    """As much of a milter client as these cases need."""
-
+class Mta(program.Milter):
     def __init__(self):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(PATIENCE_SEC)
-        self.socket.connect(SOCKET)
-        self.say("O", struct.pack("!III", 6, 0x1FF, 0x1FFFFF))
-        self.negotiated = self.hear()
-
-    def say(self, command, body=b""):
-        self.socket.sendall(struct.pack("!I", len(body) + 1) + command.encode() + body)
-
-    def take(self, n):
-        got = b""
-        while len(got) < n:
-            part = self.socket.recv(n - len(got))
-            if not part:
-                return None
-            got += part
-        return got
-
-    def hear(self):
-        """The next reply that is not PROGRESS: (letter, body); None at the end."""
-        while True:
-            head = self.take(4)
-            if head is None:
-                return None
-            packet = self.take(struct.unpack("!I", head)[0])
-            if packet[:1] != b"p":
-                return packet[:1].decode(), packet[1:]
+        super().__init__(SOCKET)
 
     def rcpt(self, client="198.51.100.7"):
         """A dialogue up to RCPT without waiting for what may not be asked; the reply to it."""
-        name = b"dhcp-12-34.isp.example.net"
-        self.say("D", b"C_\0" + name + b"\0j\0mx.example.org\0{client_addr}\0" + client.encode() + b"\0")
-        self.say("C", name + b"\0004" + struct.pack("!H", 1234) + client.encode() + b"\0")
+        self.say_connect("dhcp-12-34.isp.example.net", client)
         self.expect("c")
         self.say("D", b"Mi\0ABC\0")
         self.say("M", b"<a@example.org>\0")
         self.expect("c")
         self.say("R", b"<b@example.net>\0")
-
-    def expect(self, letter):
-        got = self.hear()
-        check(got is not None and got[0] == letter, "reply %s, got %r" % (letter, got))
-
-    def close(self):
-        self.socket.close()
 
 
 def run(*arguments):
@@ -516,25 +432,4 @@ def tells_the_service_manager():
             check(manager.recv(100) == b"STOPPING=1", "stopping")
 
 
-def main():
-    bad = 0
-    try:
-        for number, function in enumerate(cases, 1):
-            failures.clear()
-            shutil.rmtree(DIR + "/store", ignore_errors=True)
-            try:
-                function()
-            except Exception as error:
-                check(False, "%s: %r" % (type(error).__name__, error))
-            if failures:
-                for line in log().splitlines()[-20:] if os.path.exists(LOG) else []:
-                    print("# log: " + line)
-            bad += bool(failures)
-            print("%sok %d - %s" % ("not " if failures else "", number, function.__name__), flush=True)
-        print("1..%d" % len(cases))
-    finally:
-        shutil.rmtree(DIR, ignore_errors=True)
-    return bad != 0
-
-
-sys.exit(main())
+sys.exit(program.run(DIR, LOG, before_each=lambda: shutil.rmtree(DIR + "/store", ignore_errors=True)))

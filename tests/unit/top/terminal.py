@@ -9,110 +9,37 @@ import pty
 import re
 import shutil
 import signal
-import socket
-import struct
 import subprocess
 import sys
-import tempfile
-import time
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import program
+from program import PATIENCE_SEC, case, check, wait_for
 
 TARSIERD, TARSIER = sys.argv[1:3]
-PATIENCE_SEC = 30
-DIR = tempfile.mkdtemp(prefix="tarsier-top-")
-os.chmod(DIR, 0o755)
+DIR = program.directory("tarsier-top-")
 SOCKET, CONTROL, LOG = (DIR + name for name in ("/run/sock", "/control/control", "/log"))
 CONF, TMUX = DIR + "/tarsier.conf", DIR + "/tmux"
 
-cases = []
-failures = []
-
-
-def case(function):
-    cases.append(function)
-    return function
-
-
-def check(so, what):
-    if not so:
-        failures.append(what)
-        print("\n".join("# not so: %s" % line for line in str(what).splitlines()))
-
-
-def wait_for(what):
-    end = time.monotonic() + PATIENCE_SEC
-    while time.monotonic() < end:
-        if what():
-            return True
-        time.sleep(0.02)
-    return False
-
-
-def log():
-    with open(LOG) as text:
-        return text.read()
-
-
-class Daemon:
+class Daemon(program.Daemon):
     def __init__(self):
-        shutil.rmtree(DIR + "/store", ignore_errors=True)
-        os.mkdir(DIR + "/store", 0o700)
-        if os.geteuid() == 0:
-            shutil.chown(DIR + "/store", "nobody")
+        program.new_store(DIR + "/store")
         with open(CONF, "w") as out:
             out.write('listen "unix:%s"\nstore "%s/store"\nuser "nobody"\ncontrol "%s"\nholds unwatched hold\n'
                       "racl whitelist tarpit 900s\nracl greylist default delay 30m\n" % (SOCKET, DIR, CONTROL))
-        open(LOG, "w").close()
-        with open(LOG, "a") as out:
-            self.process = subprocess.Popen([TARSIERD, "-f", CONF, "--postfix", DIR], stdin=subprocess.DEVNULL, stderr=out)
-        check(wait_for(lambda: "listening at" in log() or self.process.poll() is not None), "it starts")
-
-    def __enter__(self):
-        return self
-
-    def end(self):
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGCONT)
-            self.process.send_signal(signal.SIGTERM)
-            check(self.process.wait(PATIENCE_SEC) == 0, "it ends well: " + log())
-
-    def __exit__(self, *_):
-        self.end()
+        super().__init__(TARSIERD, CONF, LOG, "--postfix", DIR)
 
 
-class Mta:
-    """A client that is held: as much of a milter client as that takes."""
+class Mta(program.Milter):
+    """A client that is held."""
 
     def __init__(self, name, sender="<a@shop.example>"):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(PATIENCE_SEC)
-        self.socket.connect(SOCKET)
-        self.packet("O", struct.pack("!III", 6, 0x1FF, 0x1FFFFF))
+        super().__init__(SOCKET)
+        self.say_connect(name, "198.51.100.7")
         self.hear()
-        self.packet("D", b"C_\0" + name.encode() + b"\0j\0mx.example.org\0{client_addr}\0" + b"198.51.100.7\0")
-        self.packet("C", name.encode() + b"\0004" + struct.pack("!H", 1234) + b"198.51.100.7\0")
+        self.say("M", sender.encode() + b"\0")
         self.hear()
-        self.packet("M", sender.encode() + b"\0")
-        self.hear()
-        self.packet("R", b"<b@example.net>\0")
-
-    def packet(self, command, body):
-        self.socket.sendall(struct.pack("!I", len(body) + 1) + command.encode() + body)
-
-    def take(self, n):
-        got = b""
-        while len(got) < n:
-            part = self.socket.recv(n - len(got))
-            if not part:
-                raise EOFError("tarsierd has closed the connection")
-            got += part
-        return got
-
-    def hear(self):
-        """The next reply that is not PROGRESS: its letter."""
-        while True:
-            packet = self.take(struct.unpack("!I", self.take(4))[0])
-            if packet[:1] != b"p":
-                return packet[:1].decode()
+        self.say("R", b"<b@example.net>\0")
 
 
 class Screen:
@@ -179,7 +106,7 @@ def shows_who_is_held_and_lets_one_go():
         screen.press("r")
         screen.shows(r"\(y/n\)")
         screen.press("y")
-        check(chosen.hear() == "c", "it is let in")
+        check(chosen.hear()[0] == "c", "it is let in")
         screen.shows("^released s-")
         screen.shows("held 1/50")
         check(not any(re.match(r"\d+:\d\d +" + name, line) for line in screen.lines()), "it is gone from the list")
@@ -269,24 +196,7 @@ def ends_with_its_terminal():
             check(False, "it goes on for nobody")
 
 
-def main():
-    if not shutil.which("tmux"):
-        print("1..0 # SKIP no tmux")
-        return 0
-    for count, function in enumerate(cases, 1):
-        del failures[:]
-        try:
-            function()
-        except Exception as error:  # one case must not take the others with it
-            failures.append(error)
-            print("# %s: %s" % (type(error).__name__, error))
-        print("%s %d - %s" % ("not ok" if failures else "ok", count, function.__name__))
-        if failures and os.path.exists(LOG):
-            print("".join("#     %s\n" % line for line in log().splitlines()[-15:]), end="")
-        sys.stdout.flush()
-    print("1..%d" % len(cases))
-    shutil.rmtree(DIR)
-    return 0
-
-
-sys.exit(main())
+if not shutil.which("tmux"):
+    print("1..0 # SKIP no tmux")
+    sys.exit(0)
+sys.exit(program.run(DIR, LOG))
