@@ -8,7 +8,8 @@
 #include "dialogue/transcript.h"
 #include "policy/policy.h"
 
-struct facts; /* facts.h */
+struct facts;         /* facts.h */
+struct journal_entry; /* port/journal.h */
 
 /* Bits of dialogue.flags. */
 enum {
@@ -20,6 +21,15 @@ enum {
     DIALOGUE_NAMED = 1u << 5,        /* a line of the log has called the connection by its own name */
     DIALOGUE_TRACED = 1u << 7,       /* trace.h */
     DIALOGUE_UNKNOWN_TOLD = 1u << 6, /* it was said of this message that a regex came to no end */
+    DIALOGUE_UNCONFIRMED = 1u << 8,  /* a hold was served in this connection, and no DATA has come since */
+};
+
+/* Why the client's name is suspected, in a byte. */
+enum suspicion {
+    SUSPICION_NONE, /* it is not, or nobody asked */
+    SUSPICION_S25R, /* and the rule, 0 to 6 */
+    SUSPICION_NAMELESS = SUSPICION_S25R + 7,
+    SUSPICION_POINTS, /* and generic_rdns's points, from 0 on */
 };
 
 /* A macro beyond those that have a field of their own. */
@@ -30,16 +40,18 @@ struct macro {
 
 struct dialogue {
     struct shared *sh;
-    struct plan *plan;     /* a counted reference */
-    struct client client;  /* with the session's name and its timer */
-    uint16_t flags;        /* DIALOGUE_* */
-    uint8_t resolve;       /* enum policy_resolve */
-    uint8_t helo_proof;    /* enum policy_helo, up to HELO_SPENT: what others said of the present HELO */
-    uint8_t owed;          /* the MTA's command that waits for a reply; 0: none */
-    uint32_t connection;   /* its number in the log, since the process began */
-    uint32_t effort_spent; /* by regexes, on this message (regex.h) */
-    uint32_t last_request; /* numbers of requests */
-    uint32_t actions;      /* SMFIF_*: as negotiated */
+    struct plan *plan;             /* a counted reference */
+    struct client client;          /* with the session's name and its timer */
+    uint16_t flags;                /* DIALOGUE_* */
+    uint8_t resolve;               /* enum policy_resolve */
+    uint8_t helo_proof;            /* enum policy_helo, up to HELO_SPENT: what others said of the present HELO */
+    uint8_t owed;                  /* the MTA's command that waits for a reply; 0: none */
+    uint8_t suspicion;             /* enum suspicion */
+    uint32_t connection;           /* its number in the log, since the process began */
+    uint32_t effort_spent;         /* by regexes, on this message (regex.h) */
+    uint32_t last_request;         /* numbers of requests */
+    uint32_t actions;              /* SMFIF_*: as negotiated */
+    uint32_t served_autowhite_sec; /* DIALOGUE_UNCONFIRMED: for how long what was served is remembered; the longest */
 
     /* the connection */
     struct slice host, client_ptr, helo, mta_name, if_addr; /* mta_name: {j} */
@@ -93,5 +105,24 @@ void dialogue_put_client(struct dialogue *d, struct buf *out);     /* "4BxyZ: ad
 void dialogue_write_line(const struct dialogue *d, enum log_level level, struct buf *line);
 /* A line about this connection: what joins its lines is put before it. */
 void dialogue_log(struct dialogue *d, enum log_level level, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/* ---- decisions.c ---- */
+
+/*
+ * Something is decided about the client, the message or the recipient: it goes to the journal, and to a trace. `told` has what, sec
+ * (-1: none), evaluation, line and why; the rest is taken from the dialogue. Returns what a line of the log may be about.
+ */
+const struct journal_entry *dialogue_decide(struct dialogue *d, const struct journal_entry *told);
+/* A line of the log, with the decision that it tells of. Its memory is given back. */
+void dialogue_write_about(const struct dialogue *d, const struct journal_entry *about, struct buf *line);
+/* "S25R rule 1", "generic_rdns 5". NONE: its name is not suspected. */
+struct slice dialogue_suspicion_text(const struct dialogue *d, char room[24]);
+/* The gate is not asked about the client, the message or the recipient; whatever of them is known. why NULL: settled earlier. */
+void dialogue_log_passed(struct dialogue *d, const struct policy_why *why, bool evaluation);
+void dialogue_log_gone(struct dialogue *d, const char *how);
+/* The connection is closed for what the MTA has sent. */
+void dialogue_log_protocol(struct dialogue *d, const char *what);
+/* The MTA has told a queue id: one line says which connection it belongs to, where lines without it have been written. */
+void dialogue_log_queue_id(struct dialogue *d);
 
 #endif

@@ -223,3 +223,17 @@ bool shared_note_lookup(struct shared *sh, const struct ip *client, bool temp)
     }
     return age_ms > TEMP_AGAIN_MS && !ill;
 }
+
+void shared_note_store(struct shared *sh, const struct grey_answer *answer)
+{
+    if (answer->failed)
+        return;
+    if (answer->commit == GREY_COMMIT_NONE) {
+        sh->reads_late = false;
+        return;
+    }
+    if (sh->writes_late)
+        effects_log(sh->out, 0, LOG_LEVEL_NOTICE, "store: a commit has succeeded again");
+    sh->writes_late = false;
+    sh->writes_slow = answer->commit == GREY_COMMIT_SLOW;
+}

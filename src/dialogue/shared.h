@@ -116,6 +116,9 @@ struct shared {
 void shared_init(struct shared *sh, struct plan *plan, struct siphash_key key, struct instant now);
 void shared_fini(struct shared *sh);
 
+/* An answer of the store's, whoever has asked: how quick it is. */
+void shared_note_store(struct shared *sh, const struct grey_answer *answer);
+
 /* It has come again. Where a line is due: how often since the last one; else 0. */
 uint64_t shared_complain(const struct shared *sh, struct complaint *c);
 

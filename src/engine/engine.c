@@ -116,7 +116,7 @@ static void to_owner(struct engine *e, const struct event *event)
     void *ctx = NULL;
     const struct owner_ops *ops = ops_of(e, event->owner, &ctx);
     if (event->kind == EVENT_STORE)
-        asking_note_answer(&e->shared, event->u.answer);
+        shared_note_store(&e->shared, event->u.answer);
     if (event->owner != OWNER_NOBODY && ops)
         ops->event(ctx, &e->shared.clients, event);
     else if (event->kind == EVENT_DNS)
@@ -363,6 +363,7 @@ struct engine *engine_new(struct plan *plan, struct siphash_key key, struct inst
     e->shared.registry = &e->registry;
     timer_init(&e->pause_timer);
     engine_add_kind(e, OWNER_SESSION, &session_ops, e);
+    engine_add_filter_kind(e, &greylist_kind);
     engine_add_filter_kind(e, &milter_kind);
     return e;
 }

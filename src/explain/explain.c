@@ -284,13 +284,14 @@ enum err explain(struct plan *plan, const struct explain_facts *given, struct bu
     struct policy_facts facts = explain_policy_facts(&f, &arena);
     facts.no_hold = f.unwatched && plan->set->holds_unwatched == CONF_UNWATCHED_SKIP ? HOLD_UNWATCHABLE : HOLD_POSSIBLE;
     struct grey_tuple tuple = plan_tuple(plan, &facts, &arena);
-    facts.sender_seen = tuple.sender;
     enum err e = f.state.len ? explain_state_apply(f.state, plan, &tuple, f.now, memory) : ERR_NONE;
     if (e == ERR_NONE) {
         put_facts(&f, &facts, &tuple, plan->set->hostkey == CONF_HOSTKEY_DOMAIN, out);
         put_conditions(plan, &facts, out);
         struct policy_why why;
-        if (policy_when(plan->policy, &facts, &why) != POLICY_NO)
+        bool asked = policy_when(plan->policy, &facts, &why) != POLICY_NO;
+        facts.sender_seen = tuple.sender; /* for racl lines; conditions see it as the MTA gave it */
+        if (asked)
             put_line(plan, &facts, &tuple, memory, out);
         put_what_happens(plan, &f, memory, out);
     } else {

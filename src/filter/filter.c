@@ -12,6 +12,19 @@ bool filter_is_settled(const struct filter *f)
     return f->asked == POLICY_NO || f->outcome != OUTCOME_PENDING || f->connection_over;
 }
 
+bool filter_only_evaluates(const struct filter *f)
+{
+    return f->conf && f->conf->set.evaluation;
+}
+
+enum policy_truth filter_condition(struct dialogue *d, size_t number, const struct policy_facts *facts,
+                                   struct policy_why *why, uint64_t *missing)
+{
+    enum policy_truth truth = policy_filter_when(d->plan->policy, number, facts, why, missing);
+    dialogue_note_effort(d);
+    return truth;
+}
+
 struct filter_note *filter_note(struct filter_common *common, unsigned number)
 {
     while (common->n_notes <= number) {

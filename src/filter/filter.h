@@ -96,6 +96,14 @@ struct filter {
     uint8_t last;              /* enum stage: the last it was told, for log and statistics */
 };
 
+/* What only a gate has. It decides each recipient before others hear of it, whatever its place in the file. */
+struct gate_ops {
+    bool (*is_open)(const struct filter *f); /* it has let a recipient of this message through, or has no say in it */
+    void (*client_left)(struct filter *f);   /* the MTA says so, while an answer is owed */
+    /* The line of the file that holds the client: its id or number, perhaps in room. */
+    struct slice (*holding_line)(const struct filter *f, char room[16]);
+};
+
 struct filter_ops {
     /* Lead it on, as far as the MTA has got. */
     enum filter_state (*advance)(struct filter *f, const struct filter_place *place);
@@ -114,12 +122,6 @@ struct filter_ops {
     void (*rewind)(struct filter *f);
     /* This recipient is none of the message's: another filter has refused it, and the MTA was told so. */
     void (*lose_recipient)(struct filter *f, unsigned number);
-    /*
-     * It decides each recipient before others hear of it, whatever its place in the file; whether one has been let through. NULL: it
-     * is no gate. A gate has a reply, a whole packet, where its rcpt_verdict is no CONTINUE: of RCPT, DATA and the end of a message.
-     */
-    bool (*gate_is_open)(const struct filter *f);
-    void (*client_left)(struct filter *f); /* the MTA says so, while an answer is owed. NULL: it does not care */
     /* A scope has ended: RECIPIENT, another one follows; MESSAGE; HELO, another one has come; CONNECTION. */
     void (*clear)(struct filter *f, enum filter_scope scope);
     void (*hang_up)(struct filter *f); /* nothing more is asked of it in this message: what it has open is of no use */
@@ -127,14 +129,29 @@ struct filter_ops {
     void (*abort)(struct filter *f);
     /* It goes, and its memory. */
     void (*end)(struct filter *f);
+    /*
+     * NULL: it is no gate. A gate is asked for its word on RCPT, DATA and the end of a message, and has a reply, a whole packet,
+     * where its rcpt_verdict is no CONTINUE. It has no use for unknown, new_body, position, rewind and abort.
+     */
+    const struct gate_ops *gate;
+};
+
+/* A session has one gate in itself, for clients are held by the ten thousand. A gate's struct begins with its struct filter. */
+enum { FILTER_GATE_BYTES = 328 };
+union filter_gate {
+    struct filter f;
+    unsigned char room[FILTER_GATE_BYTES];
 };
 
 /* A kind of filter: one row in the engine's table (engine_add_filter_kind). A row that is added later is asked before. */
 struct filter_kind {
-    bool (*is)(const struct conf_filter *conf); /* whether this block of the file is one of the kind */
-    /* Owner: ops->end. */
+    /* Whether this block of the file is one of the kind. conf NULL: a gate's kind, for a file in which no block is a gate. */
+    bool (*is)(const struct conf_filter *conf);
+    /* Owner: ops->end. NULL: a gate. */
     struct filter *(*make)(struct dialogue *d, struct filter_common *common, const struct conf_filter *conf,
                            unsigned number);
+    /* A gate in its session: all of *room is to be written. conf NULL: the file has none. Owner: ops->end. NULL: no gate. */
+    void (*make_gate)(union filter_gate *room, struct dialogue *d, const struct conf_filter *conf, unsigned number);
     /* What it needs of the MTA; outlives the engine. NULL: it is a milter, which says so itself. */
     const struct child_requirements *required;
 };
@@ -143,6 +160,14 @@ struct filter_kind {
 mail_view filter_view(const struct filter *f);
 /* Nothing more is expected of it in this message. */
 bool filter_is_settled(const struct filter *f);
+/* `evaluation`: what it says is logged, and nothing of it is done. */
+bool filter_only_evaluates(const struct filter *f);
+/*
+ * The condition of the filter of this number, of the dialogue's plan. All conditions are judged here: what regexes cost is counted
+ * with each. *missing: facts that others have to be asked for before it can tell.
+ */
+enum policy_truth filter_condition(struct dialogue *d, size_t number, const struct policy_facts *facts,
+                                   struct policy_why *why, uint64_t *missing);
 /* The note of a recipient; one that a filter has added has one, too: told once a filter. */
 struct filter_note *filter_note(struct filter_common *common, unsigned number);
 

@@ -6,14 +6,9 @@
 
 enum { MTA_TIMEOUT_MS = 30 * 1000 /* Postfix's default milter_command_timeout */ };
 
-bool greylist_only_evaluates(const struct greylist *g)
-{
-    return g->f.conf && g->f.conf->set.evaluation;
-}
-
 bool greylist_spares_all(const struct greylist *g)
 {
-    return greylist_only_evaluates(g) || shared_is_paused(g->f.d->sh);
+    return filter_only_evaluates(&g->f) || shared_is_paused(g->f.d->sh);
 }
 
 /* ---- its word on the command that waits ---- */
@@ -72,12 +67,12 @@ static enum policy_no_hold why_not(const struct greylist *g)
     return HOLD_POSSIBLE;
 }
 
-struct policy_facts greylist_facts(struct greylist *g, enum stage stage)
+struct policy_facts greylist_facts(struct greylist *g)
 {
-    struct policy_facts facts = dialogue_facts(g->f.d, stage);
+    struct policy_facts facts = dialogue_facts(g->f.d, STAGE_RCPT);
     facts.sender_seen = g->tuple.sender; /* NONE before plan_tuple */
     facts.look = g->known;
-    facts.no_hold = stage == STAGE_RCPT ? why_not(g) : HOLD_POSSIBLE; /* no condition reads it */
+    facts.no_hold = why_not(g);
     return facts;
 }
 
@@ -251,7 +246,7 @@ static int64_t deadline_ms(const struct filter *f)
     return greylist_of_const(f)->deadline.ms;
 }
 
-static bool gate_is_open(const struct filter *f)
+static bool is_open(const struct filter *f)
 {
     return f->asked != POLICY_YES || f->passed_by || greylist_of_const(f)->accepted > 0;
 }
@@ -315,9 +310,10 @@ static void clear(struct filter *f, enum filter_scope scope)
     case FILTER_HELO:
         break;
     case FILTER_CONNECTION:
-        if (g->flags & GREYLIST_UNCONFIRMED)
+        if (f->d->flags & DIALOGUE_UNCONFIRMED)
             text_log_unconfirmed(g);
-        g->served_autowhite_sec = 0;
+        f->d->flags &= (uint16_t)~DIALOGUE_UNCONFIRMED;
+        f->d->served_autowhite_sec = 0;
         g->flags = 0;
         f->connection_over = false;
         break;
@@ -329,30 +325,36 @@ static void end(struct filter *f)
     forget_headers(greylist_of(f));
 }
 
+static struct slice holding_line(const struct filter *f, char room[16])
+{
+    return text_acl_name(greylist_of_const(f), room);
+}
+
+static const struct gate_ops gate_ops = {.is_open = is_open, .client_left = client_left, .holding_line = holding_line};
+
 static const struct filter_ops ops = {
     .advance = advance,
     .event = on_event,
     .edits = edits_of,
     .may_edit = may_edit,
     .deadline_ms = deadline_ms,
-    .gate_is_open = gate_is_open,
     .lose_recipient = lose_recipient,
-    .client_left = client_left,
     .clear = clear,
     .hang_up = hang_up,
     .end = end,
+    .gate = &gate_ops,
 };
 
-void greylist_take_plan(struct greylist *g)
+static bool is_greylist(const struct conf_filter *conf)
 {
-    const struct plan *p = g->f.d->plan;
-    size_t number = policy_greylist_number(p->policy);
-    g->f.number = (uint8_t)number;
-    g->f.conf = number < p->conf->n_filters ? &p->conf->filters[number] : NULL;
+    return !conf || conf->builtin;
 }
 
-void greylist_init(struct greylist *g, struct dialogue *d)
+static void make_gate(union filter_gate *room, struct dialogue *d, const struct conf_filter *conf, unsigned number)
 {
-    g->f = (struct filter){.ops = &ops, .d = d, .asked = POLICY_LATER};
-    greylist_take_plan(g);
+    struct greylist *g = (struct greylist *)room;
+    _Static_assert(sizeof(*g) <= sizeof(*room) && offsetof(struct greylist, f) == 0, "a gate's room");
+    *g = (struct greylist){.f = {.ops = &ops, .d = d, .conf = conf, .number = (uint8_t)number, .asked = POLICY_LATER}};
 }
+
+const struct filter_kind greylist_kind = {.is = is_greylist, .make_gate = make_gate};

@@ -15,8 +15,6 @@
 #include "milter/reply.h"
 #include "port/journal.h"
 
-struct held_client;
-
 /* What it waits for. */
 enum greylist_wait {
     GREYLIST_RESTS,
@@ -31,7 +29,6 @@ enum greylist_wait {
 enum {
     GREYLIST_COUNTED = 1u << 0,          /* the present recipient is one of `accepted` */
     GREYLIST_DEFER_AT_DATA = 1u << 1,    /* delayedreject: a recipient of this null sender was deferred */
-    GREYLIST_UNCONFIRMED = 1u << 2,      /* a hold was served in this connection, and no DATA has come since */
     GREYLIST_READER_ASKED = 1u << 3,     /* GREYLIST_COMMITS: the writer is slow, or has failed */
     GREYLIST_HEADERS_LEFT_OUT = 1u << 4, /* it was said that a message has more headers to add than it may */
     GREYLIST_RELEASED = 1u << 5,         /* the present recipient's hold was ended by an administrator */
@@ -68,30 +65,20 @@ struct added_header {
     int64_t index; /* -1: at the end */
 };
 
-/* Why the client's name is suspected, in a byte. */
-enum suspicion {
-    SUSPICION_NONE, /* it is not, or nobody asked */
-    SUSPICION_S25R, /* and the rule, 0 to 6 */
-    SUSPICION_NAMELESS = SUSPICION_S25R + 7,
-    SUSPICION_POINTS, /* and generic_rdns's points, from 0 on */
-};
-
 /* Part of its session: clients are held by the ten thousand. */
 struct greylist {
     struct filter f;        /* conf NULL: the file has no filter, and it is asked about everybody */
     uint32_t reasons;       /* of all accepted recipients */
     uint32_t flags;         /* GREYLIST_* */
     uint8_t wait;           /* enum greylist_wait */
-    uint8_t suspicion;      /* enum suspicion */
     uint32_t store_request; /* the one under way; 0: none */
     uint32_t look_request;  /* GREYLIST_COMMITS: at the records */
     struct mono deadline;   /* ms 0: none */
 
     /* the message */
-    unsigned accepted;             /* recipients let through */
-    uint32_t tarpit_sec;           /* of the last one that a tarpit line let in */
-    uint32_t elapsed_sec;          /* longest delay of an accepted recipient; 0: none was delayed */
-    uint32_t served_autowhite_sec; /* the connection's, here, for here is room: the longest of what UNCONFIRMED means */
+    unsigned accepted;    /* recipients let through */
+    uint32_t tarpit_sec;  /* of the last one that a tarpit line let in */
+    uint32_t elapsed_sec; /* longest delay of an accepted recipient; 0: none was delayed */
     uint32_t headers_bytes;
     char *report;                      /* text of the last line's own `report`; NULL: the usual */
     const struct conf_acl *header_acl; /* the line that X-Greylist names; NULL: no such reason */
@@ -116,18 +103,16 @@ static inline const struct greylist *greylist_of_const(const struct filter *f)
     return CONTAINER_OF(f, const struct greylist, f);
 }
 
-/* Owner: ops->end. A zeroed struct. */
-void greylist_init(struct greylist *g, struct dialogue *d);
-/* The dialogue has another plan. */
-void greylist_take_plan(struct greylist *g);
-/* `evaluation`. */
-bool greylist_only_evaluates(const struct greylist *g);
-/* That, or a pause: what holds and defers is logged, and lets in. */
-bool greylist_spares_all(const struct greylist *g);
-/* The facts of this stage, with what it knows of the present recipient; for conditions too. */
-struct policy_facts greylist_facts(struct greylist *g, enum stage stage);
+extern const struct filter_kind greylist_kind;
 
-/* For its own files. An answer still under way is stale from now on, and the clock of the wait before ends. */
+/* The rest is for its own files. */
+
+/* `evaluation`, or a pause: what holds and defers is logged, and lets in. */
+bool greylist_spares_all(const struct greylist *g);
+/* What racl lines are told: the dialogue's facts at RCPT, with what is known of the tuple and of the hold. */
+struct policy_facts greylist_facts(struct greylist *g);
+
+/* An answer still under way is stale from now on, and the clock of the wait before ends. */
 void greylist_set_wait(struct greylist *g, enum greylist_wait wait);
 void greylist_pass(struct greylist *g); /* it has nothing against the command that waits */
 void greylist_refuse(struct greylist *g, struct slice packet);
@@ -149,17 +134,14 @@ void recipient_unwatchable(struct greylist *g);
 void recipient_committed(struct greylist *g, const struct grey_answer *answer);
 /* DATA has come after a served hold: a request about the client. */
 uint32_t recipient_ask_confirm(struct greylist *g, bool wants_answer);
-/* A request about the present recipient, with what its decision says. */
-/* Returns the request's number; 0 where no answer is wanted. */
+/* A request about the present recipient, with what its decision says. Returns the request's number; 0 where no answer is wanted. */
 uint32_t recipient_ask_store(struct greylist *g, enum grey_request_kind kind, enum grey_pass pass, int64_t waited_sec,
                              bool wants_answer);
 
 /* ---- greylist_asking.c ---- */
 
-/* Ask the store and wait (WAIT_STORE); what comes of it is given to recipient_committed, perhaps before this returns. */
+/* Ask the store and wait (GREYLIST_COMMITS); what comes of it is given to recipient_committed, perhaps before this returns. */
 void asking_begin(struct greylist *g, enum grey_request_kind kind, enum grey_pass pass, int64_t waited_sec);
-/* An answer of the store's, whoever has asked: how quick it is. */
-void asking_note_answer(struct shared *sh, const struct grey_answer *answer);
 void asking_answered(struct greylist *g, uint32_t request, const struct grey_answer *answer);
 void asking_timer(struct greylist *g);
 /* How long the writer, or the reader, is waited for now. */
@@ -184,17 +166,15 @@ void message_note_accepted(struct greylist *g, unsigned reasons, int64_t elapsed
 /* A format on the present recipient's facts; control bytes of outside text cannot break a reply or a header. */
 void text_expand(const struct greylist *g, const struct format *format, struct buf *out);
 void text_refusal(struct greylist *g, int64_t elapsed_sec, int64_t remaining_sec, bool blacklisted, struct buf *packet);
-/* The filter is not asked about the client, the message or the recipient; whatever of them is known. why NULL: settled earlier. */
-void text_log_passed(struct greylist *g, const struct policy_why *why);
 void text_log_accepted(struct greylist *g, unsigned reasons);
 /* Greylisting's delay is over. */
 void text_log_let_in(struct greylist *g, int64_t elapsed_sec);
 void text_log_deferred(struct greylist *g, int64_t remaining_sec);
 void text_log_rejected(struct greylist *g);
 void text_log_held(struct greylist *g);
-/* how: STAYED, SIBLING, LEFT or CUT. */
-/* For a listing of who is held; texts borrow from the session. */
-void text_describe_hold(const struct greylist *g, struct held_client *out);
+/* id or number of the line that decides; NONE: there is none yet. Perhaps in room. */
+struct slice text_acl_name(const struct greylist *g, char room[16]);
+/* how: how it ended, STAYED to CUT, RELEASED or DROPPED. */
 void text_log_hold_end(struct greylist *g, enum journal_what how, int64_t waited_ms);
 void text_log_not_held(struct greylist *g, enum policy_no_hold why);
 /* A line with tarpit does not match for the client's left mark. */
@@ -202,10 +182,6 @@ void text_log_left_before(struct greylist *g, int64_t left_sec);
 /* DATA has come after a served hold (for `verbose`), or the client has gone without it. */
 void text_log_confirmed(struct greylist *g);
 void text_log_unconfirmed(struct greylist *g);
-void text_log_gone(struct greylist *g, const char *how);
-void text_log_protocol(struct greylist *g, const char *what);
-/* The MTA has told a queue id: one line says which connection it belongs to, where lines without it have been written. */
-void text_log_queue_id(struct greylist *g);
 /* "Delayed for …" or the reasons; empty when `report` wants no header for this mail. */
 void text_x_greylist(const struct greylist *g, struct buf *out);
 

@@ -16,20 +16,6 @@ int64_t asking_patience_ms(const struct shared *sh, bool of_writer)
     return late ? GREY_SLOW_MS : GREYLIST_STORE_DEADLINE_MS;
 }
 
-void asking_note_answer(struct shared *sh, const struct grey_answer *answer)
-{
-    if (answer->failed)
-        return;
-    if (answer->commit == GREY_COMMIT_NONE) {
-        sh->reads_late = false;
-        return;
-    }
-    if (sh->writes_late)
-        effects_log(sh->out, 0, LOG_LEVEL_NOTICE, "store: a commit has succeeded again");
-    sh->writes_late = false;
-    sh->writes_slow = answer->commit == GREY_COMMIT_SLOW;
-}
-
 void asking_note_missed(struct greylist *g, bool of_writer)
 {
     struct shared *sh = g->f.d->sh;

@@ -111,7 +111,7 @@ static void data_go(struct greylist *g)
 
 void message_data(struct greylist *g)
 {
-    if (!(g->flags & GREYLIST_UNCONFIRMED)) {
+    if (!(g->f.d->flags & DIALOGUE_UNCONFIRMED)) {
         data_go(g);
         return;
     }
@@ -121,8 +121,8 @@ void message_data(struct greylist *g)
 
 static void note_confirmed(struct greylist *g)
 {
-    g->flags &= ~(uint32_t)GREYLIST_UNCONFIRMED;
-    g->served_autowhite_sec = 0;
+    g->f.d->flags &= (uint16_t)~DIALOGUE_UNCONFIRMED;
+    g->f.d->served_autowhite_sec = 0;
     text_log_confirmed(g);
 }
 
@@ -168,7 +168,7 @@ bool message_edits_fit_early(const struct greylist *g)
 
 void message_end(struct greylist *g)
 {
-    if (g->flags & GREYLIST_UNCONFIRMED) {
+    if (g->f.d->flags & DIALOGUE_UNCONFIRMED) {
         /* An MTA that does not know DATA as a step, or the store has failed at it: what follows it says as much. */
         (void)recipient_ask_confirm(g, false);
         note_confirmed(g);

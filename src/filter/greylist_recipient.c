@@ -43,7 +43,7 @@ uint32_t recipient_ask_confirm(struct greylist *g, bool wants_answer)
         .addr = g->f.d->client.ends.remote, .sender = SLICE_LIT(""), .recipient = SLICE_LIT("")};
     struct grey_request *r = arena_alloc(&g->f.d->sh->out->arena, sizeof(*r));
     *r = plan_request(g->f.d->plan, GREY_CONFIRM, &client, g->f.d->sh->now.wall);
-    r->autowhite_sec = g->served_autowhite_sec;
+    r->autowhite_sec = g->f.d->served_autowhite_sec;
     struct effect *e = effects_add(g->f.d->sh->out, EFFECT_STORE, g->f.d->client.owner);
     e->u.store = r;
     if (wants_answer)
@@ -135,7 +135,7 @@ static void look_first(struct greylist *g)
 static void pass_by(struct greylist *g, const struct policy_why *why)
 {
     g->f.d->sh->stats.passed++;
-    text_log_passed(g, why);
+    dialogue_log_passed(g->f.d, why, filter_only_evaluates(&g->f));
     g->f.asked = POLICY_NO; /* nor about the other recipients */
     g->f.passed_by = true;
     greylist_pass(g);
@@ -151,9 +151,8 @@ static void settle_condition(struct greylist *g)
     struct policy_why why;
     uint64_t missing = 0;
     if (policy_conditions_ask(p) && is_held_against(g)) {
-        struct policy_facts facts = greylist_facts(g, STAGE_RCPT);
-        enum policy_truth truth = policy_filter_when(p, policy_greylist_number(p), &facts, &why, &missing);
-        dialogue_note_effort(g->f.d);
+        struct policy_facts facts = dialogue_facts(g->f.d, STAGE_RCPT);
+        enum policy_truth truth = filter_condition(g->f.d, g->f.number, &facts, &why, &missing);
         if (truth == POLICY_NO) {
             pass_by(g, &why);
             return;
@@ -177,7 +176,7 @@ static void settle_condition(struct greylist *g)
 
 static void evaluate(struct greylist *g, struct policy_cursor *cursor)
 {
-    struct policy_facts facts = greylist_facts(g, STAGE_RCPT);
+    struct policy_facts facts = greylist_facts(g);
     struct policy_verdict verdict;
     uint64_t missing;
     enum policy_result r = policy_step(g->f.d->plan->policy, cursor, &facts, &verdict, &missing);
@@ -201,7 +200,7 @@ static void evaluate(struct greylist *g, struct policy_cursor *cursor)
 
 void recipient_begin(struct greylist *g)
 {
-    struct policy_facts facts = greylist_facts(g, STAGE_RCPT);
+    struct policy_facts facts = greylist_facts(g);
     struct policy_cursor cursor;
     facts_drop_cursor(g->f.d);
     g->known = NULL;
@@ -251,7 +250,7 @@ static void accept(struct greylist *g, unsigned reasons, int64_t elapsed_sec)
     g->f.d->sh->stats.accepted++;
     if (reasons)
         text_log_accepted(g, reasons);
-    if (greylist_only_evaluates(g)) {
+    if (filter_only_evaluates(&g->f)) {
         leave_unfiltered(g);
         return;
     }
@@ -264,7 +263,7 @@ static void refuse(struct greylist *g)
     struct buf packet = {0};
     g->f.d->sh->stats.rejected++;
     text_log_rejected(g);
-    if (greylist_only_evaluates(g)) {
+    if (filter_only_evaluates(&g->f)) {
         leave_unfiltered(g);
         return;
     }
@@ -300,9 +299,9 @@ static void defer(struct greylist *g, const struct grey_answer *a)
 static void await_data(struct greylist *g)
 {
     uint32_t life = g->decision.autowhite_sec;
-    g->flags |= GREYLIST_UNCONFIRMED;
-    if (life > g->served_autowhite_sec)
-        g->served_autowhite_sec = life;
+    g->f.d->flags |= DIALOGUE_UNCONFIRMED;
+    if (life > g->f.d->served_autowhite_sec)
+        g->f.d->served_autowhite_sec = life;
 }
 
 /* A later recipient of a connection that has waited owes that to the wait, though the first one's pair is AUTO by then. */
@@ -341,9 +340,9 @@ static void act(struct greylist *g)
         asking_begin(g, GREY_PASS, GREY_PASS_PATIENT, 0);
         break;
     case TARPIT_SERVED:
-        if (g->flags & GREYLIST_UNCONFIRMED)
+        if (g->f.d->flags & DIALOGUE_UNCONFIRMED)
             await_data(g);
-        asking_begin(g, GREY_PASS, g->flags & GREYLIST_UNCONFIRMED ? GREY_PASS_WAITED : GREY_PASS_PATIENT, 0);
+        asking_begin(g, GREY_PASS, g->f.d->flags & DIALOGUE_UNCONFIRMED ? GREY_PASS_WAITED : GREY_PASS_PATIENT, 0);
         break;
     default:
         accept(g, d->reasons, 0);

@@ -27,7 +27,7 @@ static struct slice name_of_acl(const struct conf_acl *acl, const char *id, char
     return slice_of(room, (size_t)snprintf(room, 16, "%u", acl->line));
 }
 
-static struct slice acl_name(const struct greylist *g, char room[16])
+struct slice text_acl_name(const struct greylist *g, char room[16])
 {
     return name_of_acl(g->decision.acl, g->decision.id, room);
 }
@@ -56,7 +56,7 @@ static struct format_facts facts_of(const struct greylist *g, struct room *room)
         .if_addr = dialogue_address(g->f.d, room->address),
         .code = code_of(d),
         .ecode = ecode_of(d),
-        .acl_id = acl_name(g, room->acl),
+        .acl_id = text_acl_name(g, room->acl),
         .acl_line = d->acl ? d->acl->line : 0,
         .elapsed_sec = g->elapsed_sec,
         .tarpit_sec = d->tarpit_sec,
@@ -132,19 +132,11 @@ void text_x_greylist(const struct greylist *g, struct buf *out)
 
 /* ---- the journal ---- */
 
-static enum journal_suspicion suspicion_of(const struct greylist *g)
-{
-    return g->suspicion == SUSPICION_NONE       ? JOURNAL_NOT_SUSPECTED
-           : g->suspicion >= SUSPICION_POINTS   ? JOURNAL_GENERIC_RDNS
-           : g->suspicion == SUSPICION_NAMELESS ? JOURNAL_UNKNOWN_CLIENT
-                                                : JOURNAL_S25R;
-}
-
 /* What the line tells of is not done; NULL: it is. */
 static const char *why_not_done(const struct greylist *g, enum journal_what what)
 {
     bool suspends = what == JOURNAL_HELD || what == JOURNAL_DEFERRED;
-    return greylist_only_evaluates(g) ? "evaluation only" : suspends && shared_is_paused(g->f.d->sh) ? "paused" : NULL;
+    return filter_only_evaluates(&g->f) ? "evaluation only" : suspends && shared_is_paused(g->f.d->sh) ? "paused" : NULL;
 }
 
 /*
@@ -153,42 +145,15 @@ static const char *why_not_done(const struct greylist *g, enum journal_what what
  */
 static const struct journal_entry *note(struct greylist *g, enum journal_what what, int64_t sec, struct slice why)
 {
-    struct room room;
-    struct buf connection = {0};
-    char address[IP_TEXT_MAX];
-    dialogue_put_connection(g->f.d, &connection);
-    const struct journal_entry entry = {
-        .at = g->f.d->sh->now.wall,
-        .what = what,
-        .suspicion = suspicion_of(g),
-        .evaluation = why_not_done(g, what) != NULL,
-        .sec = sec,
-        .connection = buf_slice(&connection),
-        .queue_id = g->f.d->queue_id,
-        .address = g->f.d->flags & DIALOGUE_LOCAL ? SLICE_LIT("local")
-                                                  : slice_cstr(ip_format(&g->f.d->client.ends.remote, address)),
-        .name = g->f.d->host,
-        .helo = g->f.d->helo,
-        .sender = g->f.d->sender,
-        .recipient = g->f.d->recipient,
-        .line = acl_name(g, room.acl),
-        .why = why,
-    };
-    trace_line(g->f.d, "decision: %s%s%.*s%s%.*s", journal_word(what), entry.line.len ? ", line " : "",
-               SLICE_ARG(entry.line), why.len ? ", " : "", SLICE_ARG(why));
-    const struct journal_entry *kept = effects_journal(g->f.d->sh->out, g->f.d->client.owner, &entry);
-    buf_fini(&connection);
-    return kept;
+    char room[16];
+    return dialogue_decide(g->f.d, &(struct journal_entry){.what = what,
+                                                           .sec = sec,
+                                                           .evaluation = why_not_done(g, what) != NULL,
+                                                           .line = text_acl_name(g, room),
+                                                           .why = why});
 }
 
 /* ---- log lines ---- */
-
-/* The line, with the decision that it tells of. */
-static void write_about(struct greylist *g, const struct journal_entry *about, struct buf *line)
-{
-    dialogue_write_line(g->f.d, LOG_LEVEL_INFO, line);
-    effects_about(g->f.d->sh->out, about);
-}
 
 static void put_envelope(const struct greylist *g, struct buf *out)
 {
@@ -201,86 +166,9 @@ static void put_envelope(const struct greylist *g, struct buf *out)
 static void put_acl(const struct greylist *g, struct buf *out)
 {
     char room[16];
-    struct slice name = acl_name(g, room);
+    struct slice name = text_acl_name(g, room);
     if (name.ptr)
         buf_printf(out, " (ACL %.*s)", SLICE_ARG(name));
-}
-
-void text_log_queue_id(struct greylist *g)
-{
-    struct buf line = {0};
-    bool in_statistics = g->f.d->transcript && g->f.d->plan->set->statistics;
-    const struct journal_entry *about = note(g, JOURNAL_QUEUE_ID, -1, SLICE_NONE);
-    if (!(g->f.d->flags & DIALOGUE_NAMED) && !in_statistics)
-        return;
-    dialogue_put_connection(g->f.d, &line);
-    buf_put_cstr(&line, ": addr ");
-    dialogue_put_host(g->f.d, &line);
-    if (g->f.d->sender.ptr) {
-        buf_put_cstr(&line, " from ");
-        buf_put_visible(&line, g->f.d->sender);
-    }
-    buf_put_cstr(&line, " has queue id ");
-    buf_put_visible(&line, g->f.d->queue_id);
-    write_about(g, about, &line);
-}
-
-/* What is true of the client: "not remote", "authenticated" (for unauthenticated is what it is not), "not s25r (no rule hits)". */
-static void put_why(const struct greylist *g, struct buf *line, const struct policy_why *why)
-{
-    if (!why) {
-        buf_put_cstr(line, "decided at CONNECT");
-        return;
-    }
-    if (!why->condition) {
-        buf_put_cstr(line, "no filter asks about it");
-        return;
-    }
-    struct slice name = slice_cstr(why->condition);
-    if (!why->holds && slice_eq_cstr(name, "unauthenticated"))
-        name = SLICE_LIT("authenticated");
-    else if (!why->holds)
-        buf_put_cstr(line, "not ");
-    buf_put_visible(line, name);
-    if (slice_eq_cstr(name, "helo_confirmed")) {
-        buf_put_cstr(line, " (");
-        buf_put_visible(line, g->f.d->helo);
-        buf_put_byte(line, ')');
-    }
-    if (slice_eq_cstr(name, "generic_rdns"))
-        buf_printf(line, " (%d point%s)", why->generic_points, why->generic_points == 1 ? "" : "s");
-    if (!slice_eq_cstr(name, "s25r"))
-        return; /* what s25r said is in why as well, but settled nothing */
-    if (why->s25r_list)
-        buf_printf(line, " (listed as %s)", why->s25r_list);
-    else if (why->s25r_temp)
-        buf_put_cstr(line, " (the reverse look-up failed for now)");
-    else if (why->s25r_rule >= 0)
-        buf_printf(line, " (rule %d)", why->s25r_rule);
-    else
-        buf_put_cstr(line, " (no rule hits)");
-}
-
-void text_log_passed(struct greylist *g, const struct policy_why *why)
-{
-    struct buf line = {0}, reason = {0};
-    put_why(g, &reason, why);
-    const struct journal_entry *about = note(g, JOURNAL_PASSED, -1, buf_slice(&reason));
-    if (!g->f.d->plan->set->log_passes) {
-        buf_fini(&reason);
-        return;
-    }
-    dialogue_put_client(g->f.d, &line);
-    if (g->f.d->recipient.ptr) {
-        put_envelope(g, &line);
-    } else if (g->f.d->sender.ptr) {
-        buf_put_cstr(&line, " from ");
-        buf_put_visible(&line, g->f.d->sender);
-    }
-    buf_put_cstr(&line, " passes: ");
-    buf_put_slice(&line, buf_slice(&reason));
-    buf_fini(&reason);
-    write_about(g, about, &line);
 }
 
 void text_log_accepted(struct greylist *g, unsigned reasons)
@@ -288,7 +176,7 @@ void text_log_accepted(struct greylist *g, unsigned reasons)
     const struct decision *d = &g->decision;
     struct buf line = {0}, text = {0};
     char room[16];
-    struct slice acl = acl_name(g, room);
+    struct slice acl = text_acl_name(g, room);
     xgreylist_put_reasons(&text, reasons, d->tarpit_sec, acl, false);
     const struct journal_entry *about = note(g, JOURNAL_ACCEPTED, -1, buf_slice(&text));
     if (d->nolog) {
@@ -308,44 +196,15 @@ void text_log_accepted(struct greylist *g, unsigned reasons)
     buf_put_byte(&line, ')');
     if (acl.ptr)
         buf_printf(&line, " ACL %.*s", SLICE_ARG(acl));
-    write_about(g, about, &line);
-}
-
-/* What the client's name is suspected of: "S25R rule 1", "generic_rdns 5". NONE: nothing. */
-static struct slice suspicion_text(const struct greylist *g, char room[24])
-{
-    if (g->suspicion == SUSPICION_NONE)
-        return SLICE_NONE;
-    if (g->suspicion == SUSPICION_NAMELESS)
-        return SLICE_LIT("no verified name");
-    bool points = g->suspicion >= SUSPICION_POINTS;
-    int n = snprintf(room, 24, points ? "generic_rdns %d" : "S25R rule %d",
-                     g->suspicion - (points ? SUSPICION_POINTS : SUSPICION_S25R));
-    return slice_of(room, (size_t)n);
+    dialogue_write_about(g->f.d, about, &line);
 }
 
 static void put_suspicion(const struct greylist *g, struct buf *line)
 {
     char room[24];
-    struct slice text = suspicion_text(g, room);
+    struct slice text = dialogue_suspicion_text(g->f.d, room);
     if (text.ptr)
         buf_printf(line, ", %.*s", SLICE_ARG(text));
-}
-
-void text_describe_hold(const struct greylist *g, struct held_client *out)
-{
-    struct buf name = {0};
-    char *room = out->room;
-    dialogue_put_connection(g->f.d, &name);
-    size_t n = (size_t)snprintf(room, 48, "%.*s", SLICE_ARG(buf_slice(&name)));
-    buf_fini(&name);
-    out->connection = slice_of(room, n < 48 ? n : 47);
-    out->name = g->f.d->host;
-    out->helo = g->f.d->helo;
-    out->sender = g->f.d->sender;
-    out->recipient = g->f.d->recipient;
-    out->why = suspicion_text(g, room + 48);
-    out->line = acl_name(g, room + 72);
 }
 
 /* One line of the recipient's: "… from <a> to <b> TEXT (ACL n)". */
@@ -363,7 +222,7 @@ static void log_recipient(struct greylist *g, const struct journal_entry *about,
     put_suspicion(g, &line);
     if (why)
         buf_printf(&line, " (%s: let in)", why);
-    write_about(g, about, &line);
+    dialogue_write_about(g->f.d, about, &line);
 }
 
 static void log_autowhite(struct greylist *g, const struct journal_entry *about)
@@ -377,7 +236,7 @@ static void log_autowhite(struct greylist *g, const struct journal_entry *about)
     buf_put_visible(&line, g->f.d->recipient);
     buf_put_cstr(&line, ": autowhitelisted for another ");
     xgreylist_put_duration(&line, g->decision.autowhite_sec);
-    write_about(g, about, &line);
+    dialogue_write_about(g->f.d, about, &line);
 }
 
 void text_log_let_in(struct greylist *g, int64_t elapsed_sec)
@@ -464,24 +323,5 @@ void text_log_unconfirmed(struct greylist *g)
     const struct journal_entry *about = note(g, JOURNAL_NOT_REMEMBERED, -1, SLICE_NONE);
     dialogue_put_client(g->f.d, &line);
     buf_put_cstr(&line, " has waited, and no DATA has come: it is not remembered");
-    write_about(g, about, &line);
-}
-
-void text_log_gone(struct greylist *g, const char *how)
-{
-    struct buf line = {0};
-    const struct journal_entry *about = note(g, JOURNAL_GONE, -1, slice_cstr(how));
-    dialogue_put_client(g->f.d, &line);
-    buf_printf(&line, " refused with 421: the client was %s", how);
-    write_about(g, about, &line);
-}
-
-void text_log_protocol(struct greylist *g, const char *what)
-{
-    struct buf line = {0};
-    dialogue_put_client(g->f.d, &line);
-    buf_printf(&line, ": connection closed: %s", what);
-    if (g->f.d->owed)
-        buf_printf(&line, " (while %s is answered)", milter_command_name(g->f.d->owed));
-    dialogue_write_line(g->f.d, LOG_LEVEL_WARNING, &line);
+    dialogue_write_about(g->f.d, about, &line);
 }

@@ -49,7 +49,15 @@ const struct filter_kind *registry_kind(const struct registry *r, const struct c
 {
     for (unsigned i = r->n_kinds; i > 0; i--)
         if (r->kinds[i - 1]->is(conf))
-            return r->kinds[i - 1];
+            return r->kinds[i - 1]->make ? r->kinds[i - 1] : NULL;
+    return NULL;
+}
+
+const struct filter_kind *registry_gate_kind(const struct registry *r, const struct conf_filter *conf)
+{
+    for (unsigned i = r->n_kinds; i > 0; i--)
+        if ((conf || r->kinds[i - 1]->make_gate) && r->kinds[i - 1]->is(conf))
+            return r->kinds[i - 1]->make_gate ? r->kinds[i - 1] : NULL;
     return NULL;
 }
 

@@ -79,8 +79,10 @@ void registry_fini(struct registry *r); /* all connections are given back */
 
 /* At most FILTER_KINDS_MAX. Owner: kind outlives the registry. */
 void registry_add_kind(struct registry *r, const struct filter_kind *kind);
-/* NULL: a filter that the chain does not make; the gate. */
+/* NULL: no such kind, or a gate. */
 const struct filter_kind *registry_kind(const struct registry *r, const struct conf_filter *conf);
+/* The same among gates; NULL: it is none. conf NULL: what gate is there where the file has none. */
+const struct filter_kind *registry_gate_kind(const struct registry *r, const struct conf_filter *conf);
 
 /* The record of a filter's milter, made where there is none. Owner: the registry. */
 struct registry_record *registry_record(struct registry *r, const char *name, const char *connect);

@@ -20,7 +20,8 @@ static const struct filter_kind *kind_of(const struct session *s, size_t number)
     return conf->set.enabled && !p->without_children ? registry_kind(s->d.sh->registry, conf) : NULL;
 }
 
-struct chain *chain_new(struct session *s)
+/* NULL when the plan has no filter but the gate. */
+static struct chain *chain_new(struct session *s)
 {
     const struct plan *p = s->d.plan;
     size_t n = p->conf->n_filters, children = 0;
@@ -88,39 +89,79 @@ static void free_filters(struct session *s)
     s->chain = NULL;
 }
 
-void chain_free(struct session *s)
+static void free_children(struct session *s)
 {
     free_filters(s);
     transcript_free(s->d.transcript);
     s->d.transcript = NULL;
 }
 
-/* What the MTA has said of the connection stays where it is, and is told to the new ones. */
+/* Which block of the file is a gate; where none is, the one that is there without a file. */
+static void make_gate(struct session *s)
+{
+    const struct conf *conf = s->d.plan->conf;
+    const struct registry *registry = s->d.sh->registry;
+    unsigned i = 0;
+    while (i < conf->n_filters && !registry_gate_kind(registry, &conf->filters[i]))
+        i++;
+    const struct conf_filter *block = i < conf->n_filters ? &conf->filters[i] : NULL;
+    registry_gate_kind(registry, block)->make_gate(&s->gate, &s->d, block, i);
+}
+
+void chain_begin(struct session *s)
+{
+    make_gate(s);
+    s->chain = chain_new(s);
+}
+
+void chain_close(struct session *s)
+{
+    struct filter *gate = chain_gate(s);
+    gate->ops->hang_up(gate);
+    if (!s->d.sh->stopping)
+        gate->ops->clear(gate, FILTER_CONNECTION);
+    free_children(s);
+}
+
+void chain_end(struct session *s)
+{
+    free_children(s);
+    chain_gate(s)->ops->end(chain_gate(s));
+}
+
+/* What the MTA has said of the connection stays where it is, and is told to the new ones: the gate hears it at once. */
 void chain_take_plan(struct session *s)
 {
     struct chain *old = s->chain;
-    for (unsigned i = 0; i < old->count; i++)
+    for (unsigned i = 0; old && i < old->count; i++)
         if (old->filter[i])
             old->filter[i]->ops->hang_up(old->filter[i]);
-    s->chain = chain_new(s);
-    if (s->chain) {
+    bool was_over = chain_gate(s)->connection_over;
+    chain_gate(s)->ops->end(chain_gate(s));
+    chain_begin(s);
+    if (old && s->chain) {
         s->chain->since = old->since;
-    } else {
+    } else if (old) {
         transcript_free(s->d.transcript);
         s->d.transcript = NULL;
     }
-    end_filters(s, old);
+    if (old)
+        end_filters(s, old);
+    chain_judge_connection(s, was_over);
 }
 
 void chain_clear_connection(struct session *s)
 {
+    struct filter *gate = chain_gate(s);
+    gate->ops->clear(gate, FILTER_CONNECTION);
+    gate->ops->end(gate);
+    if (s->chain) {
+        free_filters(s);
+        transcript_clear_connection(s->d.transcript);
+    }
+    chain_begin(s);
     if (!s->chain)
-        return;
-    free_filters(s);
-    transcript_clear_connection(s->d.transcript);
-    s->chain = chain_new(s);
-    if (!s->chain)
-        chain_free(s);
+        free_children(s);
 }
 
 static void clear_filter(struct session *s, struct filter *f)
@@ -192,11 +233,6 @@ void chain_mail(struct session *s, struct slice body)
         if (f->outcome != OUTCOME_FALLBACK)
             f->outcome = OUTCOME_PENDING;
     }
-}
-
-bool chain_rcpt_is_rejected(const struct session *s)
-{
-    return s->d.transcript && transcript_rcpt_is_rejected(s->d.transcript);
 }
 
 void chain_keep_rcpt(struct session *s, struct slice body)
@@ -441,13 +477,13 @@ void chain_to_gate(struct session *s)
 
 void chain_gate_event(struct session *s, const struct event *event)
 {
-    s->greylist.f.ops->event(&s->greylist.f, &(struct filter_place){0}, event);
+    chain_gate(s)->ops->event(chain_gate(s), &(struct filter_place){0}, event);
 }
 
 /* A gate's word on the command that waits. False: it has not been passed. */
 static bool pass_gate(struct session *s)
 {
-    struct filter *gate = &s->greylist.f;
+    struct filter *gate = chain_gate(s);
     struct filter_place place = {
         .stage = s->d.owed == SMFIC_RCPT   ? STAGE_RCPT
                  : s->d.owed == SMFIC_DATA ? STAGE_DATA
@@ -496,7 +532,7 @@ void chain_client_gone(struct session *s)
     struct chain *ch = s->chain;
     s->d.sh->stats.gone++;
     ch->answering = false; /* of a new body that is on its way to the MTA no more is sent */
-    text_log_gone(&s->greylist, "gone while a filter was awaited");
+    dialogue_log_gone(&s->d, "gone while a filter was awaited");
     session_reply_gone(s, "Client is gone");
     for (unsigned i = 0; i < ch->count; i++) {
         struct filter *f = ch->filter[i];

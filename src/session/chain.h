@@ -27,7 +27,7 @@ struct chain {
     struct filter_common common;
     struct policy_memo *memo; /* what conditions have said of the message; NULL: nothing yet */
     uint8_t trouble;          /* enum trouble */
-    bool applied_own;         /* the greylist filter's edits are in the message */
+    bool applied_own;         /* the gate's edits are in the message */
 
     /* deliver.c */
     bool answering;     /* the verdict is found: edits are on their way to the MTA */
@@ -43,18 +43,20 @@ struct chain {
 
     uint8_t standing[MAIL_FILTERS_MAX]; /* enum policy_standing, for conditions */
     bool quarantined[MAIL_FILTERS_MAX];
-    struct filter *filter[]; /* by number; NULL: it is not enabled, or the greylist filter */
+    struct filter *filter[]; /* by number; NULL: it is not enabled, or the gate */
 };
 
 /* ---- chain.c ---- */
 
-/* NULL when the plan has no children. */
-struct chain *chain_new(struct session *s);
-/* Closes what is open, with QUIT. */
-void chain_free(struct session *s);
-/* The newest plan is taken: what is kept of the connection stays, connections to children end. */
+/* All filters of the session's plan are made. */
+void chain_begin(struct session *s);
+/* The connection ends: what is open is closed, with QUIT; who is held is let go. */
+void chain_close(struct session *s);
+void chain_end(struct session *s); /* … and its memory goes */
+/* The session has a new plan: all filters end and are made anew. What the MTA has said of the connection is told to the new ones. */
 void chain_take_plan(struct session *s);
 void chain_clear_message(struct session *s); /* ABORT to those who are in one */
+/* Another client's connection follows on this one. */
 void chain_clear_connection(struct session *s);
 
 /*
@@ -68,7 +70,6 @@ void chain_mail(struct session *s, struct slice body);
 void chain_keep_rcpt(struct session *s, struct slice body); /* until it is let through */
 /* False: there are too many; this one is refused. */
 MUST_CHECK bool chain_rcpt(struct session *s);
-bool chain_rcpt_is_rejected(const struct session *s); /* the one that follows, by the MTA itself */
 void chain_header(struct session *s, struct slice name, struct slice value);
 void chain_eoh(struct session *s);
 void chain_body(struct session *s, struct slice chunk);
@@ -99,7 +100,14 @@ void chain_client_gone(struct session *s);
  * sessions without children too.
  */
 bool chain_facts_ready(struct session *s, enum stage stage);
-/* The greylist filter is out of it, or has let a recipient through. */
+/*
+ * Whether the gate is asked about this client (CONNECT), message (MAIL) or recipient (RCPT), as far as the stage tells. A no is noted
+ * in the gate, counted and logged.
+ */
+bool chain_gate_is_asked(struct session *s, enum stage stage);
+/* The gate is a new one, under a new plan: what its condition says of the connection; and whether it was out of it before. */
+void chain_judge_connection(struct session *s, bool was_over);
+/* The gate is out of it, or has let a recipient through. */
 bool chain_may_start(const struct session *s);
 /* A recipient has come: who is asked about it? */
 void chain_judge_recipient(struct session *s, struct filter *f, struct filter_note *note);

@@ -1,85 +1,16 @@
 /*
- * commands.c - the table that says which command of the MTA may come when, and what each one does first: keep its facts, evaluate
- * the filters' conditions on them, and begin the greylist filter's part.
+ * commands.c - the table that says which command of the MTA may come when, and what each one does first: keep its facts, have the
+ * filters' conditions judged (conditions.c), and begin the gate's part.
  */
 #include "session/chain.h"
 #include "dialogue/facts.h"
 
 #include "base/mem.h"
 
-static bool has_child(const struct session *s)
-{
-    return s->chain;
-}
-
-/* Without a greylist filter each session would say that it passes. */
-static void log_passed(struct session *s, const struct policy_why *why)
-{
-    bool there_is_none = s->chain && policy_greylist_number(s->d.plan->policy) >= policy_filter_count(s->d.plan->policy);
-    if (!there_is_none)
-        text_log_passed(&s->greylist, why);
-}
-
-/* The first of them that holds; a word of points is enough for a line of the log. */
-static uint8_t suspicion_of(const struct policy_why *why)
-{
-    int points = why->generic_points < 0 ? 0 : why->generic_points;
-    if (why->s25r_rule >= 0)
-        return (uint8_t)(SUSPICION_S25R + why->s25r_rule);
-    if (why->is_nameless)
-        return SUSPICION_NAMELESS;
-    if (!why->is_generic)
-        return SUSPICION_NONE;
-    return (uint8_t)(points > UINT8_MAX - SUSPICION_POINTS ? UINT8_MAX : SUSPICION_POINTS + points);
-}
-
-static void trace_facts(struct session *s, enum stage stage, enum policy_truth truth, const struct policy_why *why)
-{
-    static const char *const look_ups[] = {[RESOLVE_ABSENT] = "not told",
-                                           [RESOLVE_OK] = "ok",
-                                           [RESOLVE_FORGED] = "forged",
-                                           [RESOLVE_TEMP] = "temp",
-                                           [RESOLVE_FAIL] = "fail"};
-    trace_line(&s->d, "facts at %s: name %.*s, look-up %s, S25R rule %d, generic points %d, stress %s: greylist filter %s",
-               stage_name(stage), SLICE_ARG(s->d.host), look_ups[s->d.resolve], why->s25r_rule, why->generic_points,
-               dialogue_is_stressed(&s->d) ? "yes" : "no", truth == POLICY_NO ? "not asked" : "asked");
-}
-
-/* Whether the filter is asked about this client, as far as the stage tells; a no is counted and logged. */
-static bool is_asked(struct session *s, enum stage stage)
-{
-    struct policy_facts facts = greylist_facts(&s->greylist, stage);
-    struct policy_why why;
-    enum policy_truth truth = policy_when(s->d.plan->policy, &facts, &why);
-    dialogue_note_effort(&s->d);
-    trace_facts(s, stage, truth, &why);
-    if (truth == POLICY_NO) {
-        s->d.sh->stats.passed++;
-        if (stage != STAGE_CONNECT || !has_child(s)) /* else log_passed_before(), when the sender is known */
-            log_passed(s, &why);
-        return false;
-    }
-    s->greylist.suspicion = suspicion_of(&why);
-    return true;
-}
-
-/* A client that passed at CONNECT goes on for the other filters: its line is written at each MAIL. */
-static void log_passed_before(struct session *s)
-{
-    struct policy_facts facts = greylist_facts(&s->greylist, STAGE_CONNECT);
-    struct policy_why why;
-    bool still = policy_when(s->d.plan->policy, &facts, &why) == POLICY_NO; /* stress or the time may say otherwise by now */
-    dialogue_note_effort(&s->d);
-    log_passed(s, still ? &why : NULL);
-}
-
 /* The first facts are in: who is asked about this client? */
 static void connect_go(struct session *s)
 {
-    bool asked = is_asked(s, STAGE_CONNECT);
-    if (!asked)
-        s->greylist.f.connection_over = true;
-    if (asked || has_child(s))
+    if (chain_gate_is_asked(s, STAGE_CONNECT) || s->chain)
         presence_first_look(s);
     else
         session_accept_connection(s);
@@ -95,7 +26,7 @@ static void on_connect(struct session *s, const struct milter_command *c, struct
     if (c->u.connect.family == MILTER_FAMILY_UNKNOWN) {
         /* The client was gone before the MTA looked; what it has sent blindly would be delivered (Postfix 3.7). */
         s->d.sh->stats.gone++;
-        text_log_gone(&s->greylist, "gone before the MTA knew its address");
+        dialogue_log_gone(&s->d, "gone before the MTA knew its address");
         session_reply_gone(s, "Client is gone");
         return;
     }
@@ -142,11 +73,7 @@ static void on_helo(struct session *s, const struct milter_command *c, struct sl
 
 static void mail_go(struct session *s)
 {
-    if (s->greylist.f.connection_over)
-        log_passed_before(s);
-    else if (is_asked(s, STAGE_MAIL))
-        s->greylist.f.asked = POLICY_YES;
-    if (s->greylist.f.asked == POLICY_YES || s->chain) {
+    if (chain_gate_is_asked(s, STAGE_MAIL) || s->chain) {
         chain_pass(s);
         return;
     }
@@ -160,15 +87,9 @@ static void take_newest_plan(struct session *s)
         return;
     struct plan *old = s->d.plan;
     s->d.plan = plan_ref(s->d.sh->plan);
-    greylist_take_plan(&s->greylist);
     facts_clear(&s->d, FACTS_CONNECTION); /* lists are known by their number in the plan */
-    if (s->chain)
-        chain_take_plan(s);
+    chain_take_plan(s);
     plan_unref(old);
-    struct policy_facts facts = greylist_facts(&s->greylist, STAGE_CONNECT);
-    struct policy_why why;
-    if (s->greylist.f.connection_over && policy_when(s->d.plan->policy, &facts, &why) != POLICY_NO)
-        s->greylist.f.connection_over = false; /* the filter of before was not asked about this client; the new one is */
 }
 
 static void on_mail(struct session *s, const struct milter_command *c, struct slice raw)
@@ -187,26 +108,12 @@ static void on_mail(struct session *s, const struct milter_command *c, struct sl
         mail_go(s);
 }
 
-/* The filter's condition may speak of the recipient. */
-static bool is_asked_about_recipient(struct session *s)
-{
-    const struct policy *p = s->d.plan->policy;
-    size_t number = policy_greylist_number(p);
-    if (number >= policy_filter_count(p) || !policy_filter_is_per_recipient(p, number))
-        return true;
-    return is_asked(s, STAGE_RCPT);
-}
-
 static void rcpt_go(struct session *s)
 {
-    bool asked = s->greylist.f.asked == POLICY_YES && !chain_rcpt_is_rejected(s);
-    if (asked && is_asked_about_recipient(s)) {
+    if (chain_gate_is_asked(s, STAGE_RCPT))
         chain_to_gate(s);
-        return;
-    }
-    if (asked)
-        s->greylist.f.passed_by = true;
-    chain_pass(s);
+    else
+        chain_pass(s);
 }
 
 static void on_rcpt(struct session *s, const struct milter_command *c, struct slice raw)
@@ -291,7 +198,6 @@ static void on_quit(struct session *s, const struct milter_command *c, struct sl
 static void on_quit_nc(struct session *s, const struct milter_command *c, struct slice raw)
 {
     (void)c, (void)raw;
-    s->greylist.f.ops->clear(&s->greylist.f, FILTER_CONNECTION);
     session_clear_message(s);
     scope_clear(&s->d.conn, s->d.sh);
     session_clear_helo(s);
@@ -301,6 +207,7 @@ static void on_quit_nc(struct session *s, const struct milter_command *c, struct
     s->d.conn_macros = NULL;
     client_forget(&s->d.client);
     s->d.resolve = RESOLVE_ABSENT;
+    s->d.suspicion = SUSPICION_NONE;
     s->d.flags = 0;
     s->flags &= FLAG_SILENT_HEADERS;          /* as negotiated, once for all */
     s->d.connection = ++s->d.sh->connections; /* in the log it is another one */

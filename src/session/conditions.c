@@ -1,4 +1,4 @@
-/* conditions.c - what filters' conditions are told of the session, and who is asked about it. */
+/* conditions.c - what filters' conditions are told of the session, and who is asked about it: the gate, and the others. */
 #include "base/mem.h"
 #include "session/chain.h"
 #include "dialogue/facts.h"
@@ -23,14 +23,13 @@ static struct policy_memo *memo_of(struct session *s)
 static enum policy_truth judge(struct session *s, unsigned number, struct slice recipient, struct filter_note *note,
                                enum stage stage, uint64_t *missing)
 {
-    struct policy_facts facts = greylist_facts(&s->greylist, stage);
+    struct policy_facts facts = dialogue_facts(&s->d, stage);
     struct policy_why why;
     uint64_t wanted = 0;
     facts.recipient = recipient;
     facts.memo = memo_of(s);
     facts.recipient_memo = note ? &note->memo : NULL;
-    enum policy_truth truth = policy_filter_when(s->d.plan->policy, number, &facts, &why, &wanted);
-    dialogue_note_effort(&s->d);
+    enum policy_truth truth = filter_condition(&s->d, number, &facts, &why, &wanted);
     *missing |= wanted;
     return truth;
 }
@@ -43,8 +42,8 @@ bool chain_facts_ready(struct session *s, enum stage stage)
     for (unsigned i = 0; i < policy_filter_count(s->d.plan->policy); i++) {
         uint64_t wanted = 0;
         (void)judge(s, i, stage == STAGE_RCPT ? s->d.recipient : SLICE_NONE, NULL, stage, &wanted);
-        if (i == policy_greylist_number(s->d.plan->policy))
-            wanted &= ~POLICY_FACT_HELO; /* that filter asks for it once it is clear that it matters */
+        if (i == chain_gate(s)->number)
+            wanted &= ~POLICY_FACT_HELO; /* the gate asks for it once it is clear that it matters */
         missing |= wanted;
     }
     if (facts_ready(&s->d, missing))
@@ -53,14 +52,125 @@ bool chain_facts_ready(struct session *s, enum stage stage)
     return false;
 }
 
+/* ---- the gate ---- */
+
+/* Without a gate in the file each session would say that it passes. */
+static void log_passed(struct session *s, const struct policy_why *why)
+{
+    const struct filter *gate = chain_gate(s);
+    if (!s->chain || gate->conf)
+        dialogue_log_passed(&s->d, why, filter_only_evaluates(gate));
+}
+
+/* The first of them that holds; a word of points is enough for a line of the log. */
+static uint8_t suspicion_of(const struct policy_why *why)
+{
+    int points = why->generic_points < 0 ? 0 : why->generic_points;
+    if (why->s25r_rule >= 0)
+        return (uint8_t)(SUSPICION_S25R + why->s25r_rule);
+    if (why->is_nameless)
+        return SUSPICION_NAMELESS;
+    if (!why->is_generic)
+        return SUSPICION_NONE;
+    return (uint8_t)(points > UINT8_MAX - SUSPICION_POINTS ? UINT8_MAX : SUSPICION_POINTS + points);
+}
+
+static void trace_facts(struct session *s, enum stage stage, enum policy_truth truth, const struct policy_why *why)
+{
+    static const char *const look_ups[] = {[RESOLVE_ABSENT] = "not told",
+                                           [RESOLVE_OK] = "ok",
+                                           [RESOLVE_FORGED] = "forged",
+                                           [RESOLVE_TEMP] = "temp",
+                                           [RESOLVE_FAIL] = "fail"};
+    trace_line(&s->d, "facts at %s: name %.*s, look-up %s, S25R rule %d, generic points %d, stress %s: greylist filter %s",
+               stage_name(stage), SLICE_ARG(s->d.host), look_ups[s->d.resolve], why->s25r_rule, why->generic_points,
+               dialogue_is_stressed(&s->d) ? "yes" : "no", truth == POLICY_NO ? "not asked" : "asked");
+}
+
+/* False: it says no. */
+static bool judge_gate(struct session *s, enum stage stage, struct policy_why *why)
+{
+    struct policy_facts facts = dialogue_facts(&s->d, stage);
+    uint64_t missing;
+    enum policy_truth truth = filter_condition(&s->d, chain_gate(s)->number, &facts, why, &missing);
+    trace_facts(s, stage, truth, why);
+    if (truth != POLICY_NO)
+        s->d.suspicion = suspicion_of(why);
+    return truth != POLICY_NO;
+}
+
+/* A client that passed at CONNECT goes on for the other filters: its line is written at each MAIL. */
+static void log_passed_before(struct session *s)
+{
+    struct policy_facts facts = dialogue_facts(&s->d, STAGE_CONNECT);
+    struct policy_why why;
+    uint64_t missing;
+    /* stress or the time may say otherwise by now */
+    bool still = filter_condition(&s->d, chain_gate(s)->number, &facts, &why, &missing) == POLICY_NO;
+    log_passed(s, still ? &why : NULL);
+}
+
+static bool is_asked(struct session *s, enum stage stage)
+{
+    struct policy_why why;
+    if (judge_gate(s, stage, &why))
+        return true;
+    s->d.sh->stats.passed++;
+    if (stage != STAGE_CONNECT || !s->chain) /* else log_passed_before(), when the sender is known */
+        log_passed(s, &why);
+    return false;
+}
+
+static bool is_asked_about_message(struct session *s)
+{
+    struct filter *gate = chain_gate(s);
+    if (gate->connection_over)
+        log_passed_before(s);
+    else if (is_asked(s, STAGE_MAIL))
+        gate->asked = POLICY_YES;
+    return gate->asked == POLICY_YES;
+}
+
+static bool is_asked_about_recipient(struct session *s)
+{
+    struct filter *gate = chain_gate(s);
+    if (gate->asked != POLICY_YES || (s->d.transcript && transcript_rcpt_is_rejected(s->d.transcript)))
+        return false; /* or the MTA has refused it by itself */
+    if (!policy_filter_is_per_recipient(s->d.plan->policy, gate->number) || is_asked(s, STAGE_RCPT))
+        return true;
+    gate->passed_by = true;
+    return false;
+}
+
+bool chain_gate_is_asked(struct session *s, enum stage stage)
+{
+    if (stage == STAGE_MAIL)
+        return is_asked_about_message(s);
+    if (stage == STAGE_RCPT)
+        return is_asked_about_recipient(s);
+    bool asked = is_asked(s, stage);
+    chain_gate(s)->connection_over = !asked;
+    return asked;
+}
+
+void chain_judge_connection(struct session *s, bool was_over)
+{
+    struct policy_why why;
+    bool is_over = !judge_gate(s, STAGE_CONNECT, &why);
+    chain_gate(s)->connection_over = is_over;
+    s->d.sh->stats.passed += is_over && !was_over;
+}
+
+/* ---- the others ---- */
+
 bool chain_may_start(const struct session *s)
 {
-    const struct filter *gate = &s->greylist.f;
+    const struct filter *gate = chain_gate_const(s);
     if (gate->connection_over)
         return true;
     if (s->phase < PHASE_MAIL)
         return false; /* the gate may still be asked: nobody costs anything before it lets a recipient through */
-    return gate->ops->gate_is_open(gate);
+    return gate->ops->gate->is_open(gate);
 }
 
 /*
@@ -103,7 +213,7 @@ static void decide_recipients(struct session *s, struct filter *f, enum stage st
 
 void chain_judge_recipient(struct session *s, struct filter *f, struct filter_note *note)
 {
-    struct policy_facts facts = greylist_facts(&s->greylist, STAGE_RCPT);
+    struct policy_facts facts = dialogue_facts(&s->d, STAGE_RCPT);
     struct policy_why why;
     uint32_t bit = 1u << f->number;
     uint64_t missing = 0;
@@ -113,7 +223,7 @@ void chain_judge_recipient(struct session *s, struct filter *f, struct filter_no
     facts.recipient_memo = &note->memo;
     if (f->asked == POLICY_NO && !f->connection_over)
         f->asked = POLICY_LATER; /* none was its so far */
-    switch (policy_filter_when(s->d.plan->policy, f->number, &facts, &why, &missing)) {
+    switch (filter_condition(&s->d, f->number, &facts, &why, &missing)) {
     case POLICY_YES:
         note->shown |= bit;
         break;
@@ -124,7 +234,6 @@ void chain_judge_recipient(struct session *s, struct filter *f, struct filter_no
     case POLICY_UNKNOWN: /* never: asked for it is */
         break;
     }
-    dialogue_note_effort(&s->d);
 }
 
 bool chain_has_undecided(const struct session *s, const struct filter *f)
@@ -151,14 +260,15 @@ static void decide(struct session *s, struct filter *f, enum stage stage)
         f->outcome = OUTCOME_PENDING; /* what it failed at before the message is of no interest in it */
 }
 
-/* What conditions of later filters can ask about one that is not a child, or is not enabled. */
+/* What conditions of later filters can ask about the gate, or one that is not enabled. */
 static enum policy_standing standing_of_other(const struct session *s, unsigned number)
 {
-    if (!s->d.plan->conf->filters[number].builtin || s->greylist.f.connection_over)
+    const struct filter *gate = chain_gate_const(s);
+    if (number != gate->number || gate->connection_over)
         return FILTER_NOT_ASKED;
     if (s->d.transcript->goal < STAGE_RCPT)
         return FILTER_PENDING;
-    return s->greylist.f.asked == POLICY_YES ? FILTER_CONTINUED : FILTER_NOT_ASKED;
+    return gate->asked == POLICY_YES ? FILTER_CONTINUED : FILTER_NOT_ASKED;
 }
 
 /* What conditions of later filters can ask about one. */

@@ -109,7 +109,7 @@ void deliver_begin(struct session *s)
 
 void deliver_alone(struct session *s)
 {
-    struct filter *gate = &s->greylist.f;
+    struct filter *gate = chain_gate(s);
     struct buf packets = {0};
     struct mail *mail = mail_new(); /* nothing of it is known here: the edits go out in the filter's own words */
     mail_hide_headers(mail);

@@ -11,7 +11,7 @@
 #include "milter/command.h"
 #include "milter/reply.h"
 #include "dialogue/dialogue.h"
-#include "filter/greylist.h"
+#include "filter/filter.h"
 #include "session/session.h"
 
 struct chain; /* chain.h */
@@ -64,11 +64,21 @@ struct session {
     uint16_t needs;            /* of the plan: what the actions were negotiated for */
     uint8_t phase, wait;       /* enum phase, wait */
     struct mono next_progress; /* ms 0: none is due */
-    struct greylist greylist;  /* the gate */
+    union filter_gate gate;    /* chain_gate() */
     struct chain *chain;       /* the other filters; NULL: there are none */
     struct buf in;             /* a packet's beginning, or what came while a reply was owed */
     _Alignas(max_align_t) char inline_memory[SESSION_INLINE_BYTES];
 };
+
+/* Of what kind it is the place knows that makes it (chain.c). */
+static inline struct filter *chain_gate(struct session *s)
+{
+    return &s->gate.f;
+}
+static inline const struct filter *chain_gate_const(const struct session *s)
+{
+    return &s->gate.f;
+}
 
 /* ---- session.c ---- */
 

@@ -311,5 +311,5 @@ void session_macros(struct session *s, uint8_t for_cmd, struct slice pairs)
         take_other(s, for_cmd, name, value);
     }
     if (!session_is_refused(s) && s->d.queue_id.len && s->d.queue_id.ptr != id.ptr)
-        text_log_queue_id(&s->greylist);
+        dialogue_log_queue_id(&s->d);
 }

@@ -1,6 +1,6 @@
 /*
  * presence.c - whether the client is there at CONNECT, and while filters are awaited (DESIGN 3). The looks are client/'s; what a
- * hold means is the greylist filter's.
+ * hold means is the gate's.
  *
  * Whether the client is still there is what makes a tarpit more than a delay: Postfix does not look while it waits for us, and
  * delivers what a client has sent blindly before it hung up.
@@ -23,7 +23,8 @@ void presence_first_look(struct session *s)
 static void first_looked(struct session *s)
 {
     bool is_gone = s->d.client.state == CLIENT_GONE;
-    if (is_gone && greylist_spares_all(&s->greylist) && !s->chain) {
+    bool spared = filter_only_evaluates(chain_gate(s)) || shared_is_paused(s->d.sh);
+    if (is_gone && spared && !s->chain) {
         client_mark_unwatchable(&s->d.client);
         is_gone = false; /* nothing is done to anybody */
     }
@@ -32,7 +33,7 @@ static void first_looked(struct session *s)
         return;
     }
     s->d.sh->stats.gone++;
-    text_log_gone(&s->greylist, "gone at CONNECT");
+    dialogue_log_gone(&s->d, "gone at CONNECT");
     session_reply_gone(s, "Client is gone");
 }
 

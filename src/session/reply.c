@@ -67,7 +67,7 @@ void chain_refuse_rcpt(struct session *s)
 {
     struct buf out = {0};
     milter_put_replycode(&out, SLICE_LIT("452"), SLICE_LIT("4.5.3"), SLICE_LIT("Too many recipients"));
-    s->greylist.f.ops->lose_recipient(&s->greylist.f, 0);
+    chain_gate(s)->ops->lose_recipient(chain_gate(s), 0);
     session_reply(s, buf_slice(&out));
     buf_fini(&out);
 }

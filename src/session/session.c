@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "dialogue/facts.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,8 +22,7 @@ struct session *session_new(struct shared *sh, owner_id id)
     client_init(&s->d.client, id);
     s->d.connection = ++sh->connections;
     s->d.plan = plan_ref(sh->plan);
-    greylist_init(&s->greylist, &s->d);
-    s->chain = chain_new(s);
+    chain_begin(s);
     char *memory = s->inline_memory;
     arena_init_inline(&s->d.conn.arena, memory, SESSION_CONN_BYTES);
     arena_init_inline(&s->d.mail.arena, memory + SESSION_CONN_BYTES, SESSION_MAIL_BYTES);
@@ -37,12 +37,11 @@ void session_free(struct session *s)
     if (!s)
         return;
     client_fini(&s->d.sh->clients, &s->d.client);
-    chain_free(s);
+    chain_end(s);
     facts_free(&s->d);
     struct scope *const scopes[] = {&s->d.conn, &s->d.helo_scope, &s->d.mail, &s->d.rcpt};
     for (size_t i = 0; i < COUNT_OF(scopes); i++)
         scope_clear(scopes[i], s->d.sh);
-    s->greylist.f.ops->end(&s->greylist.f);
     shared_keep_less(s->d.sh, s->in.len, 0);
     buf_fini(&s->in);
     plan_unref(s->d.plan);
@@ -62,7 +61,18 @@ struct client *session_client(struct session *s)
 
 void session_describe_hold(const struct session *s, struct held_client *out)
 {
-    text_describe_hold(&s->greylist, out);
+    char *room = out->room;
+    struct buf name = {0};
+    dialogue_put_connection(&s->d, &name);
+    size_t n = (size_t)snprintf(room, 48, "%.*s", SLICE_ARG(buf_slice(&name)));
+    buf_fini(&name);
+    out->connection = slice_of(room, n < 48 ? n : 47);
+    out->name = s->d.host;
+    out->helo = s->d.helo;
+    out->sender = s->d.sender;
+    out->recipient = s->d.recipient;
+    out->why = dialogue_suspicion_text(&s->d, room + 48);
+    out->line = chain_gate_const(s)->ops->gate->holding_line(chain_gate_const(s), room + 72);
 }
 
 bool session_is_over(const struct session *s)
@@ -78,12 +88,9 @@ void session_close(struct session *s, const char *why)
         return;
     if (why) {
         s->d.sh->stats.protocol_errors++;
-        text_log_protocol(&s->greylist, why);
+        dialogue_log_protocol(&s->d, why);
     }
-    s->greylist.f.ops->hang_up(&s->greylist.f);
-    if (!s->d.sh->stopping)
-        s->greylist.f.ops->clear(&s->greylist.f, FILTER_CONNECTION);
-    chain_free(s);
+    chain_close(s);
     s->phase = PHASE_OVER;
     s->wait = WAIT_NOTHING;
     timer_stop(&s->d.sh->clients.wheel, &s->d.client.timer);
@@ -126,7 +133,7 @@ bool session_is_refused(const struct session *s)
 void session_refuse(struct session *s)
 {
     struct buf packet = {0};
-    s->greylist.f.ops->hang_up(&s->greylist.f);
+    chain_gate(s)->ops->hang_up(chain_gate(s));
     milter_put_replycode(&packet, SLICE_LIT("421"), SLICE_LIT("4.3.1"),
                          SLICE_LIT("Out of memory for this connection, try again later"));
     session_reply(s, buf_slice(&packet));
@@ -140,7 +147,7 @@ bool session_was_kept(struct session *s, enum err e)
         return true;
     if (e == ERR_LIMIT) {
         s->d.sh->stats.protocol_errors++;
-        text_log_protocol(&s->greylist, "the MTA sends names, macros and recipients without end");
+        dialogue_log_protocol(&s->d, "the MTA sends names, macros and recipients without end");
     }
     if (s->d.owed)
         session_refuse(s);
@@ -179,7 +186,7 @@ void session_clear_recipient(struct session *s)
     facts_clear(&s->d, FACTS_RECIPIENT);
     s->d.recipient = SLICE_NONE;
     s->d.rcpt_macros = NULL;
-    s->greylist.f.ops->clear(&s->greylist.f, FILTER_RECIPIENT);
+    chain_gate(s)->ops->clear(chain_gate(s), FILTER_RECIPIENT);
     s->flags &= ~(uint32_t)(FLAG_RCPT_MACROS | FLAG_AT_GATE | FLAG_GATE_BEGINS);
 }
 
@@ -191,7 +198,7 @@ void session_clear_message(struct session *s)
     scope_clear(&s->d.mail, s->d.sh);
     s->d.sender = s->d.queue_id = s->d.auth_type = s->d.auth_authen = SLICE_NONE;
     s->d.mail_macros = NULL;
-    s->greylist.f.ops->clear(&s->greylist.f, FILTER_MESSAGE);
+    chain_gate(s)->ops->clear(chain_gate(s), FILTER_MESSAGE);
     s->flags &= ~(uint32_t)FLAG_MAIL_MACROS;
     s->d.flags &= ~(uint32_t)DIALOGUE_UNKNOWN_TOLD;
     s->d.effort_spent = 0;
@@ -201,7 +208,7 @@ void session_clear_message(struct session *s)
 
 void session_arm_timer(struct session *s)
 {
-    const int64_t jobs[] = {s->greylist.f.ops->deadline_ms(&s->greylist.f), client_next_ms(&s->d.client),
+    const int64_t jobs[] = {chain_gate(s)->ops->deadline_ms(chain_gate(s)), client_next_ms(&s->d.client),
                             s->next_progress.ms, chain_deadline_ms(s), facts_deadline_ms(&s->d)};
     int64_t first = 0;
     for (size_t i = 0; i < COUNT_OF(jobs); i++)
@@ -259,7 +266,7 @@ static void scan_pending(struct session *s)
     while ((r = wire_next(&rest, WIRE_PACKET_MAX_BYTES, &p)) == WIRE_OK) {
         bool ends = p.cmd == SMFIC_ABORT || p.cmd == SMFIC_QUIT || p.cmd == SMFIC_QUIT_NC;
         if (ends && s->wait != WAIT_NOTHING) {
-            s->greylist.f.ops->client_left(&s->greylist.f);
+            chain_gate(s)->ops->gate->client_left(chain_gate(s));
             if (p.cmd == SMFIC_QUIT)
                 session_close(s, NULL);
             else
@@ -444,7 +451,7 @@ void session_stop(struct session *s)
 {
     if (s->phase == PHASE_OVER)
         return;
-    s->greylist.f.ops->hang_up(&s->greylist.f);
+    chain_gate(s)->ops->hang_up(chain_gate(s));
     if (s->d.owed)
         session_reply_gone(s, "Service is being restarted, please come back");
     session_close(s, NULL);

@@ -142,7 +142,7 @@ static bool recipients_may_come(const struct session *s)
 /* The gate has something to say still: to recipients to come, or headers to add. */
 static bool gate_is_undecided(const struct session *s)
 {
-    const struct filter *gate = &s->greylist.f;
+    const struct filter *gate = chain_gate_const(s);
     return !gate->connection_over && (s->phase < PHASE_MAIL || gate->asked == POLICY_YES);
 }
 
@@ -181,20 +181,21 @@ void chain_apply(struct session *s)
 {
     const struct transcript *t = s->d.transcript;
     struct chain *ch = s->chain;
+    struct filter *gate = chain_gate(s);
     if (!t->mail || t->goal < STAGE_HEADER)
         return;
     for (unsigned i = 0; i < ch->count; i++) {
         struct filter *f = ch->filter[i];
-        bool is_greylist = !f && s->d.plan->conf->filters[i].builtin;
-        if (f ? f->applied : !is_greylist || ch->applied_own)
+        bool is_gate = i == gate->number;
+        if (f ? f->applied : !is_gate || ch->applied_own)
             continue;
-        if (is_greylist && t->goal < STAGE_EOH && s->greylist.f.ops->may_edit(&s->greylist.f))
+        if (is_gate && t->goal < STAGE_EOH && gate->ops->may_edit(gate))
             return; /* they can be applied only when all headers are there */
         if (f && chain_filter_may_edit(f))
             return;
-        if (is_greylist) {
+        if (is_gate) {
             ch->applied_own = true;
-            mail_apply(t->mail, i, MAIL_ORIGINAL, s->greylist.f.ops->edits(&s->greylist.f));
+            mail_apply(t->mail, i, MAIL_ORIGINAL, gate->ops->edits(gate));
         } else if (filter_is_settled(f)) {
             apply_filter(s, f);
         }
@@ -277,7 +278,7 @@ static void lose_present(struct session *s)
     for (unsigned i = 0; i < s->chain->count; i++)
         if (s->chain->filter[i] && s->chain->filter[i]->ops->lose_recipient)
             s->chain->filter[i]->ops->lose_recipient(s->chain->filter[i], t->present - 1);
-    s->greylist.f.ops->lose_recipient(&s->greylist.f, 0);
+    chain_gate(s)->ops->lose_recipient(chain_gate(s), t->present - 1);
 }
 
 static void reply_refusal(struct session *s, struct merged m)
