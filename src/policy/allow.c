@@ -340,8 +340,10 @@ static void put_entry(const struct allow_entry *e, struct buf *out)
 
 void allows_put(const struct allows *a, struct wall now, struct buf *out)
 {
-    for (size_t i = 0; i < a->n_unknown; i++)
-        buf_printf(out, "%.*s\n", SLICE_ARG(a->unknown[i]));
+    for (size_t i = 0; i < a->n_unknown; i++) {
+        buf_put_slice(out, a->unknown[i]);
+        buf_put_byte(out, '\n');
+    }
     for (size_t i = 0; i < a->count; i++)
         if (!a->entries[i].until_sec || a->entries[i].until_sec > now.sec)
             put_entry(&a->entries[i], out);

@@ -128,6 +128,20 @@ static void text_comes_back_and_keeps_what_it_does_not_know(void)
     buf_fini(&out);
 }
 
+static void what_it_does_not_know_is_kept_to_its_last_byte(void)
+{
+    static const char text[] = "# a\0b\n"; /* printf's %s would end at the NUL */
+    struct allows *a = allows_new();
+    struct buf out = {0};
+    size_t unknown;
+    CHECK_INT(allows_parse(a, slice_of(text, sizeof(text) - 1), &unknown), ERR_NONE);
+    allows_put(a, (struct wall){1}, &out);
+    CHECK_INT(out.len, sizeof(text) - 1);
+    CHECK(slice_eq(buf_slice(&out), slice_of(text, sizeof(text) - 1)));
+    allows_unref(a);
+    buf_fini(&out);
+}
+
 static void the_same_again_replaces(void)
 {
     struct allows *a = allows_new();
@@ -224,6 +238,7 @@ int main(void)
     TEST(what_is_no_criterion_is_refused);
     TEST(time_ends_an_entry);
     TEST(text_comes_back_and_keeps_what_it_does_not_know);
+    TEST(what_it_does_not_know_is_kept_to_its_last_byte);
     TEST(the_same_again_replaces);
     TEST(there_are_bounds);
     TEST(many_are_found_as_one_by_one);
