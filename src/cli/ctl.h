@@ -1,4 +1,4 @@
-/* ctl.h - asking the running daemon over its control socket (docs/control-protocol.md). */
+/* ctl.h - asking the running daemon over its control socket (tarsier-control(7)). */
 #ifndef TARSIER_CLI_CTL_H
 #define TARSIER_CLI_CTL_H
 

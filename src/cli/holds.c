@@ -9,7 +9,7 @@
 
 enum { CLIENT_COLUMN = 14, WHY_COLUMN = 59, LINE_COLUMN = 71 };
 
-/* Fields of a row `hold`, docs/control-protocol.md. */
+/* Fields of a row `hold`, tarsier-control(7). */
 enum {
     HOLD_ID = 1,
     HOLD_LEFT,

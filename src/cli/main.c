@@ -161,11 +161,11 @@ static int unknown(const char *name)
     return CLI_USAGE;
 }
 
-/* For tarsier(1), which holds this list; tests/unit/daemon/control.py compares. */
-static int help_for_manual(void)
+/* For tarsier(1) and tarsier-control(7), which hold these lists; tests/docs compares. */
+static int help_for_manual(void (*put)(struct buf *out))
 {
     struct buf text = {0};
-    ctl_put_manual(&text);
+    put(&text);
     fputs(buf_cstr(&text), stdout);
     buf_fini(&text);
     return CLI_OK;
@@ -175,7 +175,9 @@ static int help(int argc, char **argv)
 {
     size_t used;
     if (argc == 1 && strcmp(argv[0], "--mdoc") == 0)
-        return help_for_manual();
+        return help_for_manual(ctl_put_manual);
+    if (argc == 1 && strcmp(argv[0], "--mdoc=requests") == 0)
+        return help_for_manual(ctl_put_manual_of_requests);
     const struct ctl_command *row = find(argc, argv, &used);
     if (row)
         usage_of(row, stdout);

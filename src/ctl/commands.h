@@ -92,5 +92,7 @@ void ctl_put_bash(struct buf *out);
 void ctl_put_zsh(struct buf *out);
 /* The list of commands for tarsier(1), in mdoc. */
 void ctl_put_manual(struct buf *out);
+/* The table of requests for tarsier-control(7), in mdoc. */
+void ctl_put_manual_of_requests(struct buf *out);
 
 #endif

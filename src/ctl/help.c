@@ -280,3 +280,16 @@ void ctl_put_manual(struct buf *out)
         buf_put_cstr(out, ".El\n");
     }
 }
+
+void ctl_put_manual_of_requests(struct buf *out)
+{
+    for (size_t i = 0; i < CTL_COMMANDS; i++) {
+        const struct ctl_command *c = ctl_command_row(i);
+        if (c->right == CTL_LOCAL)
+            continue;
+        buf_printf(out, ".It Ic %s Ta Cm %s Ta %d", c->name, ctl_right_name(c->right), c->least);
+        if (c->most > c->least)
+            buf_printf(out, " to %d", c->most);
+        buf_put_byte(out, '\n');
+    }
+}

@@ -1,5 +1,5 @@
 /*
- * protocol.h - the lines of the control socket: requests, rows and ends (docs/control-protocol.md), both ways. Knows neither the
+ * protocol.h - the lines of the control socket: requests, rows and ends (tarsier-control(7)), both ways. Knows neither the
  * commands nor the connection.
  *
  * A request is one line of words with a tab or a blank between each two. A reply is any number of rows, a line each, fields with tabs

@@ -1,6 +1,6 @@
 /*
  * control_status.c - `status`: what the daemon is doing, as pairs of a name and a value; and a row for each filter. The names are
- * those of docs/control-protocol.md; an old name never changes its meaning.
+ * those of tarsier-control(7); an old name never changes its meaning.
  */
 #include "base/mem.h"
 #include "daemon/control.h"

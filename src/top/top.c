@@ -8,7 +8,7 @@
 
 enum { MINUTE_MS = 60000 };
 
-/* Fields of a row `hold`, docs/control-protocol.md. */
+/* Fields of a row `hold`, tarsier-control(7). */
 enum {
     HOLD_LEFT = 2,
     HOLD_NAME = 4,

@@ -13,7 +13,7 @@
 /* What is counted: sums since some time, and how they grow is shown. */
 enum top_count { TOP_PASSED, TOP_HELD, TOP_LEFT, TOP_STAYED, TOP_DEFERRED, TOP_COUNTS };
 
-/* One who is held, as docs/control-protocol.md has it. */
+/* One who is held, as tarsier-control(7) has it. */
 struct top_hold {
     struct slice left, name, address, sender, recipient, why, line, helo;
     struct slice connection; /* its name in the log: no other one ever has it, so it is what is selected and released */

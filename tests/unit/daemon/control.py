@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """control.py - the control socket and the commands that use it, against a running daemon.
 
-    control.py TARSIERD TARSIER MANUAL      TAP on standard output. Needs no root; as root the daemon becomes nobody, and rights are tried.
+    control.py TARSIERD TARSIER      TAP on standard output. Needs no root; as root the daemon becomes nobody, and rights are tried.
 """
 
 import json
@@ -18,7 +18,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import program
 from program import PATIENCE_SEC, case, check, read, wait_for
 
-TARSIERD, TARSIER, MANUAL = sys.argv[1:4]
+TARSIERD, TARSIER = sys.argv[1:3]
 DIR = program.directory("tarsier-control-")
 SOCKET, CONTROL, LOG, CONF = (DIR + name for name in ("/run/sock", "/control/control", "/log", "/tarsier.conf"))
 RULES = "racl greylist default delay 30m\n"
@@ -721,14 +721,6 @@ def lets_in_what_was_added_while_nobody_ran():
         status, out, err = tarsier("allow", "add", "192.0.2.1", "-f", CONF)
         check(status == 1 and "no regular file" in err, (status, err))
     shutil.rmtree(DIR + "/store")
-
-
-@case
-def the_manual_lists_all_commands():
-    with open(MANUAL) as page:
-        listed = page.read().split("src/ctl/commands.c\n")[1].split(".\\\" commands: end")[0]
-    made = tarsier("help", "--mdoc")[1]
-    check(listed == made, "man/tarsier.1 is not what `tarsier help --mdoc` prints:\n" + made)
 
 
 # What is on the command line, the last word being completed; and what is proposed.
