@@ -47,6 +47,7 @@ struct dialogue {
     uint8_t helo_proof;            /* enum policy_helo, up to HELO_SPENT: what others said of the present HELO */
     uint8_t owed;                  /* the MTA's command that waits for a reply; 0: none */
     uint8_t suspicion;             /* enum suspicion */
+    uint16_t traced_wait;          /* a sum over what was traced last of what is waited for */
     uint32_t connection;           /* its number in the log, since the process began */
     uint32_t effort_spent;         /* by regexes, on this message (regex.h) */
     uint32_t last_request;         /* numbers of requests */

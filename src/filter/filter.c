@@ -12,6 +12,35 @@ bool filter_is_settled(const struct filter *f)
     return f->asked == POLICY_NO || f->outcome != OUTCOME_PENDING || f->connection_over;
 }
 
+bool filter_waits(const struct filter *f)
+{
+    return f->state >= STATE_FACTS;
+}
+
+enum filter_state filter_state_now(const struct filter *f)
+{
+    if (f->outcome == OUTCOME_FALLBACK)
+        return STATE_FAILED;
+    return filter_is_settled(f) ? STATE_DONE : (enum filter_state)f->state;
+}
+
+const char *filter_state_word(enum filter_state state)
+{
+    static const char *const words[STATE_MAX_] = {
+        [STATE_IDLE] = "idle",
+        [STATE_DONE] = "done",
+        [STATE_FAILED] = "failed",
+        [STATE_FACTS] = "facts of others (DNS)",
+        [STATE_STORE] = "the store",
+        [STATE_HELD] = "the end of the hold",
+        [STATE_CONNECTS] = "its milter's connection",
+        [STATE_ASKED] = "its milter's answer",
+        [STATE_FULL] = "its milter to read",
+        [STATE_SPOOL] = "the body's file",
+    };
+    return words[state];
+}
+
 bool filter_only_evaluates(const struct filter *f)
 {
     return f->conf && f->conf->set.evaluation;

@@ -13,11 +13,19 @@
 #include "dialogue/dialogue.h"
 #include "mail/mail.h"
 
-/* What a filter does when it has been led on. */
+/* What a filter does when it has been led on. From STATE_FACTS on it waits, and the word says for what. */
 enum filter_state {
-    STATE_IDLE, /* it knows all that it may know by now, and has nothing against going on */
-    STATE_BUSY, /* something is awaited: a connection, an answer, a disk, the client */
-    STATE_DONE, /* its word is final */
+    STATE_IDLE,     /* it knows all that it may know by now, and has nothing against going on */
+    STATE_DONE,     /* its word is final */
+    STATE_FAILED,   /* … and is its fallback */
+    STATE_FACTS,    /* what others are asked for (dialogue/facts.h) */
+    STATE_STORE,    /* what the store knows, or a commit */
+    STATE_HELD,     /* the client, which is held */
+    STATE_CONNECTS, /* its milter: the address, the connection, the negotiation */
+    STATE_ASKED,    /* its milter's answer */
+    STATE_FULL,     /* its milter takes nothing for now */
+    STATE_SPOOL,    /* a piece of the body, from a file */
+    STATE_MAX_
 };
 
 /* How a filter stands to the present message (to the connection, before its first one). */
@@ -75,7 +83,7 @@ struct filter {
 
     /* the chain's */
     uint8_t asked;       /* enum policy_truth: by its condition, for this message */
-    uint8_t state;       /* enum filter_state, as it was left by the last call of advance */
+    uint8_t state;       /* enum filter_state, as it was left by the last call of advance; filter_state_now() */
     bool applied : 1;    /* its edits are in the message */
     bool look_again : 1; /* a recipient that it has passed over is one of its own now */
     bool rewound : 1;    /* it has been told an envelope that an earlier filter has changed */
@@ -160,6 +168,11 @@ struct filter_kind {
 mail_view filter_view(const struct filter *f);
 /* Nothing more is expected of it in this message. */
 bool filter_is_settled(const struct filter *f);
+bool filter_waits(const struct filter *f);
+/* With what has become of it since it was led on last: another's refusal may have ended its say. */
+enum filter_state filter_state_now(const struct filter *f);
+/* "idle", "the store": what it waits for, to be read behind "waits for". */
+const char *filter_state_word(enum filter_state state);
 /* `evaluation`: what it says is logged, and nothing of it is done. */
 bool filter_only_evaluates(const struct filter *f);
 /*

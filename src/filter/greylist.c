@@ -168,6 +168,15 @@ static void hold_over(struct greylist *g)
 
 /* ---- the interface ---- */
 
+static enum filter_state state_of(const struct greylist *g)
+{
+    static const uint8_t states[] = {
+        [GREYLIST_RESTS] = STATE_IDLE, [GREYLIST_LOOKS] = STATE_STORE,   [GREYLIST_ASKS] = STATE_FACTS,
+        [GREYLIST_HOLDS] = STATE_HELD, [GREYLIST_COMMITS] = STATE_STORE, [GREYLIST_CONFIRMS] = STATE_STORE,
+    };
+    return (enum filter_state)states[g->wait];
+}
+
 static enum filter_state advance(struct filter *f, const struct filter_place *place)
 {
     struct greylist *g = greylist_of(f);
@@ -183,7 +192,7 @@ static enum filter_state advance(struct filter *f, const struct filter_place *pl
     } else if (g->wait == GREYLIST_ASKS && !facts_are_awaited(f->d)) {
         recipient_goes_on(g);
     }
-    return g->wait == GREYLIST_RESTS ? STATE_IDLE : STATE_BUSY;
+    return state_of(g);
 }
 
 static void store_answered(struct greylist *g, uint32_t request, const struct grey_answer *answer)

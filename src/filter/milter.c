@@ -476,9 +476,12 @@ static void on_event(struct filter *f, const struct filter_place *place, const s
 static enum filter_state state_of(const struct milter *c)
 {
     if (filter_is_settled(&c->f))
-        return STATE_DONE;
-    bool waits = !c->link || c->link->state != LINK_IDLE || c->reading || c->draining || c->next == STAGE_CONNECT;
-    return waits ? STATE_BUSY : STATE_IDLE;
+        return filter_state_now(&c->f);
+    if (c->link && c->link->state >= LINK_ASKED)
+        return STATE_ASKED;
+    if (!c->link || c->link->state != LINK_IDLE || (c->next == STAGE_CONNECT && !c->draining))
+        return STATE_CONNECTS;
+    return c->reading ? STATE_SPOOL : c->draining ? STATE_FULL : STATE_IDLE;
 }
 
 static enum filter_state advance(struct filter *f, const struct filter_place *place)

@@ -493,7 +493,8 @@ static bool pass_gate(struct session *s)
     if (!(s->flags & FLAG_AT_GATE))
         return true;
     s->flags &= ~(uint32_t)FLAG_GATE_BEGINS;
-    if (gate->ops->advance(gate, &place) == STATE_BUSY) {
+    gate->state = (uint8_t)gate->ops->advance(gate, &place);
+    if (filter_waits(gate)) {
         if (s->wait != WAIT_GATE)
             session_set_wait(s, WAIT_GATE);
         session_arm_timer(s);
@@ -511,10 +512,8 @@ static bool pass_gate(struct session *s)
     return false;
 }
 
-void chain_run(struct session *s)
+static void run(struct session *s)
 {
-    if (s->phase == PHASE_OVER)
-        return;
     bool passed = pass_gate(s);
     if (s->chain) {
         chain_apply(s);
@@ -525,6 +524,14 @@ void chain_run(struct session *s)
     } else if (s->d.owed && s->wait == WAIT_NOTHING) {
         session_reply_code(s, SMFIR_CONTINUE);
     }
+}
+
+void chain_run(struct session *s)
+{
+    if (s->phase == PHASE_OVER)
+        return;
+    run(s);
+    waiting_trace(s);
 }
 
 void chain_client_gone(struct session *s)

@@ -5,7 +5,7 @@
  *   chain.c       life; what commands mean for filters; events' way to them; the run
  *   conditions.c  facts for conditions; who is asked
  *   verdict.c     who is awaited, votes, one reply           deliver.c   the end of a message that is let in
- *   reply.c       waits; refusals that are no filter's word
+ *   reply.c       waits; refusals that are no filter's word   waiting.c    what a session waits for, in words
  */
 #ifndef TARSIER_SESSION_CHAIN_H
 #define TARSIER_SESSION_CHAIN_H
@@ -126,6 +126,8 @@ void chain_apply(struct session *s);
 bool chain_is_refused(const struct session *s);
 /* May it be led on now? */
 bool chain_may_lead(const struct session *s, const struct filter *f);
+/* The command that waits, waits for this one. */
+bool chain_filter_is_awaited(const struct session *s, const struct filter *f);
 bool chain_filter_may_edit(const struct filter *f); /* what those behind it see, still */
 
 /* ---- reply.c ---- */
@@ -154,6 +156,13 @@ bool deliver_body_has_begun(const struct session *s);
 bool deliver_spooled(struct session *s, const struct event *event);
 void deliver_check_deadline(struct session *s);
 void deliver_drained(struct session *s, uint32_t request);
+
+/* ---- waiting.c ---- */
+
+/* What the session waits for, in words; nothing where it does not wait. The only place that knows. */
+void waiting_put(const struct session *s, struct buf *out);
+/* The same to a trace, when it has become another one. */
+void waiting_trace(struct session *s);
 
 /* ---- statistics.c ---- */
 

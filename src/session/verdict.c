@@ -47,11 +47,11 @@ bool chain_may_lead(const struct session *s, const struct filter *f)
 }
 
 /* Before the end of the message nobody waits for one that waits itself, for an editor. */
-static bool is_awaited(const struct session *s, const struct filter *f)
+bool chain_filter_is_awaited(const struct session *s, const struct filter *f)
 {
     if (s->d.owed == SMFIC_UNKNOWN)
         return f->ops->unknown_is_awaited && f->ops->unknown_is_awaited(f);
-    return chain_may_lead(s, f) && (s->d.transcript->goal == STAGE_EOM || f->state == STATE_BUSY);
+    return chain_may_lead(s, f) && (s->d.transcript->goal == STAGE_EOM || filter_waits(f));
 }
 
 static bool anybody_awaited(const struct session *s)
@@ -60,7 +60,7 @@ static bool anybody_awaited(const struct session *s)
     if (s->d.transcript->spool_writes > 0)
         return true;
     for (unsigned i = 0; i < ch->count; i++)
-        if (ch->filter[i] && (is_awaited(s, ch->filter[i]) || ch->filter[i]->writes))
+        if (ch->filter[i] && (chain_filter_is_awaited(s, ch->filter[i]) || ch->filter[i]->writes))
             return true;
     return false;
 }

@@ -1,4 +1,4 @@
-/* nobody.c - the whole of a built-in filter. It awaits nothing, so it is never BUSY and needs no event and no deadline. */
+/* nobody.c - the whole of a built-in filter. It awaits nothing, so it needs no event and no deadline. */
 #include "nobody.h"
 
 #include "base/mem.h"
@@ -87,7 +87,8 @@ static enum filter_state advance(struct filter *f, const struct filter_place *pl
         judge_present(n);
     if (goal >= STAGE_EOM && !place->is_blocked && !place->recipients_open)
         judge_message(n);
-    return filter_is_settled(f) ? STATE_DONE : STATE_IDLE;
+    f->state = STATE_IDLE;
+    return filter_state_now(f);
 }
 
 static void on_event(struct filter *f, const struct filter_place *place, const struct event *event)
