@@ -36,6 +36,8 @@ bool timer_is_armed(const struct timer *t)
 
 void timer_arm(struct timer_wheel *w, struct timer *t, struct mono due)
 {
+    if (timer_is_armed(t) && t->due.ms == due.ms)
+        return;
     timer_stop(w, t);
     t->due = due;
     int64_t tick = tick_of(due);

@@ -141,6 +141,14 @@ MUST_CHECK bool client_looked(struct clients *all, struct client *c, uint32_t re
                               uint64_t cookie);
 /* The owner's run: time may have passed, or it has been woken. */
 void client_run(struct clients *all, struct client *c);
+/*
+ * State and task in one number: what an owner acts on. The same before and behind one of these calls, as with nearly every look at one
+ * that waits: there is nothing for the owner to do but to arm its timer.
+ */
+static inline unsigned client_standing(const struct client *c)
+{
+    return (unsigned)c->state << 8 | c->task;
+}
 /* When client_run() is due for time's sake; 0: it is not. */
 int64_t client_next_ms(const struct client *c);
 

@@ -56,14 +56,13 @@ static struct session *find(const struct engine *e, owner_id id)
 }
 
 /* After each of its steps. A session that is over leaves its slot at once: its EFFECT_CLOSE stands in the queue, nothing more is said to it. */
-static void reap(struct engine *e, owner_id id)
+static void reap(struct engine *e, struct session *s)
 {
-    struct session *s = find(e, id);
-    if (s && e->cutting)
+    if (e->cutting)
         session_cut(s);
-    if (!s || !session_is_over(s))
+    if (!session_is_over(s))
         return;
-    e->slots[owner_slot(id)] = NULL;
+    e->slots[owner_slot(session_name(s))] = NULL;
     session_free(s);
 }
 
@@ -248,7 +247,7 @@ static void stop_sessions(struct engine *e)
         if (!s)
             continue;
         session_stop(s);
-        reap(e, session_name(s));
+        reap(e, s);
     }
 }
 
@@ -257,7 +256,7 @@ static void cut_sessions(struct engine *e)
     e->cutting = true;
     for (size_t i = 0; i < e->n_slots; i++)
         if (e->slots[i])
-            reap(e, session_name(e->slots[i]));
+            reap(e, e->slots[i]);
 }
 
 static void session_event(void *ctx, struct clients *all, const struct event *event)
@@ -298,7 +297,7 @@ static void session_event(void *ctx, struct clients *all, const struct event *ev
     default:
         break;
     }
-    reap(e, event->owner);
+    reap(e, s);
 }
 
 static void session_turn(void *ctx, struct clients *all, owner_id id)
@@ -309,7 +308,7 @@ static void session_turn(void *ctx, struct clients *all, owner_id id)
     if (!s)
         return;
     session_run(s);
-    reap(e, id);
+    reap(e, s);
 }
 
 static struct client *client_of_session(void *ctx, owner_id id)
@@ -348,11 +347,11 @@ static void to_child(struct engine *e, const struct event *event)
         capability_probe_news(&e->registry, c->probe, event);
         return;
     }
-    owner_id id = c->session;
-    struct session *s = find(e, id);
-    if (s)
-        session_child_event(s, c->filter, event);
-    reap(e, id);
+    struct session *s = find(e, c->session);
+    if (!s)
+        return;
+    session_child_event(s, c->filter, event);
+    reap(e, s);
 }
 
 struct engine *engine_new(struct plan *plan, struct siphash_key key, struct instant now)

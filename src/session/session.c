@@ -206,14 +206,25 @@ void session_clear_message(struct session *s)
         s->phase = PHASE_CONNECTED;
 }
 
+static int64_t gate_deadline_ms(const struct session *s)
+{
+    const struct filter *gate = chain_gate_const(s);
+    return gate->ops->deadline_ms(gate);
+}
+
+/* The earlier of two times; 0: there is none. */
+static int64_t earlier(int64_t a_ms, int64_t b_ms)
+{
+    return a_ms == 0 || (b_ms != 0 && b_ms < a_ms) ? b_ms : a_ms;
+}
+
 void session_arm_timer(struct session *s)
 {
-    const int64_t jobs[] = {chain_gate(s)->ops->deadline_ms(chain_gate(s)), client_next_ms(&s->d.client),
-                            s->next_progress.ms, chain_deadline_ms(s), facts_deadline_ms(&s->d)};
-    int64_t first = 0;
-    for (size_t i = 0; i < COUNT_OF(jobs); i++)
-        if (jobs[i] != 0 && (first == 0 || jobs[i] < first))
-            first = jobs[i];
+    int64_t first = earlier(client_next_ms(&s->d.client), s->next_progress.ms);
+    first = earlier(first, gate_deadline_ms(s));
+    first = earlier(first, facts_deadline_ms(&s->d));
+    if (s->chain)
+        first = earlier(first, chain_deadline_ms(s));
     if (first == 0)
         timer_stop(&s->d.sh->clients.wheel, &s->d.client.timer);
     else
@@ -379,12 +390,17 @@ void session_store_answered(struct session *s, const struct event *event)
 
 void session_looked(struct session *s, const struct event *event)
 {
-    if (!client_looked(&s->d.sh->clients, &s->d.client, event->request, event->u.look.result, event->u.look.cookie))
+    struct client *c = &s->d.client;
+    unsigned before = client_standing(c);
+    int64_t due_ms = client_next_ms(c);
+    if (!client_looked(&s->d.sh->clients, c, event->request, event->u.look.result, event->u.look.cookie))
         return;
-    presence_changed(s);
-    chain_gate_event(s, event);
-    session_end_event(s);
-    if (s->phase != PHASE_OVER && s->wait != WAIT_GATE) /* the gate's wait has armed it */
+    if (client_standing(c) != before) {
+        presence_changed(s);
+        chain_gate_event(s, event);
+        session_end_event(s);
+    }
+    if (s->phase != PHASE_OVER && client_next_ms(c) != due_ms)
         session_arm_timer(s);
 }
 
@@ -431,19 +447,39 @@ static void send_progress(struct session *s)
     s->next_progress.ms = now + s->d.plan->set->progress_sec * 1000;
 }
 
+static bool is_due(const struct session *s, int64_t deadline_ms)
+{
+    return deadline_ms != 0 && s->d.sh->now.mono.ms >= deadline_ms;
+}
+
+/*
+ * Its timer, or another's client has woken it. A client that only waits has most of these runs, for the next look at it: nothing
+ * has come to be known then, and the filters are not led on.
+ */
 void session_run(struct session *s)
 {
+    struct client *c = &s->d.client;
+    unsigned before = client_standing(c);
+    bool filters_due = is_due(s, chain_deadline_ms(s));
     send_progress(s);
-    chain_tick(s);
+    if (filters_due)
+        chain_tick(s);
     if (s->phase == PHASE_OVER)
         return;
-    client_run(&s->d.sh->clients, &s->d.client);
-    presence_changed(s);
-    facts_tick(&s->d);
-    facts_go_on(s);
-    chain_gate_event(s, &(struct event){.kind = EVENT_TICK, .now = s->d.sh->now});
-    session_end_event(s);
-    if (s->phase != PHASE_OVER && s->wait != WAIT_GATE) /* the gate's wait has armed it */
+    client_run(&s->d.sh->clients, c);
+    bool facts_due = is_due(s, facts_deadline_ms(&s->d)), gate_due = is_due(s, gate_deadline_ms(s));
+    bool client_changed = client_standing(c) != before;
+    if (client_changed)
+        presence_changed(s);
+    if (facts_due) {
+        facts_tick(&s->d);
+        facts_go_on(s);
+    }
+    if (client_changed || gate_due)
+        chain_gate_event(s, &(struct event){.kind = EVENT_TICK, .now = s->d.sh->now});
+    if (filters_due || client_changed || facts_due || gate_due)
+        session_end_event(s);
+    if (s->phase != PHASE_OVER)
         session_arm_timer(s);
 }
 
