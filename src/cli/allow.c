@@ -124,6 +124,7 @@ static int list_file(const struct cli_daemon *at, struct list *l)
     struct plan *plan = cli_plan(at->file);
     struct allows *list;
     struct buf why = {0};
+    struct arena arena = {0};
     if (!plan)
         return CLI_FAILED;
     enum err e = allow_file_read(stores_state_directory(plan->set), &list, &why);
@@ -131,22 +132,16 @@ static int list_file(const struct cli_daemon *at, struct list *l)
         fprintf(stderr, "tarsier allow list: %s\n", buf_cstr(&why));
     for (size_t i = 0; e == ERR_NONE && i < allows_count(list); i++) {
         const struct allow_entry *entry = allows_at(list, i);
-        struct buf words = {0};
-        char id[ALLOW_ID_SIZE], until[24], added[24];
-        allow_id(entry, id);
-        allow_put_words(entry, &words);
-        snprintf(until, sizeof(until), "%" PRId64, entry->until_sec);
-        snprintf(added, sizeof(added), "%" PRId64, entry->added_sec);
-        const struct ctl_line row = {
-            .fields = {slice_cstr(id), buf_slice(&words), slice_cstr(until), slice_cstr(added), entry->by, entry->reason},
-            .count = 6};
+        struct ctl_line row = {.count = ALLOW_FIELDS};
+        allow_fields(entry, &arena, row.fields);
         if (!entry->until_sec || entry->until_sec > l->now.sec)
             take_row(l, &row);
-        buf_fini(&words);
+        arena_clear(&arena);
     }
     if (e == ERR_NONE)
         allows_unref(list);
     plan_unref(plan);
+    arena_fini(&arena);
     buf_fini(&why);
     return e == ERR_NONE ? CLI_OK : CLI_FAILED;
 }

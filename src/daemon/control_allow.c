@@ -21,16 +21,11 @@ struct allow_listing {
 
 static void put_entry(const struct allow_entry *e, struct buf *out)
 {
-    char id[ALLOW_ID_SIZE], until[24], added[24];
-    struct buf words = {0};
-    allow_id(e, id);
-    allow_put_words(e, &words);
-    snprintf(until, sizeof(until), "%" PRId64, e->until_sec);
-    snprintf(added, sizeof(added), "%" PRId64, e->added_sec);
-    const struct slice fields[] = {slice_cstr(id), buf_slice(&words), slice_cstr(until), slice_cstr(added),
-                                   e->by,          e->reason};
-    ctl_put_row(out, fields, COUNT_OF(fields));
-    buf_fini(&words);
+    struct arena arena = {0};
+    struct slice fields[ALLOW_FIELDS];
+    allow_fields(e, &arena, fields);
+    ctl_put_row(out, fields, ALLOW_FIELDS);
+    arena_fini(&arena);
 }
 
 enum ctl_progress control_allow_list(struct ctl_request *r)

@@ -494,3 +494,18 @@ const struct allow_entry *allows_find(const struct allows *a, const struct allow
         e = find_mailbox(a, KIND_RECIPIENT, q->recipient, q);
     return e;
 }
+
+void allow_fields(const struct allow_entry *e, struct arena *arena, struct slice out[ALLOW_FIELDS])
+{
+    char id[ALLOW_ID_SIZE];
+    struct buf words = {0};
+    allow_id(e, id);
+    allow_put_words(e, &words);
+    out[0] = arena_slice(arena, slice_cstr(id));
+    out[1] = arena_slice(arena, buf_slice(&words));
+    out[2] = slice_cstr(arena_printf(arena, "%" PRId64, e->until_sec));
+    out[3] = slice_cstr(arena_printf(arena, "%" PRId64, e->added_sec));
+    out[4] = e->by;
+    out[5] = e->reason;
+    buf_fini(&words);
+}

@@ -73,4 +73,9 @@ const struct allow_entry *allows_find(const struct allows *a, const struct allow
 /* "client=192.0.2.0/24 from=a@example.org": what it says, for people. */
 void allow_put_words(const struct allow_entry *e, struct buf *out);
 
+/* What is listed of an entry: id, criteria as words, until when (seconds since 1970; 0: for good), since when, by whom, reason. */
+enum { ALLOW_FIELDS = 6 };
+/* Owner: arena, and the entry for the last two. */
+void allow_fields(const struct allow_entry *e, struct arena *arena, struct slice out[ALLOW_FIELDS]);
+
 #endif
