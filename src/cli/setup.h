@@ -28,8 +28,8 @@ MUST_CHECK enum err setup_compare(struct setup *s, struct slice changed, struct 
 bool setup_reaches(struct setup *s);
 
 /*
- * A session with Postfix, up to the recipient; nothing is sent. Says it to stdout; false where Postfix or the milter does
- * not do.
+ * A session with Postfix, up to the recipient; nothing is sent. tarsierd's own count of sessions tells whether it was asked. Says it
+ * to stdout; false where Postfix or the milter does not do, or tarsierd was not asked.
  */
 bool setup_session(struct setup *s);
 

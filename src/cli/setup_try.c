@@ -1,4 +1,5 @@
 /* setup_try.c - does it work: the way from smtpd to our socket, and a session with Postfix. */
+#include "cli/ctl.h"
 #include "cli/detect.h"
 #include "cli/setup.h"
 #include "setup/files.h"
@@ -142,6 +143,55 @@ static int say(int fd, const char *command, struct buf *reply)
     return heard && reply->len > 0 && ascii_is_digit(reply->ptr[0]) ? reply->ptr[0] - '0' : 0;
 }
 
+/* ---- was it tarsierd that was asked? ---- */
+
+enum count_state { COUNT_KNOWN, COUNT_REFUSED, COUNT_NOBODY };
+
+struct count {
+    enum count_state state;
+    uint64_t sessions; /* of the mail server, since tarsierd's start */
+    struct buf why;    /* unless it is known */
+};
+
+static void take_count(void *ctx, const struct ctl_line *row)
+{
+    struct count *c = ctx;
+    if (slice_eq_cstr(ctl_field(row, 0), "sessions_all") && slice_to_u64(ctl_field(row, 1), &c->sessions) == ERR_NONE)
+        c->state = COUNT_KNOWN;
+}
+
+static void count_sessions(const struct setup *s, struct count *c)
+{
+    const struct cli_daemon at = {.file = s->file, .patience_sec = SESSION_PATIENCE_SEC};
+    c->state = COUNT_REFUSED;
+    if (cli_ask_quietly(&at, (struct slice[]){SLICE_LIT("status")}, 1, take_count, c, &c->why) == CLI_NO_DAEMON)
+        c->state = COUNT_NOBODY;
+}
+
+/* What the counts before and after the session tell; false: tarsierd was not asked. */
+static bool say_asked(const struct setup *s, const struct count *before, struct count *after)
+{
+    bool has_maps = postfix_value(&s->values, NULL, "smtpd_milter_maps").len > 0;
+    if (before->state == COUNT_KNOWN && after->state == COUNT_KNOWN && before->sessions != after->sessions) {
+        printf("  tarsierd was asked.\n");
+        return true;
+    }
+    if (after->state == COUNT_NOBODY && s->plan->set->control) {
+        printf("  A milter has answered, and it was not tarsierd: %s\n", buf_cstr(&after->why));
+        return false;
+    }
+    if (before->state != COUNT_KNOWN || after->state != COUNT_KNOWN) {
+        printf("  Whether tarsierd was asked is not known: %s\n",
+               after->why.len ? buf_cstr(&after->why) : "it does not tell");
+        return true;
+    }
+    printf("  tarsierd was not asked%s\n",
+           has_maps ? ": smtpd_milter_maps has another list for this client. For others it tells nothing." : ".");
+    return has_maps;
+}
+
+/* ---- all of it ---- */
+
 /*
  * A milter that Postfix does not get at shows as 4xx at MAIL, unless milter_default_action is accept. What is said of the
  * recipient is for others to decide, and shown only.
@@ -151,18 +201,26 @@ bool setup_session(struct setup *s)
     const char *host, *port;
     struct buf reply = {0};
     postfix_door_address(&s->arena, &s->values, &host, &port);
+    struct count before = {0}, after = {0};
     printf("\nA test session with %s, port %s; no mail is sent:\n", host, port);
+    count_sessions(s, &before);
     int fd = connect_to(host, port);
     if (fd < 0) {
         printf("  nobody answers: %s\n", strerror(errno));
+        buf_fini(&before.why);
         return false;
     }
     bool good =
         say(fd, NULL, &reply) == 2 && say(fd, "EHLO localhost\r\n", &reply) == 2 && say(fd, "MAIL FROM:<>\r\n", &reply) == 2;
     if (good)
         (void)say(fd, "RCPT TO:<postmaster>\r\n", &reply);
+    if (good)
+        count_sessions(s, &after);
     (void)say(fd, "QUIT\r\n", &reply);
     close(fd);
+    good = good && say_asked(s, &before, &after);
+    buf_fini(&before.why);
+    buf_fini(&after.why);
     buf_fini(&reply);
     return good;
 }

@@ -47,6 +47,7 @@ static void put_engine(const struct daemon *d, const struct ctl_request *r)
     ctl_put_pair(r->out, "paused_until", "%" PRId64, paused_until);
     ctl_put_pair(r->out, "traced_clients", "%u", engine_traces(d->engine, r->now.mono)->count);
     ctl_put_pair(r->out, "sessions", "%u", o.stats.open);
+    ctl_put_pair(r->out, "sessions_all", "%" PRIu64, o.stats.sessions);
     ctl_put_pair(r->out, "sessions_max", "%u", d->sessions_max);
     ctl_put_pair(r->out, "mta_sessions_max", "%u", d->mta_sessions);
     ctl_put_pair(r->out, "stress", "%d", o.stressed);

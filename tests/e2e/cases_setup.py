@@ -6,6 +6,7 @@ import shutil
 import subprocess
 
 import lab as L
+import toymilter
 from case import case
 
 
@@ -85,9 +86,20 @@ def setup_running(lab, check):
 
     status, said = lab.tool("tarsier", "setup", "postfix", "--yes")
     check.that(status == 1 and "Does tarsierd run?" in said and L.read("/etc/postfix/main.cf") == before, "without tarsierd nothing is changed", said)
+    toymilter.ToyMilter(L.SOCKET)
+    status, said = lab.tool("tarsier", "setup", "postfix", "--yes")
+    check.that(status == 1 and "it was not tarsierd" in said, "another milter at the socket is not taken for it", said)
+    check.that(L.read("/etc/postfix/main.cf") == before, "and it is as it was", said)
+    os.unlink(L.SOCKET)
     lab.tarsier()
+    L.write("/etc/postfix/main.cf", before + "smtpd_milter_maps = static:DISABLE\n")
+    status, said = lab.tool("tarsier", "setup", "postfix", "--yes")
+    check.that(status == 0 and "tarsierd was not asked: smtpd_milter_maps" in said, "a list of its own for this client is told", said)
+    L.write("/etc/postfix/main.cf", before)
+    L.run("postfix", "reload")
     status, said = lab.tool("tarsier", "setup", "postfix", "--yes")
     check.that(status == 0 and "Postfix is reloaded." in said, "set up", said)
+    check.that("  tarsierd was asked.\n" in said, "tarsierd says so itself", said)
     check.that("to postfix in the chroot /var/spool/postfix" in said, "tried as smtpd would", said)
     check.that(re.search(r"MAIL FROM:<> +250 .*\n +RCPT TO:<postmaster> +\d", said), "a test session", said)
     check.that("network local { 192.0.2.0/24 }" in said, "lines for its networks", said)
