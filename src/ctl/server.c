@@ -18,6 +18,8 @@ struct connection {
     bool blocked; /* the request waits for ctl_server_wake */
     struct ctl_request request;
     struct ctl_words words;
+    const struct ctl_command *many; /* a command that takes as many words as fit, asked again and again; NULL: none yet */
+    uint64_t many_words;
 };
 
 struct ctl_server {
@@ -46,8 +48,17 @@ static void connection_free(struct ctl_server *s, struct connection *c)
     free(c);
 }
 
+/* A request is said as it was asked; thousands of them that belong together are one line, at the end. */
+static void log_many(const struct connection *c, struct effects *out)
+{
+    if (c->many)
+        effects_log(out, OWNER_NOBODY, LOG_LEVEL_NOTICE, "control: uid %u, process %d: %s, %llu items", c->peer.uid,
+                    c->peer.pid, c->many->name, (unsigned long long)c->many_words);
+}
+
 static void connection_close(struct ctl_server *s, struct connection *c, struct effects *out)
 {
+    log_many(c, out);
     effects_add(out, EFFECT_CLOSE, c->owner);
     connection_free(s, c);
 }
@@ -134,8 +145,13 @@ static void answer_error(struct ctl_server *s, const char *code, const char *fmt
 }
 
 /* What changes something is told in the log: by whom, and as it was asked. */
-static void log_change(const struct connection *c, struct slice line, struct effects *out)
+static void log_change(struct connection *c, struct slice line, struct effects *out)
 {
+    if (c->request.command->most == CTL_WORDS_MAX - 1) {
+        c->many = c->request.command;
+        c->many_words += c->request.n_words;
+        return;
+    }
     struct buf text = {0};
     for (size_t i = 0; i < line.len; i++)
         buf_put_byte(&text, line.ptr[i] == '\t' ? ' ' : line.ptr[i]);

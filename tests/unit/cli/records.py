@@ -175,6 +175,9 @@ def reads_and_changes_beside_a_daemon():
             long = record(1, recipient="<%s@example.net>" % ("x" * 5000))
             status, out, err = run(conf, "import", "-", stdin=lines([long]))
             check(status == 1 and "1 are too long for the daemon" in out, (status, out, err))
+        told = [line.split("control: ")[1] for line in daemon.log().splitlines() if ": import" in line]
+        check([re.sub(r"process \d+", "process P", line) for line in told] ==
+              ["uid %d, process P: import, %d items" % (os.geteuid(), n) for n in (5, 5, 1200)], ("once each, and nobody's name", told))
         check(" records deleted by user %d" % os.geteuid() in daemon.log() and "state=pending" in daemon.log(), daemon.log())
 
 
