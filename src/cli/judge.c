@@ -142,16 +142,16 @@ static int judge_list(const struct judge *j, FILE *in)
 
 /* ---- both ---- */
 
-static int run(const struct command *c, const struct judge *j, int argc, char **argv)
+static bool is_list(int argc, char **argv)
 {
-    struct ip ip;
-    if (argc == 1 && strcmp(argv[0], "-") == 0)
+    return argc == 1 && strcmp(argv[0], "-") == 0;
+}
+
+static int run(const struct judge *j, int argc, char **argv, const struct ip *ip)
+{
+    if (is_list(argc, argv))
         return judge_list(j, stdin);
-    if (argc != 2)
-        return cli_usage(c, "it takes a name and an address, or - for a list of them from standard input");
-    if (!read_address(slice_cstr(argv[1]), &ip))
-        return cli_usage(c, "the second argument is the client's IP address, or - for one that is not known");
-    struct generic_verdict v = judge_one(j, slice_cstr(argv[0]), &ip);
+    struct generic_verdict v = judge_one(j, slice_cstr(argv[0]), ip);
     print_sum(j, &v);
     return CLI_OK;
 }
@@ -164,6 +164,13 @@ int cli_judge(const struct command *c, int argc, char **argv)
             return cli_usage(c, NULL);
         file = optarg;
     }
+    struct ip ip = {0};
+    argc -= optind;
+    argv += optind;
+    if (argc != 2 && !is_list(argc, argv))
+        return cli_usage(c, "it takes a name and an address, or - for a list of them from standard input");
+    if (argc == 2 && !read_address(slice_cstr(argv[1]), &ip))
+        return cli_usage(c, "the second argument is the client's IP address, or - for one that is not known");
     struct plan *plan = cli_plan(file);
     if (!plan)
         return CLI_FAILED;
@@ -171,7 +178,7 @@ int cli_judge(const struct command *c, int argc, char **argv)
     struct judge j = {.plan = plan, .domains = own};
     int status = CLI_FAILED;
     if (own)
-        status = run(c, &j, argc - optind, argv + optind);
+        status = run(&j, argc, argv, &ip);
     else
         fprintf(stderr, "tarsier judge: there is no Public Suffix List; install the package publicsuffix\n");
     domain_list_free(own);

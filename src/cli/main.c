@@ -3,6 +3,7 @@
  * commands (ctl/commands.h).
  */
 #include "cli/cli.h"
+#include "cli/screen.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -74,9 +75,14 @@ static void usage_of(const struct ctl_command *row, FILE *out)
 
 int cli_usage(const struct command *c, const char *why)
 {
-    if (why && *why)
-        fprintf(stderr, "tarsier %s: %s\n", c->row->name, why);
+    struct buf text = {0};
+    if (why && *why) {
+        buf_printf(&text, "tarsier %s: ", c->row->name);
+        screen_put_words(&text, 0, slice_cstr(why));
+        fprintf(stderr, "%s\n", buf_cstr(&text));
+    }
     usage_of(c->row, stderr);
+    buf_fini(&text);
     return CLI_USAGE;
 }
 
@@ -100,11 +106,13 @@ int cli_option(const struct command *c, int argc, char **argv)
 int cli_completion(const struct command *c, int argc, char **argv)
 {
     struct buf text = {0};
-    if (argc != 2)
+    if (cli_option(c, argc, argv) != -1)
+        return cli_usage(c, NULL);
+    if (argc - optind != 1)
         return cli_usage(c, "it takes the name of a shell");
-    if (strcmp(argv[1], "bash") == 0)
+    if (strcmp(argv[optind], "bash") == 0)
         ctl_put_bash(&text);
-    else if (strcmp(argv[1], "zsh") == 0)
+    else if (strcmp(argv[optind], "zsh") == 0)
         ctl_put_zsh(&text);
     else
         return cli_usage(c, "it knows bash and zsh");
@@ -147,17 +155,48 @@ static const struct ctl_command *find(int argc, char **argv, size_t *used)
     return ctl_command_find(words, n, used);
 }
 
-static int unknown(const char *name)
+/* Commands of this first word, such as grey: their help. False: there are none. */
+static bool tell_group(const char *first, FILE *out)
+{
+    struct buf text = {0};
+    bool found = ctl_put_help_of_group(slice_cstr(first), &text);
+    if (found)
+        fprintf(out, "usage:\n  %sMore: --help behind one of them, man tarsier\n", buf_cstr(&text));
+    buf_fini(&text);
+    return found;
+}
+
+static void say_unknown(const char *first, const char *second)
 {
     const char *names[CTL_COMMANDS];
+    struct buf said = {0};
+    buf_printf(&said, "%s%s%s", first, *second ? " " : "", second);
     for (size_t i = 0; i < CTL_COMMANDS; i++)
         names[i] = ctl_command_row(i)->name;
-    const char *near = diag_suggest(slice_cstr(name), names, CTL_COMMANDS);
-    fprintf(stderr, "tarsier: there is no command \"%s\"", name);
+    const char *near = diag_suggest(buf_slice(&said), names, CTL_COMMANDS);
+    if (!near)
+        near = diag_suggest(slice_cstr(first), names, CTL_COMMANDS);
+    fprintf(stderr, "tarsier: there is no command \"%s\"", buf_cstr(&said));
     if (near)
         fprintf(stderr, "; did you mean \"%s\"?", near);
     fprintf(stderr, "\n");
-    usage(stderr);
+    buf_fini(&said);
+}
+
+/* No command begins with these words. A long list would push the error off the screen. */
+static int unknown(int argc, char **argv)
+{
+    const char *second = argc > 1 && argv[1][0] != '-' ? argv[1] : "";
+    struct buf none = {0};
+    if (argv[0][0] == '-')
+        fprintf(stderr, "tarsier: options stand behind the command, such as: tarsier status %s\n", argv[0]);
+    else if (!*second && ctl_put_help_of_group(slice_cstr(argv[0]), &none))
+        fprintf(stderr, "tarsier: \"%s\" takes a second word\n", argv[0]);
+    else
+        say_unknown(argv[0], second);
+    buf_fini(&none);
+    if (!tell_group(argv[0], stderr))
+        fprintf(stderr, "All commands: tarsier help\n");
     return CLI_USAGE;
 }
 
@@ -171,45 +210,74 @@ static int help_for_manual(void (*put)(struct buf *out))
     return CLI_OK;
 }
 
+static bool is_help(const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
+/* For these words, which may be none. */
 static int help(int argc, char **argv)
 {
     size_t used;
+    if (argc == 0) {
+        usage(stdout);
+        return CLI_OK;
+    }
     if (argc == 1 && strcmp(argv[0], "--mdoc") == 0)
         return help_for_manual(ctl_put_manual);
     if (argc == 1 && strcmp(argv[0], "--mdoc=requests") == 0)
         return help_for_manual(ctl_put_manual_of_requests);
     const struct ctl_command *row = find(argc, argv, &used);
-    if (row)
-        usage_of(row, stdout);
-    else
-        usage(stdout);
+    if (used < 2 && argc == 1 && tell_group(argv[0], stdout))
+        return CLI_OK;
+    if (!row)
+        return unknown(argc, argv);
+    usage_of(row, stdout);
     return CLI_OK;
 }
 
+/* getopt(3) begins its complaints with argv[0]. */
 static int run(const struct ctl_command *row, int argc, char **argv)
 {
+    struct buf name = {0};
+    int status = CLI_USAGE;
+    buf_printf(&name, "tarsier %s", row->name);
+    (void)buf_cstr(&name);
+    argv[0] = name.ptr;
     for (size_t i = 0; i < N_COMMANDS; i++) {
         struct command c = commands[i];
         c.row = row;
         if (c.id == row->id)
-            return c.run(&c, argc, argv);
+            status = c.run(&c, argc, argv);
     }
-    return CLI_USAGE;
+    buf_fini(&name);
+    return status;
+}
+
+/* Whether help is asked for, by an option in any place. What stands behind "--" is no option. */
+static bool wants_help(int argc, char **argv)
+{
+    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (is_help(argv[i]))
+            return true;
+    return false;
 }
 
 int main(int argc, char **argv)
 {
+    size_t used = 0;
     if (argc < 2) {
         usage(stderr);
         return CLI_USAGE;
     }
-    if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+    if (strcmp(argv[1], "help") == 0 || is_help(argv[1]))
         return help(argc - 2, argv + 2);
     if (strcmp(argv[1], "version") == 0 || strcmp(argv[1], "--version") == 0) {
         printf("tarsier %s\n", TARSIER_VERSION);
         return CLI_OK;
     }
-    size_t used;
     const struct ctl_command *row = find(argc - 1, argv + 1, &used);
-    return row ? run(row, argc - (int)used, argv + used) : unknown(argv[1]);
+    if (wants_help(argc - 1, argv + 1))
+        return help(row ? (int)used : 1, argv + 1);
+    return row ? run(row, argc - (int)used, argv + used) : unknown(argc - 1, argv + 1);
 }

@@ -83,10 +83,15 @@ const struct ctl_command *ctl_command_find(const struct slice *words, size_t n, 
 /* "metrics", "read", "change", "local". */
 const char *ctl_right_name(enum ctl_right right);
 
-/* All commands with their text and options, at most 80 columns wide. */
+/* All commands with their text, at most 80 columns wide. */
 void ctl_put_help(struct buf *out);
-/* One command the same way; its first line begins with "tarsier". */
+/* One command with its options the same way; its first line begins with "tarsier". */
 void ctl_put_help_of(const struct ctl_command *c, struct buf *out);
+/*
+ * All commands that begin with this word, where a second word may follow it; options only of one that is the word alone. False: no second
+ * word may follow.
+ */
+bool ctl_put_help_of_group(struct slice first, struct buf *out);
 /* Completion for bash(1) and zsh(1). */
 void ctl_put_bash(struct buf *out);
 void ctl_put_zsh(struct buf *out);

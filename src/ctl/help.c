@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { COLUMNS = 80, TEXT_COLUMN = 6, OPTION_COLUMN = 26 };
+enum { COLUMNS = 80, TEXT_COLUMN = 6, OPTION_COLUMN = 29 };
 
 /* The words of a text, wrapped; column: where the line is now. */
 static void put_wrapped(struct buf *out, size_t column, size_t indent, const char *text)
@@ -38,11 +38,16 @@ static void put_option_word(const struct ctl_option *o, struct buf *out)
         buf_printf(out, " %s", o->argument);
 }
 
-void ctl_put_help_of(const struct ctl_command *c, struct buf *out)
+static void put_command(const struct ctl_command *c, struct buf *out)
 {
     buf_printf(out, "tarsier %s%s%s\n%*s", c->name, c->arguments[0] ? " " : "", c->arguments, TEXT_COLUMN, "");
     put_wrapped(out, TEXT_COLUMN, TEXT_COLUMN, c->text);
     buf_put_byte(out, '\n');
+}
+
+void ctl_put_help_of(const struct ctl_command *c, struct buf *out)
+{
+    put_command(c, out);
     for (const struct ctl_option *o = c->options; o && o->name; o++) {
         size_t before = out->len;
         buf_printf(out, "%*s", TEXT_COLUMN + 2, "");
@@ -54,18 +59,6 @@ void ctl_put_help_of(const struct ctl_command *c, struct buf *out)
         buf_put_byte(out, '\n');
     }
 }
-
-void ctl_put_help(struct buf *out)
-{
-    buf_put_cstr(out, "usage: tarsier COMMAND [OPTIONS] [ARGUMENTS]\n\n");
-    for (size_t i = 0; i < CTL_COMMANDS; i++) {
-        buf_put_cstr(out, "  ");
-        ctl_put_help_of(ctl_command_row(i), out);
-    }
-    buf_put_cstr(out, "  tarsier help [COMMAND]\n  tarsier version\n\nMore: man tarsier\n");
-}
-
-/* ---- shells ---- */
 
 /* "grey" of "grey list": its first word, and the second one, which is empty where there is none. */
 static struct slice first_word(size_t i, struct slice *second)
@@ -80,6 +73,35 @@ static bool begins_a_group(size_t i)
     struct slice none;
     return i == 0 || !slice_eq(first_word(i, &none), first_word(i - 1, &none));
 }
+
+bool ctl_put_help_of_group(struct slice first, struct buf *out)
+{
+    size_t n = 0;
+    bool are_longer = false;
+    for (size_t i = 0; i < CTL_COMMANDS; i++) {
+        struct slice second;
+        if (!slice_eq(first_word(i, &second), first))
+            continue;
+        if (n++ > 0)
+            buf_put_cstr(out, "  ");
+        (second.len > 0 ? put_command : ctl_put_help_of)(ctl_command_row(i), out);
+        are_longer = are_longer || second.len > 0;
+    }
+    return are_longer;
+}
+
+void ctl_put_help(struct buf *out)
+{
+    buf_put_cstr(out, "usage: tarsier COMMAND [OPTIONS] [ARGUMENTS]\n\n");
+    for (size_t i = 0; i < CTL_COMMANDS; i++) {
+        buf_put_cstr(out, "  ");
+        put_command(ctl_command_row(i), out);
+    }
+    buf_put_cstr(out, "  tarsier help [COMMAND]\n      all commands, or one with its options, as COMMAND --help does\n"
+                      "  tarsier version\n\nMore: man tarsier\n");
+}
+
+/* ---- shells ---- */
 
 static void put_seconds(size_t i, const char *separator, struct buf *out)
 {

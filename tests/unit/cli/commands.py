@@ -273,6 +273,44 @@ def is_not_upset_by_odd_files():
     check(detect(root).count("\n#filter ") == 3, detect(root))
 
 
+# ---- the command line ----
+
+
+@case
+def helps_with_each_command():
+    status, out, err = run("help", "--mdoc")
+    names = re.findall(r"^\.It Ic (\S+(?: [a-z]+)?)(?: Ar .*)?$", out, re.M)
+    check(len(names) > 30 and "grey list" in names and "status" in names, names)
+    for name in names:
+        for words in (name.split() + ["--help"], name.split() + ["x", "-h"], ["help"] + name.split(), ["--help"] + name.split()):
+            status, out, err = run(*words)
+            check(status == 0 and err == "" and re.search(r"^(usage:)? +tarsier %s\b" % name, out, re.M), (words, status, out, err))
+            check(all(len(line) <= 80 for line in out.splitlines()), out)
+        if name == "explain":
+            continue  # it reads its options itself
+        status, out, err = run(*name.split(), "--nonsense")
+        check(status == 2 and out == "" and err.startswith("tarsier %s: unrecognized option '--nonsense'\nusage: " % name), (name, status, err))
+        check(len(err.splitlines()) < 24, "the error stays on the screen: " + err)
+        status, out, err = run(*name.split(), *"abcdefghij")
+        check(status in (1, 2), (name, status, out, err))
+        check(status == 1 or err.startswith("tarsier %s: " % name) and "usage: " in err, (name, err))
+    for first, seconds in (("grey", "list|show|delete|flush"), ("show", "config"), ("holds", "release|drop")):
+        status, out, err = run("help", first)
+        check(status == 0 and len(re.findall("tarsier %s (%s)" % (first, seconds), out)) >= len(seconds.split("|")), out)
+    for words, said in (
+        (["gray"], 'no command "gray"'),
+        (["statsu"], 'did you mean "status"?'),
+        (["grey"], 'tarsier: "grey" takes a second word\nusage:\n  tarsier grey list '),
+        (["grey"], "\n  tarsier grey flush "),
+        (["grey", "lsit"], 'did you mean "grey list"?'),
+        (["help", "nonsense"], 'no command "nonsense"\nAll commands: tarsier help\n'),
+        (["-f", "x", "status"], "options stand behind the command, such as: tarsier status -f"),
+    ):
+        status, out, err = run(*words)
+        check(status == 2 and out == "" and said in err, (words, status, out, err))
+    check(run()[0] == 2, "no words")
+
+
 # ---- replay ----
 
 SHIPPED = """filter "greylist" {
