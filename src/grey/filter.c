@@ -215,7 +215,7 @@ static enum err add_pattern(struct slice *pattern, struct slice value, const cha
     return ERR_NONE;
 }
 
-enum err grey_filter_add(struct grey_filter *f, const char *name, struct slice value, const char **why)
+static enum err add(struct grey_filter *f, const char *name, struct slice value, const char **why)
 {
     *why = "there is no filter of this name";
     if (strcmp(name, "client") == 0 || strcmp(name, "network") == 0)
@@ -233,6 +233,15 @@ enum err grey_filter_add(struct grey_filter *f, const char *name, struct slice v
     if (strcmp(name, "since") == 0)
         return add_age(&f->since_sec, value, why);
     return ERR_NOT_FOUND;
+}
+
+enum err grey_filter_add(struct grey_filter *f, const char *name, struct slice value, const char **why)
+{
+    struct grey_filter changed = *f;
+    enum err e = add(&changed, name, value, why);
+    if (e == ERR_NONE)
+        *f = changed;
+    return e;
 }
 
 void grey_filter_init(struct grey_filter *f, struct wall now)

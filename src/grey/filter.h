@@ -41,7 +41,7 @@ void grey_filter_init(struct grey_filter *f, struct wall now);
 
 /*
  * Add a condition: name "client", "network", "sender", "recipient", "state", "older", "newer", "since". Errors: ERR_NOT_FOUND no such name;
- * ERR_SYNTAX, with *why a few words. Owner: value must live as long as the filter.
+ * ERR_SYNTAX, with *why a few words; nothing is changed then. Owner: value must live as long as the filter.
  */
 MUST_CHECK enum err grey_filter_add(struct grey_filter *f, const char *name, struct slice value, const char **why);
 
