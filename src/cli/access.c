@@ -3,6 +3,7 @@
 
 #include "setup/rights.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -41,7 +42,12 @@ bool access_must_be_kept(const struct access *a)
     if (!a->kind->is_kept)
         fprintf(stderr, "tarsier %s: nobody but tarsierd sees what is in the store \"%s\"\n", a->command,
                 a->plan->set->store);
-    return a->kind->is_kept;
+    else if (!access_may_read(a) && errno == EACCES)
+        fprintf(stderr, "tarsier %s: %s is root's and tarsierd's alone: run this as root\n", a->command,
+                a->plan->set->store);
+    else
+        return true;
+    return false;
 }
 
 void access_end(struct access *a)

@@ -19,7 +19,7 @@ void access_end(struct access *a);
 /* Whether tools can work on this kind of store; whether we may read it where it is. */
 bool access_is_kept(const struct access *a);
 bool access_may_read(const struct access *a);
-/* access_is_kept, or it is said that nobody but the daemon can. */
+/* access_is_kept, and these rights are enough; or it is said who can. */
 bool access_must_be_kept(const struct access *a);
 
 /* Become who the daemon runs as, so that files made from now on are the daemon's. False after it was said why not. */

@@ -48,20 +48,30 @@ static void put_left(struct buf *out, struct slice text)
     buf_printf(out, "%5s  ", left);
 }
 
+/* name[address], up to WHY_COLUMN. A long name has lines to itself, and its address the next one. */
+static void put_client(struct buf *out, struct slice name, struct slice address)
+{
+    struct buf client = {0};
+    size_t whole = CLIENT_COLUMN + name.len + address.len + 2;
+    buf_put_slice(&client, name);
+    if (whole + 2 > WHY_COLUMN) {
+        screen_put_name(out, CLIENT_COLUMN, buf_slice(&client));
+        buf_printf(out, "\n%*s", CLIENT_COLUMN, "");
+        buf_clear(&client);
+    }
+    buf_printf(&client, "[%.*s]", SLICE_ARG(address));
+    put_padded(out, buf_slice(&client), WHY_COLUMN - CLIENT_COLUMN);
+    buf_fini(&client);
+}
+
 static void put_for_people(struct listing *l, const struct ctl_line *row)
 {
-    struct buf client = {0}, *out = &l->out;
+    struct buf *out = &l->out;
     if (l->count == 1)
         buf_put_cstr(out, "ID      LEFT  CLIENT / FROM -> TO                          WHY             LINE\n");
     put_padded(out, ctl_field(row, HOLD_ID), 7);
     put_left(out, ctl_field(row, HOLD_LEFT));
-    buf_put_visible(&client, ctl_field(row, HOLD_NAME));
-    buf_printf(&client, "[%.*s]", SLICE_ARG(ctl_field(row, HOLD_ADDRESS)));
-    screen_put_name(out, CLIENT_COLUMN, buf_slice(&client));
-    if (CLIENT_COLUMN + client.len + 2 > WHY_COLUMN) /* a long name has the line to itself */
-        buf_printf(out, "\n%*s", WHY_COLUMN, "");
-    else
-        buf_printf(out, "%*s", (int)(WHY_COLUMN - CLIENT_COLUMN - client.len), "");
+    put_client(out, ctl_field(row, HOLD_NAME), ctl_field(row, HOLD_ADDRESS));
     put_padded(out, ctl_field(row, HOLD_WHY), 16);
     buf_put_visible(out, ctl_field(row, HOLD_LINE));
     buf_printf(out, "\n%*s", CLIENT_COLUMN, "");
@@ -74,7 +84,6 @@ static void put_for_people(struct listing *l, const struct ctl_line *row)
         buf_printf(out, "\n%*s-> ", CLIENT_COLUMN, "");
     screen_put_name(out, CLIENT_COLUMN, to);
     buf_put_byte(out, '\n');
-    buf_fini(&client);
 }
 
 static void put_json(struct listing *l, const struct ctl_line *row)

@@ -242,7 +242,8 @@ static void turn(struct ctl_server *s, const struct event *event, struct effects
 void ctl_server_open(struct ctl_server *s, const struct event *open, const struct ctl_peer *peer, struct effects *out)
 {
     if (peer->right == CTL_LOCAL) {
-        answer_error(s, CTL_CODE_DENIED, "uid %u may ask nothing here", peer->uid);
+        answer_error(s, CTL_CODE_DENIED,
+                     "uid %u may ask nothing here; root may, and groups: `control read` in tarsier.conf(5)", peer->uid);
         effects_send(out, open->owner, buf_slice(&s->rows));
         effects_add(out, EFFECT_CLOSE, open->owner);
         buf_clear(&s->rows);

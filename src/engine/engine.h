@@ -54,7 +54,8 @@ bool engine_wants_ticks(const struct engine *e);
 
 /*
  * Who is held, for an administrator: one after another, by kind and slot. Begin with OWNER_NOBODY, go on with the owner of the one
- * before, also after steps between. EVENT_RELEASE and EVENT_DROP take such a name. Owner: texts are valid until the next step.
+ * before, also after steps between. A whole listing looks at each slot once, however many are held. EVENT_RELEASE and EVENT_DROP take
+ * such a name. Owner: texts are valid until the next step.
  */
 bool engine_next_held(const struct engine *e, owner_id after, struct held_client *out);
 /* That very one; false: it is not held (any more). */

@@ -182,6 +182,21 @@ def reads_and_changes_beside_a_daemon():
 
 
 @case
+def two_hosts_tell_each_other():
+    """tarsier export --since 1h | ssh mx2 tarsier import -, in both directions, between two running daemons."""
+    one, two = state("mx1"), state("mx2", "memory:")
+    controls = [conf.replace(".conf", ".control") for conf in (one, two)]
+    with Daemon(one), Daemon(two):
+        done(one, "import", "-", stdin=lines(SOME))
+        news = done(one, "export", "--socket", controls[0], "--since", "1h")
+        check("2 records added, 0 changed" in done(two, "import", "-", stdin=news), news)
+        check("0 records added, 0 changed" in done(two, "import", "-", stdin=news), "again: all is known")
+        back = done(two, "export", "--socket", controls[1], "--since", "1h")
+        check("0 records added, 0 changed" in done(one, "import", "-", stdin=back), "and back: all is known")
+        check(exported(two) == exported(one, "--since", "1h"), "alike")
+
+
+@case
 def a_backup_is_made_beside_a_daemon():
     conf = state("held")
     done(conf, "import", "-", stdin=lines(SOME))

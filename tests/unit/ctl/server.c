@@ -150,7 +150,7 @@ static void asks_only_what_one_may(void)
     struct world w;
     begin(&w);
     dial(&w, 1, CTL_LOCAL);
-    check_said(&w, "error denied uid 1000 may ask nothing here\n");
+    check_said(&w, "error denied uid 1000 may ask nothing here; root may, and groups: `control read` in tarsier.conf(5)\n");
     CHECK_INT(w.closed, 1);
     say(&w, 1, "status\n"); /* it is no connection any more */
     turn(&w);

@@ -257,7 +257,12 @@ def lets_each_do_what_its_groups_may():
 
     with Daemon():
         check("control: no such group: nosuchgroup" in log(), log())
-        check(as_user(STRANGER, STRANGER, [], first) == "error denied uid %d may ask nothing here" % STRANGER, "a stranger")
+        check(as_user(STRANGER, STRANGER, [], first).startswith("error denied uid %d may ask nothing here; root may" % STRANGER), "a stranger")
+        for words in (["status"], ["holds"], ["pause", "1h"], ["allow", "list"]):
+            status, out, err = as_user(STRANGER, STRANGER, [], lambda: tarsier(*words, "-f", CONF))
+            check(status == 1 and out == "" and "may ask nothing here" in err, (words, status, out, err))
+        status, out, err = as_user(STRANGER, STRANGER, [], lambda: tarsier("backup", DIR + "/run/b", "-f", CONF))
+        check(status == 1 and "run this as root" in err and "chown" not in err, (status, err))
         check(as_user(STRANGER, GROUP, [], first) == "fine", "by its group")
         check(as_user(STRANGER, STRANGER, [7, GROUP + 1], first) == "fine", "by another of its groups")
         check(as_user(65534, 65534, [], first) == "fine", "the daemon's user")
@@ -322,6 +327,7 @@ def shows_who_is_held_and_lets_one_go():
         check(wait_for(lambda: len(held()) == 2), "two are held")
         out = ask("holds")
         check(out.startswith("ID      LEFT  CLIENT / FROM -> TO") and "2 held of 50.  Let in now: tarsier holds release " in out, out)
+        check(re.search(r"a{60}\S*\n(.*\n)? {14}\[198\.51\.100\.7\] +6\n", out), "an address is never broken:\n" + out)
         check("dhcp-12-34.isp.example.net[198.51.100.7]" in out and "<a@example.org> -> <b@example.net>" in out, out)
         first, second = sorted(held(), key=lambda h: int(h["id"]))
         check(first["recipient"] == "<b@example.net>" and 0 < first["left_seconds"] <= 125 and first["line"] == "6", first)
