@@ -57,8 +57,11 @@ static bool parse_inet(struct parser *p, const struct token *t, struct slice res
     if (!host.ptr)
         host = no_host(p, t, six, use);
     struct ip ip;
-    if (host.len == 0 || memchr(host.ptr, ' ', host.len))
+    if (host.len == 0)
         return parse_fail(p, t->where, NULL, "there is no host behind the `@`");
+    for (size_t i = 0; i < host.len; i++)
+        if (host.ptr[i] == ' ' || host.ptr[i] == '\t')
+            return parse_fail(p, t->where, NULL, "a host has no blank in it: \"%.*s\"", SLICE_ARG(slice_upto(host, 60)));
     if (ip_parse(host, &ip) == ERR_NONE && (ip.family == IP_V6) != six)
         return parse_fail(p, t->where, six ? "write inet: for it" : "write inet6: for it", "\"%.*s\" is an IPv%d address",
                           SLICE_ARG(host), ip.family);

@@ -27,6 +27,8 @@ static void end_helo(struct dialogue *d, enum policy_helo helo)
 {
     struct facts *f = d->facts;
     d->helo_proof = (uint8_t)helo;
+    if (helo != HELO_UNKNOWN)
+        trace_line(d, "HELO %.*s: %s", SLICE_ARG(d->helo), policy_helo_text(helo));
     if (!f)
         return;
     if (f->helo_request)
@@ -173,6 +175,8 @@ static bool ask_helo(struct dialogue *d, uint64_t missing)
     e->u.dns.type = d->client.ends.remote.family == IP_V6 ? DNS_AAAA : DNS_A;
     e->u.dns.name = lower_copy(&d->sh->out->arena, policy_helo_name(&facts));
     e->request = f->helo_request = dialogue_next_request(d);
+    trace_line(d, "question %u to DNS: %s %.*s", e->request, e->u.dns.type == DNS_AAAA ? "AAAA" : "A",
+               SLICE_ARG(e->u.dns.name));
     f->deadline.ms = d->sh->now.mono.ms + FACTS_HELO_MS;
     d->sh->helos_asked++;
     return true;
@@ -199,7 +203,7 @@ static void ask_store(struct dialogue *d)
     *r = plan_request(d->plan, GREY_PROVE, &domain, d->sh->now.wall);
     struct effect *e = effects_add(d->sh->out, EFFECT_STORE, d->client.owner);
     e->u.store = r;
-    e->request = d->facts->prove_request = dialogue_next_request(d);
+    e->request = d->facts->prove_request = trace_question(d, GREY_PROVE, dialogue_next_request(d));
     d->facts->deadline.ms = d->sh->now.mono.ms + (d->sh->writes_late ? GREY_SLOW_MS : FACTS_STORE_MS);
 }
 

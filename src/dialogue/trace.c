@@ -182,8 +182,8 @@ void trace_replies(struct dialogue *d, struct slice packets)
 uint32_t trace_question(struct dialogue *d, int grey_request_kind, uint32_t request)
 {
     static const char *const words[] = {
-        [GREY_LOOK] = "look",       [GREY_DECIDE] = "decide", [GREY_PASS] = "pass",
-        [GREY_CONFIRM] = "confirm", [GREY_LEFT] = "left",     [GREY_RENEW] = "renew",
+        [GREY_LOOK] = "look", [GREY_DECIDE] = "decide", [GREY_PASS] = "pass",   [GREY_CONFIRM] = "confirm",
+        [GREY_LEFT] = "left", [GREY_RENEW] = "renew",   [GREY_PROVE] = "prove",
     };
     trace_line(d, "question %u to the store: %s", request, words[grey_request_kind]);
     return request;

@@ -218,7 +218,7 @@ def shipped(lab, check):
     check.that(oct(store.st_mode & 0o777) == "0o700" and store.st_uid == int(uid[1]), "the store is tarsier's alone", oct(store.st_mode))
 
 
-@case("the shipped rules: a farm of ten is never held, a line that waits is let in, conf.d exempts", weight_sec=16)
+@case("the shipped rules: a farm of ten is never held, a line that waits is let in, conf.d exempts", weight_sec=21)
 def spares(lab, check):
     text = L.read(lab.program["tarsier.conf"])
     check.that("racl whitelist tarpit 125s\n" in text, "the shipped hold", text)
@@ -240,7 +240,13 @@ def spares(lab, check):
     check.that(lab.leave(L.NO_PTR, after=1, sender="n@example.org"), "a client without a name is held")
     answer, _ = lab.send(L.pool(7), "exempt")
     check.reply(answer, 250, "the file in conf.d lets its line pass", most_sec=1.5)
-    for line, name, held in ((33, "mail.example.net", False), (34, "mail.example.net", True), (35, "198-51-100-35.example.net", True)):
+    for line, name, held in (
+        (33, "mail.example.net", False),
+        (34, "mail.example.net", True),
+        (35, "198-51-100-35.example.net", True),
+        (36, "mx.alias-36.net", False),  # a CNAME
+        (37, "mx.alias-36.net", True),  # one that leads elsewhere
+    ):
         with lab.client(L.pool(line)) as c:
             c.ehlo(name)
             c.mail("h%d@example.org" % line)
@@ -249,6 +255,7 @@ def spares(lab, check):
         check.reply(answer, 250, "%s says HELO %s: %s" % (L.pool(line), name, "held" if held else "passes"),
                     least_sec=3.8 if held else 0, most_sec=7 if held else 3.5)
     check.log(lab.wait_log(r"passes: helo_confirmed \(mail\.example\.net\)", 3), "the log says why it passed", lab.log())
+    check.log(lab.wait_log(r"passes: helo_confirmed \(mx\.alias-36\.net\)", 3), "by a CNAME too", lab.log())
 
 
 @case("inet sockets", weight_sec=8)

@@ -75,6 +75,9 @@ NAMES = (
         # DNS lists: the first knows one client, the second refuses to answer, the third fails.
         "host-record=20.113.0.203.list.example,127.0.0.2",
         "address=/mail.example.net/" + pool(33),  # a self-hoster's own name for his line
+        "host-record=line36.selfhoster.org," + pool(36),  # a CNAME wants one
+        "ptr-record=36.100.51.198.in-addr.arpa,host198-51-100-36.dynamic.isp.example",
+        "cname=mx.alias-36.net,line36.selfhoster.org",
         "host-record=20.113.0.203.refuses.example,127.255.255.254",
         "server=/broken.example/127.0.0.9",
         "server=/silent.example/127.0.0.77",  # for who binds there, and never answers

@@ -1,4 +1,5 @@
 /* replay.c - traces through the three worlds: what is counted, what is remembered, who comes back when. */
+#include "base/mem.h"
 #include "replay/report.h"
 #include "replay/trace.h"
 #include "test.h"
@@ -214,6 +215,42 @@ static void recipients(void)
     plan_unref(plan);
 }
 
+/* Its HELO may have proved it where nobody knows it: spared in the low bound, held in the high one. A trace spares nobody. */
+static void helo_bounds(void)
+{
+    static const struct {
+        const char *helo; /* NULL: not known */
+        bool is_certain;
+        unsigned low, high;
+    } cases[] = {
+        {NULL, false, 0, 1},
+        {NULL, true, 1, 1},
+        {"mail.selfhoster.net", false, 0, 1},
+        {"localhost", false, 1, 1},
+        {"198-51-100-1.nip.io", false, 1, 1},
+        {"mail.isp-company.net", false, 1, 1}, /* the reverse name's domain, though that name is forged */
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct plan *plan =
+            plan_of("filter \"greylist\" {\n  builtin greylist\n  when (generic_rdns or unknown_client) and not "
+                    "helo_confirmed\n}\nracl whitelist tarpit 125s\nracl greylist default\n");
+        struct replay_options options = {.retry_sec = 900, .is_certain = cases[i].is_certain};
+        struct replay *r = replay_new(plan, &options);
+        struct delivery d = delivery_of("a@example.com", 1000000);
+        d.resolve = RESOLVE_FORGED;
+        d.name = SLICE_LIT("dhcp-2-1.isp-company.net");
+        d.helo = slice_cstr(cases[i].helo);
+        replay_delivery(r, &d);
+        bool ok = CHECK_INT(replay_counts(r)->all.held[REPLAY_LOW], cases[i].low);
+        ok &= CHECK_INT(replay_counts(r)->all.held[REPLAY_HIGH], cases[i].high);
+        ok &= CHECK_INT(replay_counts(r)->all.deferred[REPLAY_HIGH], cases[i].high);
+        if (!ok)
+            printf("# HELO %s\n", cases[i].helo ? cases[i].helo : "not known");
+        replay_free(r);
+        plan_unref(plan);
+    }
+}
+
 /* The log's clock is wrong once, and right again: what comes then is not of that time. */
 static void clock_that_jumps(void)
 {
@@ -269,6 +306,7 @@ int main(void)
     TEST(traces);
     TEST(recipients);
     TEST(clock_that_jumps);
+    TEST(helo_bounds);
     TEST(bounded);
     return TEST_END();
 }
