@@ -1,6 +1,8 @@
 /* explain.c - `tarsier explain`: facts from the command line, the explanation to stdout. */
 #include "cli/cli.h"
+#include "cli/ask_dns.h"
 #include "explain/explain.h"
+#include "explain/lookup.h"
 #include "setup/files.h"
 #include "setup/generation.h"
 
@@ -39,21 +41,26 @@ static bool read_resolve(const char *word, enum policy_resolve *out)
     return false;
 }
 
-static const struct option options[] = {
-    {"file", required_argument, NULL, 'f'},  {"helo", required_argument, NULL, 'H'},
-    {"state", required_argument, NULL, 's'}, {"resolve", required_argument, NULL, 'r'},
-    {"ptr", required_argument, NULL, 'p'},   {"auth", required_argument, NULL, 'a'},
-    {"unwatched", no_argument, NULL, 'u'},   {NULL, 0, NULL, 0},
+struct explain_options {
+    const char *file;
+    bool json, resolves;
 };
 
 /* Returns NULL, or what is wrong. */
-static const char *read_options(int argc, char **argv, struct explain_facts *f, const char **file)
+static const char *read_options(const struct command *command, int argc, char **argv, struct explain_facts *f,
+                                struct explain_options *o)
 {
     int c;
-    while ((c = getopt_long(argc, argv, "f:", options, NULL)) != -1) {
+    while ((c = cli_option(command, argc, argv)) != -1) {
         switch (c) {
         case 'f':
-            *file = optarg;
+            o->file = optarg;
+            break;
+        case 'j':
+            o->json = true;
+            break;
+        case 'R':
+            o->resolves = true;
             break;
         case 'H':
             f->helo = slice_cstr(optarg);
@@ -63,7 +70,7 @@ static const char *read_options(int argc, char **argv, struct explain_facts *f, 
             break;
         case 'r':
             if (!read_resolve(optarg, &f->resolve))
-                return "--resolve takes ok, forged, temp or fail";
+                return "--client-resolve takes ok, forged, temp or fail";
             break;
         case 'p':
             f->ptr = slice_cstr(optarg);
@@ -78,6 +85,8 @@ static const char *read_options(int argc, char **argv, struct explain_facts *f, 
             return "an option that it does not know, or one without its argument";
         }
     }
+    if (o->resolves && (f->resolve != RESOLVE_ABSENT || f->ptr.len))
+        return "--resolve looks up what --client-resolve and --ptr say";
     return NULL;
 }
 
@@ -97,33 +106,79 @@ static const char *read_arguments(int argc, char **argv, struct explain_facts *f
         f->name = SLICE_NONE;
     }
     if (f->resolve == RESOLVE_OK && !f->name.len)
-        return "--resolve ok needs a name";
+        return "--client-resolve ok needs a name";
     f->sender = slice_cstr(argv[2]);
     f->recipient = slice_cstr(argv[3]);
     return NULL;
 }
 
-int cli_explain(const struct command *c, int argc, char **argv)
+/* ---- DNS ---- */
+
+static void take_answer(void *ctx, const struct event *answer)
 {
-    struct explain_facts facts = {.now = {time(NULL)}};
-    const char *file = NULL, *error = read_options(argc, argv, &facts, &file);
-    if (!error)
-        error = read_arguments(argc - optind, argv + optind, &facts);
-    if (error)
-        return cli_usage(c, error);
-    struct plan *plan = cli_plan(file);
-    if (!plan)
-        return CLI_FAILED;
+    lookup_answer(ctx, answer);
+}
+
+/* The name given is what a log says of then; what DNS says now counts. */
+static void warn_of_name(const struct explain_facts *f, struct slice given)
+{
+    if (given.len && !slice_eq_nocase(given, f->name))
+        fprintf(stderr, "tarsier explain: DNS now %s \"%.*s\"\n",
+                f->name.len ? "verifies another name than" : "verifies no name; it was given as", SLICE_ARG(given));
+}
+
+/* False, and said why: nobody can be asked. Owner of the facts' new text: l. */
+static bool look_up(struct lookup *l, struct explain_facts *f)
+{
+    struct effect question;
+    struct buf why = {0};
+    struct slice given = f->name;
+    bool ok = true;
+    lookup_begin(l, &f->client, f->helo);
+    while (ok && lookup_question(l, &question))
+        ok = ask_dns(&question, NULL, take_answer, l, &why) == ERR_NONE;
+    if (ok) {
+        lookup_facts(l, f);
+        warn_of_name(f, given);
+    } else {
+        fprintf(stderr, "tarsier explain: %s\n", buf_cstr(&why));
+    }
+    buf_fini(&why);
+    return ok;
+}
+
+static int tell(struct plan *plan, const struct explain_facts *facts, bool json)
+{
     struct buf text = {0};
+    const char *error = NULL;
     int status = CLI_OK;
-    if (explain(plan, &facts, &text, &error) == ERR_NONE) {
+    if ((json ? explain_json : explain)(plan, facts, &text, &error) == ERR_NONE) {
         fputs(buf_cstr(&text), stdout);
     } else {
-        fprintf(stderr, "tarsier explain: --state \"%.*s\" cannot be read; it understands %s\n", SLICE_ARG(facts.state),
+        fprintf(stderr, "tarsier explain: --state \"%.*s\" cannot be read; it understands %s\n", SLICE_ARG(facts->state),
                 error);
         status = CLI_USAGE;
     }
     buf_fini(&text);
+    return status;
+}
+
+int cli_explain(const struct command *c, int argc, char **argv)
+{
+    struct explain_facts facts = {.now = {time(NULL)}};
+    struct explain_options options = {0};
+    struct lookup lookup = {0};
+    const char *error = read_options(c, argc, argv, &facts, &options);
+    if (!error)
+        error = read_arguments(argc - optind, argv + optind, &facts);
+    if (error)
+        return cli_usage(c, error);
+    struct plan *plan = cli_plan(options.file);
+    if (!plan)
+        return CLI_FAILED;
+    bool known = !options.resolves || look_up(&lookup, &facts);
+    int status = known ? tell(plan, &facts, options.json) : CLI_FAILED;
+    lookup_fini(&lookup);
     plan_unref(plan);
     return status;
 }

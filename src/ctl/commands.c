@@ -66,10 +66,12 @@ static const struct ctl_option explain_options[] = {
     FILE_OPTION,
     {"helo", 'H', false, "NAME", "what it says in HELO"},
     {"state", 's', false, "STATE", "what is known already: \"held 40 s and left\""},
-    {"resolve", 'r', false, "HOW", "how the look-up of its name ended: ok, forged, temp, fail"},
+    {"resolve", 'R', false, NULL, "ask DNS for its name, whether that leads back, and where its HELO name leads"},
+    {"client-resolve", 'r', false, "HOW", "how the look-up of its name ended: ok, forged, temp, fail"},
     {"ptr", 'p', false, "NAME", "the name that its address has, whether verified or not"},
     {"auth", 'a', false, "USER", "it has authenticated"},
     {"unwatched", 'u', false, NULL, "its connection cannot be watched"},
+    JSON_OPTION,
     {0},
 };
 static const struct ctl_option history_options[] = {

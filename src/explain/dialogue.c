@@ -44,7 +44,8 @@ static void answer_dns(struct dialogue *d, const struct effect *e)
     struct event answer = {.kind = EVENT_DNS, .owner = e->owner, .request = e->request};
     bool address = e->u.dns.type == (f->client.family == IP_V6 ? DNS_AAAA : DNS_A);
     struct slice helo = f->helo.len ? f->helo : f->name;
-    answer.u.dns.status = f->proof == EXPLAIN_NOT_ASKED ? DNS_FAILED : DNS_ABSENT;
+    bool fails = f->proof == EXPLAIN_NOT_ASKED || f->proof == EXPLAIN_HELO_FAILED;
+    answer.u.dns.status = fails ? DNS_FAILED : DNS_ABSENT;
     if (f->proof == EXPLAIN_HELO_LEADS && address && slice_eq_nocase(e->u.dns.name, helo)) {
         answer.u.dns.status = DNS_FOUND;
         answer.u.dns.addresses = &f->client;

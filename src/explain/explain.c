@@ -1,48 +1,13 @@
-/* explain.c - the explanation's text: facts, conditions, the line that decides, what happens then. */
-#include "explain/explain.h"
+/* explain.c - the explanation as text: the verdict, facts, conditions, the line that decides, what happens then. */
+#include "base/mem.h"
 #include "conf/print.h"
-#include "explain/dialogue.h"
+#include "conf/terms.h"
 #include "explain/state.h"
+#include "explain/told.h"
 #include "grey/clean.h"
-#include "match/s25r.h"
 #include "policy/xgreylist.h"
 
 #include <string.h>
-
-static const char *const truths[] = {[POLICY_NO] = "no",
-                                     [POLICY_YES] = "yes",
-                                     [POLICY_LATER] = "not known yet",
-                                     [POLICY_UNKNOWN] = "unknown: a regex takes too long on this"};
-
-static enum policy_helo helo_proof_of(enum explain_proof proof)
-{
-    return proof == EXPLAIN_HELO_LEADS ? HELO_PROVES : proof == EXPLAIN_NO_PROOF ? HELO_ABSENT : HELO_UNKNOWN;
-}
-
-struct policy_facts explain_policy_facts(const struct explain_facts *f, struct arena *arena)
-{
-    char address[IP_TEXT_MAX];
-    struct policy_facts p = {
-        .stage = STAGE_RCPT,
-        .client = f->client,
-        .client_ptr = f->ptr,
-        .resolve = f->resolve,
-        .helo = f->helo.len ? f->helo : f->name,
-        .helo_proof = (uint8_t)helo_proof_of(f->proof),
-        .auth_authen = f->authenticated,
-        .auth_type = f->authenticated.len ? SLICE_LIT("PLAIN") : SLICE_NONE,
-        .now = f->now,
-    };
-    if (f->resolve == RESOLVE_OK)
-        p.host = f->name;
-    else
-        p.host = slice_cstr(arena_printf(arena, "[%s]", ip_format(&f->client, address)));
-    const struct slice in[2] = {f->sender, f->recipient};
-    struct slice *const out[2] = {&p.sender, &p.recipient};
-    for (int i = 0; i < 2; i++)
-        *out[i] = slice_has_prefix(in[i], "<") ? in[i] : slice_cstr(arena_printf(arena, "<%.*s>", SLICE_ARG(in[i])));
-    return p;
-}
 
 static void put_where(struct buf *out, struct conf_where where)
 {
@@ -73,12 +38,9 @@ static void put_known_by(const struct grey_tuple *tuple, struct buf *out)
 static void put_facts(const struct explain_facts *f, const struct policy_facts *p, const struct grey_tuple *tuple,
                       bool pairs, struct buf *out)
 {
-    static const char *const names[] = {[RESOLVE_OK] = "name verified",
-                                        [RESOLVE_FORGED] = "its name does not lead back to it",
-                                        [RESOLVE_TEMP] = "the reverse look-up failed for now",
-                                        [RESOLVE_FAIL] = "no reverse name"};
     char address[IP_TEXT_MAX];
-    buf_printf(out, "client      %.*s [%s]   (%s)\n", SLICE_ARG(p->host), ip_format(&f->client, address), names[f->resolve]);
+    buf_printf(out, "client      %.*s [%s]   (%s)\n", SLICE_ARG(p->host), ip_format(&f->client, address),
+               seen_resolve(f->resolve));
     buf_printf(out, "sender      %.*s\n", SLICE_ARG(p->sender));
     buf_printf(out, "recipient   %.*s\n", SLICE_ARG(p->recipient));
     buf_printf(out, "tuple       ");
@@ -95,95 +57,74 @@ static void put_facts(const struct explain_facts *f, const struct policy_facts *
         buf_printf(out, "remembered  %.*s\n", SLICE_ARG(f->state));
 }
 
-static void put_s25r(const struct policy_why *why, struct buf *out)
+static void put_seen(unsigned depth, struct slice term, enum policy_truth truth, struct slice why, struct buf *out)
 {
-    if (why->s25r_list)
-        buf_printf(out, "   settled by the entry %s", why->s25r_list);
-    else if (why->s25r_rule >= 0)
-        buf_printf(out, "   %s", s25r_rule_text(why->s25r_rule));
-    else
-        buf_printf(out, "   no rule hits");
-    if (why->s25r_temp)
-        buf_printf(out, " (judged while the look-up fails)");
-}
-
-/* Also where no filter's condition asks for it: then the policy has no list of its own. */
-static void put_generic(const struct plan *plan, const struct policy_facts *facts, struct buf *out)
-{
-    struct domain_list *own = plan->domains ? NULL : domain_list_open();
-    struct generic_verdict v;
-    policy_judge_name(plan->policy, own ? own : plan->domains, policy_judged_name(facts), &facts->client, &v);
-    buf_printf(out, "%s   ", truths[v.selected ? POLICY_YES : POLICY_NO]);
-    generic_put_reasons(&v, out);
-    buf_printf(out, "%s%d point%s; from %d on it holds", v.n_reasons ? ": " : "", v.points, v.points == 1 ? "" : "s",
-               (int)plan->conf->generic.threshold);
-    domain_list_free(own);
-}
-
-static void put_helo(const struct plan *plan, const struct policy_facts *facts, struct buf *out)
-{
-    enum policy_helo helo = policy_judge_helo(plan->policy, facts);
-    buf_printf(out, "   %.*s: %s", SLICE_ARG(facts->helo), policy_helo_text(helo));
-}
-
-static void put_condition(const struct plan *plan, const char *name, const struct policy_facts *facts, struct buf *out)
-{
-    enum policy_truth truth;
-    struct policy_why why;
-    uint64_t missing;
-    if (strcmp(name, "helo_confirmed") == 0 && !policy_domains(plan->policy))
-        return; /* nobody asks for it */
-    if (policy_condition(plan->policy, name, facts, &truth, &why, &missing) != ERR_NONE)
-        return;
-    buf_printf(out, "    %-16s ", name);
-    if (strcmp(name, "generic_rdns") == 0)
-        put_generic(plan, facts, out);
-    else
-        buf_put_cstr(out, truths[truth]);
-    if (strcmp(name, "s25r") == 0)
-        put_s25r(&why, out);
-    if (strcmp(name, "helo_confirmed") == 0)
-        put_helo(plan, facts, out);
+    buf_printf(out, "    %*s%-16.*s %s", (int)depth * 2, "", SLICE_ARG(term), seen_truth(truth));
+    if (why.len)
+        buf_printf(out, "   %.*s", SLICE_ARG(why));
     buf_put_byte(out, '\n');
 }
 
-static void put_filter(const struct plan *plan, size_t number, const struct policy_facts *facts, struct buf *out)
+/* One that no filter asks. */
+static void put_condition(const struct told *t, const char *name, struct buf *out)
 {
-    static const char *const asked[] = {
-        [POLICY_NO] = "is not asked", [POLICY_YES] = "is asked", [POLICY_LATER] = "is asked or not as the message tells"};
-    const struct conf_filter *filter = &plan->conf->filters[number];
+    const struct terms_row *row = terms_find(slice_cstr(name), TERMS_WHEN);
+    struct buf text = {0};
+    enum policy_truth truth;
     struct policy_why why;
-    uint64_t missing = 0;
-    enum policy_truth truth = policy_filter_when(plan->policy, number, facts, &why, &missing);
-    buf_printf(out, "filter \"%s\" %s", filter->name, filter->set.enabled ? asked[truth] : "is not enabled");
-    if (missing)
-        buf_put_cstr(out, ", as DNS tells");
-    if (why.unknown)
+    uint64_t missing;
+    for (size_t i = 0; i < t->seen.count; i++)
+        if (slice_eq_nocase(t->seen.items[i].term, slice_cstr(name)))
+            return;
+    if (strcmp(name, "helo_confirmed") == 0 && !policy_domains(t->plan->policy))
+        return;
+    if (policy_condition(t->plan->policy, name, &t->facts, &truth, &why, &missing) != ERR_NONE)
+        return;
+    if (row && row->kind == CONF_TERM_GENERIC_RDNS)
+        truth = seen_is_generic(t->plan, &t->facts) ? POLICY_YES : POLICY_NO;
+    if (row)
+        seen_put_why(t->plan, row->kind, t->f, &t->facts, &why, truth, &text);
+    put_seen(0, slice_cstr(name), truth, buf_slice(&text), out);
+    buf_fini(&text);
+}
+
+static void put_filter(const struct told *t, size_t number, struct buf *out)
+{
+    const struct conf_filter *filter = &t->plan->conf->filters[number];
+    struct told_filter asked = told_filter(t, number);
+    buf_printf(out, "filter \"%s\" %s", filter->name, asked.text);
+    if (asked.unknown)
         buf_put_cstr(out, ", for its condition is unknown: a regex takes too long on this");
     if (filter->when) {
         buf_put_cstr(out, ": when ");
         conf_print_expr(filter->when, out);
     }
     put_where(out, filter->when ? filter->when_where : filter->where);
+    for (size_t i = 0; i < t->seen.count; i++) {
+        const struct seen *s = &t->seen.items[i];
+        if (s->filter == number)
+            put_seen(s->depth, s->term, s->truth, s->why, out);
+    }
 }
 
-static void put_conditions(const struct plan *plan, const struct policy_facts *facts, struct buf *out)
+static void put_conditions(const struct told *t, struct buf *out)
 {
     static const char *const names[] = {"s25r",   "generic_rdns",  "unknown_client", "helo_confirmed",
                                         "remote", "authenticated", "unauthenticated"};
-    buf_put_cstr(out, "\nconditions\n");
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        put_condition(plan, names[i], facts, out);
-    for (size_t i = 0; i < plan->conf->n_conditions; i++)
-        put_condition(plan, plan->conf->conditions[i]->name, facts, out);
-    if (plan->conf->n_filters == 0)
+    const struct conf *conf = t->plan->conf;
+    buf_put_byte(out, '\n');
+    if (conf->n_filters == 0)
         buf_put_cstr(out, "the file has no filter block: greylisting is asked about everybody\n");
-    for (size_t i = 0; i < plan->conf->n_filters; i++)
-        put_filter(plan, i, facts, out);
+    for (size_t i = 0; i < conf->n_filters; i++)
+        put_filter(t, i, out);
+    buf_put_cstr(out, "other conditions\n");
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        put_condition(t, names[i], out);
+    for (size_t i = 0; i < conf->n_conditions; i++)
+        put_condition(t, conf->conditions[i]->name, out);
 }
 
-static void put_line(const struct plan *plan, const struct policy_facts *facts, const struct grey_tuple *tuple,
-                     const struct grey_memory *memory, struct buf *out)
+static void put_line(const struct told *t, struct buf *out)
 {
     static const char *const no_hold[] = {[HOLD_POSSIBLE] = "",
                                           [HOLD_UNWATCHABLE] = "the client's connection cannot be watched",
@@ -191,23 +132,9 @@ static void put_line(const struct plan *plan, const struct policy_facts *facts, 
                                           [HOLD_BOUND_CLIENT] = "too many of this client are held",
                                           [HOLD_STRESS] = "the mail server is under stress",
                                           [HOLD_CALLOUT] = "mail without a sender is not held (delayedreject)"};
-    struct policy_cursor cursor;
     struct policy_verdict verdict;
-    struct policy_facts f = *facts;
-    struct grey_answer known;
-    policy_begin(plan->policy, &cursor);
-    uint64_t missing;
-    while (policy_step(plan->policy, &cursor, &f, &verdict, &missing) == POLICY_NEED) {
-        if (missing & POLICY_FACT_HELO) {
-            f.helo_proof = HELO_FAILED; /* nobody was asked: it has proved nothing */
-            continue;
-        }
-        struct grey_memory *copy = grey_memory_copy(memory);
-        struct grey_request look = plan_request(plan, GREY_LOOK, tuple, f.now);
-        (void)grey_memory_run(copy, &look, &known);
-        grey_memory_free(copy);
-        f.look = &known;
-    }
+    if (!told_line(t, &verdict))
+        return;
     buf_put_cstr(out, "\nline that decides\n    ");
     if (verdict.acl) {
         conf_print_acl(verdict.acl, out);
@@ -249,55 +176,60 @@ static void put_outcome(const char *who, const struct outcome *o, struct buf *ou
     put_indented("log", buf_slice(&o->log), out);
 }
 
-static void put_what_happens(struct plan *plan, const struct explain_facts *facts, const struct grey_memory *memory,
-                             struct buf *out)
+static void put_what_happens(const struct told *t, struct buf *out)
 {
-    struct grey_memory *mine = grey_memory_copy(memory);
     struct outcome o;
     buf_put_cstr(out, "\nwhat happens\n");
-    dialogue_play(plan, facts, mine, false, &o);
-    bool held = o.held;
-    put_outcome(held ? "the client waits:    " : "", &o, out);
-    outcome_fini(&o);
-    grey_memory_free(mine);
-    if (!held)
+    put_outcome(t->first.held ? "the client waits:    " : "", &t->first, out);
+    if (!t->first.held)
         return;
-    mine = grey_memory_copy(memory);
-    dialogue_play(plan, facts, mine, true, &o);
+    struct grey_memory *mine = grey_memory_copy(t->memory);
+    dialogue_play(t->plan, t->f, mine, true, &o);
     put_outcome("the client hangs up: ", &o, out);
     outcome_fini(&o);
-    struct explain_facts again = *facts;
+    struct explain_facts again = *t->f;
     again.now.sec += 5 * 60;
-    dialogue_play(plan, &again, mine, false, &o);
+    dialogue_play(t->plan, &again, mine, false, &o);
     put_outcome("and comes back 5 minutes later: ", &o, out);
     outcome_fini(&o);
     grey_memory_free(mine);
 }
 
+static void put_verdict(const struct told *t, struct buf *out)
+{
+    const struct outcome *o = &t->first;
+    buf_printf(out, "verdict     %s", told_verdict(t));
+    if (o->held) {
+        buf_put_cstr(out, " for ");
+        xgreylist_put_duration(out, (o->held_ms + 500) / 1000);
+    }
+    if (o->reply.len && (o->held || o->deferred || o->rejected))
+        buf_printf(out, "%s%.*s", o->held ? ", then " : ": ", SLICE_ARG(buf_slice(&o->reply)));
+    buf_put_byte(out, '\n');
+}
+
+static void put_looked_up(const struct explain_facts *f, struct buf *out)
+{
+    struct slice rest = f->looked_up;
+    for (const char *head = "looked up   "; rest.len > 0; head = "            ") {
+        struct slice line = slice_cut(&rest, '\n');
+        buf_printf(out, "%s%.*s\n", head, SLICE_ARG(line));
+    }
+}
+
 enum err explain(struct plan *plan, const struct explain_facts *given, struct buf *out, const char **error)
 {
-    struct arena arena = {0};
+    struct told t;
     struct explain_facts f = *given;
-    if (f.resolve == RESOLVE_ABSENT)
-        f.resolve = f.name.len ? RESOLVE_OK : f.ptr.len ? RESOLVE_FORGED : RESOLVE_FAIL;
-    struct grey_memory *memory = grey_memory_new(&(struct grey_secret){.text = {{1}}, .tail = {{2}}});
-    struct policy_facts facts = explain_policy_facts(&f, &arena);
-    facts.no_hold = f.unwatched && plan->set->holds_unwatched == CONF_UNWATCHED_SKIP ? HOLD_UNWATCHABLE : HOLD_POSSIBLE;
-    struct grey_tuple tuple = plan_tuple(plan, &facts, &arena);
-    enum err e = f.state.len ? explain_state_apply(f.state, plan, &tuple, f.now, memory) : ERR_NONE;
+    enum err e = told_begin(&t, plan, &f, error);
     if (e == ERR_NONE) {
-        put_facts(&f, &facts, &tuple, plan->set->hostkey == CONF_HOSTKEY_DOMAIN, out);
-        put_conditions(plan, &facts, out);
-        struct policy_why why;
-        bool asked = policy_when(plan->policy, &facts, &why) != POLICY_NO;
-        facts.sender_seen = tuple.sender; /* for racl lines; conditions see it as the MTA gave it */
-        if (asked)
-            put_line(plan, &facts, &tuple, memory, out);
-        put_what_happens(plan, &f, memory, out);
-    } else {
-        *error = explain_state_help;
+        put_verdict(&t, out);
+        put_looked_up(&f, out);
+        put_facts(&f, &t.facts, &t.tuple, plan->set->hostkey == CONF_HOSTKEY_DOMAIN, out);
+        put_conditions(&t, out);
+        put_line(&t, out);
+        put_what_happens(&t, out);
     }
-    grey_memory_free(memory);
-    arena_fini(&arena);
+    told_fini(&t);
     return e;
 }

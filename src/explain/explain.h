@@ -10,9 +10,11 @@
 #include "policy/policy.h"
 
 enum explain_proof {
-    EXPLAIN_NOT_ASKED,  /* DNS fails: nothing is proved, and nobody is listed */
-    EXPLAIN_NO_PROOF,   /* every name is absent, and no DNS list knows the client */
-    EXPLAIN_HELO_LEADS, /* the HELO name leads to the client, other names are absent */
+    EXPLAIN_NOT_ASKED,      /* DNS fails: nothing is proved, and nobody is listed */
+    EXPLAIN_NO_PROOF,       /* every name is absent, and no DNS list knows the client */
+    EXPLAIN_HELO_LEADS,     /* the HELO name leads to the client, other names are absent */
+    EXPLAIN_HELO_ELSEWHERE, /* it leads to other addresses */
+    EXPLAIN_HELO_FAILED,    /* nothing was heard about it */
 };
 
 struct explain_facts {
@@ -27,6 +29,7 @@ struct explain_facts {
     enum explain_proof proof;   /* what DNS says of the HELO name */
     struct slice authenticated; /* login; NONE: not */
     bool unwatched;             /* the client's connection cannot be watched */
+    struct slice looked_up;     /* what DNS has answered, line by line; NONE or empty: it was not asked */
     struct slice state;         /* what is remembered, see below; NONE or empty: nothing */
     struct wall now;
 };
@@ -41,5 +44,7 @@ struct policy_facts explain_policy_facts(const struct explain_facts *f, struct a
  * Append the whole explanation. Errors: ERR_SYNTAX, the state cannot be read: error (static text) says what would be understood.
  */
 MUST_CHECK enum err explain(struct plan *plan, const struct explain_facts *facts, struct buf *out, const char **error);
+/* The same as one object of JSON. */
+MUST_CHECK enum err explain_json(struct plan *plan, const struct explain_facts *facts, struct buf *out, const char **error);
 
 #endif

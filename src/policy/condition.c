@@ -121,6 +121,38 @@ enum policy_truth policy_filter_when(const struct policy *p, size_t n, const str
     return why->unknown ? POLICY_YES : truth; /* whoever may be meant is asked: no sender can keep a filter from his mail */
 }
 
+struct looking {
+    struct judging judging;
+    policy_seen *seen;
+    void *ctx;
+};
+
+/* Conditions name only those before them, so depth has an end. */
+static void look(const struct looking *l, const struct cond *cond, const struct conf_expr *expr, unsigned depth)
+{
+    if (cond->op != CONF_EXPR_TERM) {
+        look(l, cond->left, expr->left, depth);
+        if (cond->right)
+            look(l, cond->right, expr->right, depth);
+        return;
+    }
+    uint64_t missing;
+    *l->judging.why = (struct policy_why){.s25r_rule = -1};
+    enum policy_truth truth = judge_one(&l->judging, &cond->term, &missing);
+    l->seen(l->ctx, &expr->term, depth, truth, l->judging.why);
+    if (cond->term.condition)
+        look(l, cond->term.condition->root, expr->term.condition->expr, depth + 1);
+}
+
+void policy_filter_look(const struct policy *p, size_t n, const struct policy_facts *f, policy_seen *seen, void *ctx)
+{
+    struct policy_why why;
+    if (n >= p->n_filters || !p->filters[n].when)
+        return;
+    const struct looking l = {{p, f, &why, n == p->greylist ? STAGE_RCPT : STAGE_EOM}, seen, ctx};
+    look(&l, p->filters[n].when, p->conf->filters[n].when, 0);
+}
+
 bool policy_conditions_ask(const struct policy *p)
 {
     return p->conditions_ask;

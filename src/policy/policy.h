@@ -228,6 +228,13 @@ size_t policy_greylist_number(const struct policy *p);
 enum policy_truth policy_filter_when(const struct policy *p, size_t n, const struct policy_facts *f, struct policy_why *why,
                                      uint64_t *missing);
 /*
+ * The tests of filter n's condition, each by itself and in the order in which they are written, for explain; those of a named
+ * condition (depth 1 and more) stand behind the test that names it. None where the filter has no condition.
+ */
+typedef void policy_seen(void *ctx, const struct conf_term *term, unsigned depth, enum policy_truth truth,
+                         const struct policy_why *why);
+void policy_filter_look(const struct policy *p, size_t n, const struct policy_facts *f, policy_seen *seen, void *ctx);
+/*
  * Its condition speaks of the present recipient (rcpt, a list of rcpt, without `every`; a macro {rcpt_…}; helo "%r"): asked for
  * each one by itself.
  */

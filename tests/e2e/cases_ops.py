@@ -321,6 +321,31 @@ def explain(lab, check):
     check.that(status != 0, "rubbish is refused", said)
 
 
+@case("tarsier explain --resolve asks DNS itself, as Postfix and the daemon would", weight_sec=16)
+def explain_resolve(lab, check):
+    L.write("/etc/tarsier/tarsier.conf", L.read(lab.program["tarsier.conf"]))
+    for what, address, helo, wants in (
+        ("a line with a HELO that proves itself", L.pool(33), "mail.example.net",
+         [r"verdict +passes untouched", r"PTR: host198-51-100-33\.dynamic\.isp\.example", r"helo_confirmed +yes +mail\.example\.net: it leads"]),
+        ("with one of another", L.pool(34), "mail.example.net",
+         [r"verdict +held for 00:02:05", r"mail\.example\.net A: 198\.51\.100\.33 \(not the client's\)", r"helo_confirmed +no +mail\.example\.net"]),
+        ("by a CNAME", L.pool(36), "mx.alias-36.net", [r"helo_confirmed +yes +mx\.alias-36\.net"]),
+        ("a name that does not lead back", "203.0.113.30", "x", [r"\(its name does not lead back to it\)", r"unknown_client +yes"]),
+        ("one that leads nowhere", "203.0.113.31", "x", [r"\(its name does not lead back to it\)", r"no such name"]),
+        ("a name server that fails", "203.0.113.50", "mail.fails.example",
+         [r"\(the reverse look-up failed for now\)", r"no answer in time, or the name server's error", r"verdict +passes untouched"]),
+        ("a name whose address nobody tells", "203.0.113.51", "x", [r"\(the reverse look-up failed for now\)", r"PTR: mail\.fails\.example"]),
+        ("no name", L.NO_PTR, "x", [r"\(no reverse name\)", r"verdict +held"]),
+    ):
+        status, said = lab.tool("tarsier", "explain", "--resolve", "--helo", helo, "-", address, "a@example.org", "b@example.net")
+        for want in wants:
+            check.that(status == 0 and re.search(want, said), "%s: %s" % (what, want), said)
+    status, said = lab.tool("tarsier", "explain", "--resolve", L.GOOD_NAME, L.pool(34), "a@example.org", "b@example.net")
+    check.that(status == 0 and "verifies another name than" in said, "that DNS says something else is told", said)
+    status, said = lab.tool("tarsier", "explain", "--resolve", "--ptr", "x.example", "-", L.pool(34), "a@example.org", "b@example.net")
+    check.that(status == 2 and "--resolve looks up" in said, "what is looked up cannot be given", said)
+
+
 @case("bounds as Postfix's own master.cf sets them", weight_sec=10)
 def bounds_of_postfix(lab, check):
     lab.postfix(processes="8", ipv6=False)
