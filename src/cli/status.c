@@ -40,13 +40,15 @@ static void take_filter(struct status *s, const struct ctl_line *row)
 {
     if (s->n_filters == STATUS_FILTERS_MAX)
         return;
-    s->filters[s->n_filters++] = (struct status_filter){.name = keep(s, ctl_field(row, 1)),
-                                                        .state = keep(s, ctl_field(row, 2)),
-                                                        .left_sec = to_number(ctl_field(row, 3)),
-                                                        .failures = to_number(ctl_field(row, 4)),
-                                                        .open = to_number(ctl_field(row, 5)),
-                                                        .evaluation = slice_eq_cstr(ctl_field(row, 6), "evaluation"),
-                                                        .fallback = keep(s, ctl_field(row, 7))};
+    s->filters[s->n_filters++] =
+        (struct status_filter){.name = keep(s, ctl_field(row, 1)),
+                               .state = keep(s, ctl_field(row, 2)),
+                               .left_sec = to_number(ctl_field(row, 3)),
+                               .failures = to_number(ctl_field(row, 4)),
+                               .open = to_number(ctl_field(row, 5)),
+                               .evaluation = slice_eq_cstr(ctl_field(row, 6), "evaluation"),
+                               .fallback = keep(s, ctl_field(row, 7)),
+                               .mean_ms = ctl_field(row, 8).len ? to_number(ctl_field(row, 8)) : -1};
 }
 
 void status_take(void *ctx, const struct ctl_line *row)
@@ -253,6 +255,8 @@ static void put_filters(const struct status *s, struct buf *out)
             buf_printf(&line, " -> %.*s ", SLICE_ARG(f->fallback));
         } else {
             buf_printf(&line, "%.*s ", SLICE_ARG(f->state));
+            if (f->mean_ms >= 0)
+                buf_printf(&line, "%" PRId64 " ms ", f->mean_ms);
         }
         if (f->evaluation)
             buf_put_cstr(&line, "(evaluation) ");
@@ -326,6 +330,8 @@ void status_put_json(const struct status *s, struct buf *out)
         screen_put_json(out, f->state);
         buf_put_cstr(out, ",\"fallback\":");
         screen_put_json(out, f->fallback);
+        if (f->mean_ms >= 0)
+            buf_printf(out, ",\"mean_ms\":%" PRId64, f->mean_ms);
         buf_printf(out,
                    ",\"seconds_left\":%" PRId64 ",\"failures\":%" PRId64 ",\"connections\":%" PRId64 ",\"evaluation\":%s}",
                    f->left_sec, f->failures, f->open, f->evaluation ? "true" : "false");

@@ -380,6 +380,8 @@ def child_and_greylist(lab, check):
     child = M.Child(lab, "child", "at=eom:add:X-Child:seen")
     M.postfix(lab)
     lab.tarsier(M.conf(GREY, child.filter()))
+    said = lab.tool("tarsier", "status")[1]
+    check.that(re.search(r"^filters .*\bok *$", said, re.M), "tarsier status: nothing is known of its time yet", said)
     check.that(lab.leave(L.pool(1), after=1.2), "one is held, and leaves")
     lab.wait_maillog(r"421 ", 3)
     check.that(child.connections() == 0, "no connection to the child for it", child.log())
@@ -407,6 +409,8 @@ def child_and_greylist(lab, check):
     check.that(len(grey) == 2 and "tarpit" in grey[1], "the child sees X-Greylist", child.log())
     M.send(lab, M.mail("ordinary"))
     check.that("X-Child: seen" in (lab.delivered("ordinary") or ""), "an ordinary server: the child alone")
+    said = lab.tool("tarsier", "status")[1]
+    check.that(re.search(r"^filters .*\bok \d+ ms *$", said, re.M), "tarsier status tells how long it takes", said)
 
 
 # --- slow, late and changed children ----------------------------------------------------------------------------------
