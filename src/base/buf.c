@@ -109,6 +109,17 @@ void buf_put_json(struct buf *b, struct slice s)
     buf_put_byte(b, '"');
 }
 
+void buf_put_u64(struct buf *b, uint64_t v)
+{
+    char digits[20];
+    size_t at = sizeof(digits);
+    do {
+        digits[--at] = (char)('0' + v % 10);
+        v /= 10;
+    } while (v > 0);
+    buf_put(b, digits + at, sizeof(digits) - at);
+}
+
 void buf_put_u16be(struct buf *b, uint16_t v)
 {
     const uint8_t bytes[2] = {(uint8_t)(v >> 8), (uint8_t)v};

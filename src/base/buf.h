@@ -34,6 +34,8 @@ void buf_put_visible(struct buf *b, struct slice s);
  * becomes U+FFFD.
  */
 void buf_put_json(struct buf *b, struct slice s);
+/* In decimal, without sign and zeros in front. */
+void buf_put_u64(struct buf *b, uint64_t v);
 void buf_put_u16be(struct buf *b, uint16_t v);
 void buf_put_u32be(struct buf *b, uint32_t v);
 void buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);

@@ -49,7 +49,10 @@ struct slice dialogue_hostname(const struct dialogue *d)
 /* No queue id has a hyphen behind its first letter: Postfix's are hexadecimal, or letters and digits (enable_long_queue_ids). */
 void dialogue_put_connection(const struct dialogue *d, struct buf *out)
 {
-    buf_printf(out, "s-%s-%u", d->sh->boot, d->connection);
+    buf_put_cstr(out, "s-");
+    buf_put_cstr(out, d->sh->boot);
+    buf_put_byte(out, '-');
+    buf_put_u64(out, d->connection);
 }
 
 /* What joins the lines of a connection: its own name, for Postfix has no queue id before the first accepted recipient. */
@@ -68,7 +71,9 @@ void dialogue_put_host(const struct dialogue *d, struct buf *out)
 {
     char address[IP_TEXT_MAX];
     buf_put_visible(out, d->host);
-    buf_printf(out, "[%s]", d->flags & DIALOGUE_LOCAL ? "local" : ip_format(&d->client.ends.remote, address));
+    buf_put_byte(out, '[');
+    buf_put_cstr(out, d->flags & DIALOGUE_LOCAL ? "local" : ip_format(&d->client.ends.remote, address));
+    buf_put_byte(out, ']');
 }
 
 /* "4BxyZ: addr host[192.0.2.1]" */
@@ -81,7 +86,7 @@ void dialogue_put_client(struct dialogue *d, struct buf *out)
 
 void dialogue_write_line(const struct dialogue *d, enum log_level level, struct buf *line)
 {
-    effects_log(d->sh->out, d->client.owner, level, "%.*s", SLICE_ARG(buf_slice(line)));
+    effects_log_line(d->sh->out, d->client.owner, level, buf_slice(line));
     buf_fini(line);
 }
 

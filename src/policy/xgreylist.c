@@ -7,11 +7,23 @@
 #error "TARSIER_VERSION comes from the build"
 #endif
 
+/* At least two. */
+static void put_two_digits(struct buf *out, uint64_t n)
+{
+    if (n < 10)
+        buf_put_byte(out, '0');
+    buf_put_u64(out, n);
+}
+
 void xgreylist_put_duration(struct buf *out, int64_t sec)
 {
     if (sec < 0)
         sec = 0;
-    buf_printf(out, "%02lld:%02d:%02d", (long long)(sec / 3600), (int)(sec / 60 % 60), (int)(sec % 60));
+    put_two_digits(out, (uint64_t)sec / 3600);
+    buf_put_byte(out, ':');
+    put_two_digits(out, (uint64_t)sec / 60 % 60);
+    buf_put_byte(out, ':');
+    put_two_digits(out, (uint64_t)sec % 60);
 }
 
 /* RFC 5322 date in UTC, without the locale. */

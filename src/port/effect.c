@@ -64,6 +64,14 @@ void effects_log(struct effects *q, owner_id owner, enum log_level level, const 
     e->level = level;
 }
 
+void effects_log_line(struct effects *q, owner_id owner, enum log_level level, struct slice line)
+{
+    struct slice copy = arena_slice(&q->arena, line);
+    struct effect *e = effects_add(q, EFFECT_LOG, owner);
+    e->u.bytes = copy;
+    e->level = level;
+}
+
 void effects_about(struct effects *q, const struct journal_entry *entry)
 {
     if (q->count > 0 && q->items[q->count - 1].kind == EFFECT_LOG)

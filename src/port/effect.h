@@ -105,6 +105,8 @@ const struct journal_entry *effects_journal(struct effects *q, owner_id owner, c
 void effects_child_send(struct effects *q, child_id child, struct slice bytes);
 /* The line that was appended last tells of this decision, which effects_journal has returned; NULL: of none. */
 void effects_about(struct effects *q, const struct journal_entry *entry);
+/* The line as it is, copied. */
+void effects_log_line(struct effects *q, owner_id owner, enum log_level level, struct slice line);
 void effects_log(struct effects *q, owner_id owner, enum log_level level, const char *fmt, ...) PRINTF_LIKE(4, 5);
 
 #endif

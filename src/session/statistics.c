@@ -20,7 +20,7 @@ static void put_session(struct buf *line, const struct session *s)
 
 static void write_line(const struct session *s, struct buf *line)
 {
-    effects_log(s->d.sh->out, s->d.client.owner, LOG_LEVEL_INFO, "%.*s", SLICE_ARG(buf_slice(line)));
+    effects_log_line(s->d.sh->out, s->d.client.owner, LOG_LEVEL_INFO, buf_slice(line));
     buf_fini(line);
 }
 

@@ -127,6 +127,15 @@ static void puts_bytes(void)
     buf_put_u16be(&b, 0x0102);
     buf_put_u32be(&b, 0x030405ffu);
     CHECK(slice_eq(buf_slice(&b), SLICE_LIT("\1\2\3\4\5\xff")));
+    static const struct {
+        uint64_t n;
+        const char *text;
+    } numbers[] = {{0, "0"}, {9, "9"}, {10, "10"}, {1234567890, "1234567890"}, {UINT64_MAX, "18446744073709551615"}};
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        buf_clear(&b);
+        buf_put_u64(&b, numbers[i].n);
+        CHECK_SLICE(buf_slice(&b), numbers[i].text);
+    }
     buf_fini(&b);
     CHECK(b.ptr == NULL);
 }

@@ -112,6 +112,23 @@ static void knows_networks(void)
     CHECK_INT(ip_width_bits(&none), 0);
 }
 
+/* ip_in() says what comparing the masked addresses says, for all lengths of a mask and beyond. */
+static void is_in_as_masks_say(void)
+{
+    for (int i = 0; i < 4000; i++) {
+        struct ip a = {.family = random_below(2) ? IP_V4 : IP_V6}, b;
+        size_t n = a.family == IP_V4 ? 4 : 16;
+        for (size_t k = 0; k < n; k++)
+            a.bytes[k] = (uint8_t)random_below(256);
+        b = a;
+        unsigned differs = random_below((unsigned)n * 8), bits = random_below(140);
+        b.bytes[differs / 8] ^= (uint8_t)(0x80u >> differs % 8);
+        struct ip masked_a = ip_mask(&a, bits), masked_b = ip_mask(&b, bits);
+        CHECK_INT(ip_in(&a, &b, bits), ip_eq(&masked_a, &masked_b));
+        CHECK_INT(ip_in(&a, &b, bits), bits <= differs);
+    }
+}
+
 static void orders(void)
 {
     struct ip a = address("192.0.2.7"), b = address("192.0.2.8"), six = address("::1"), none = {0};
@@ -141,6 +158,7 @@ int main(void)
     TEST(reads_what_it_wrote);
     TEST(masks);
     TEST(knows_networks);
+    TEST(is_in_as_masks_say);
     TEST(orders);
     TEST(knows_clients);
     return TEST_END();
