@@ -46,7 +46,7 @@ struct explain_options {
     bool json, resolves;
 };
 
-/* Returns NULL, or what is wrong. */
+/* Returns NULL, or what is wrong; "": that has been told. */
 static const char *read_options(const struct command *command, int argc, char **argv, struct explain_facts *f,
                                 struct explain_options *o)
 {
@@ -82,7 +82,7 @@ static const char *read_options(const struct command *command, int argc, char **
             f->unwatched = true;
             break;
         default:
-            return "an option that it does not know, or one without its argument";
+            return "";
         }
     }
     if (o->resolves && (f->resolve != RESOLVE_ABSENT || f->ptr.len))

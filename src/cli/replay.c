@@ -11,7 +11,7 @@
 
 enum { RETRY_DEFAULT_SEC = 15 * 60, TRACE_LINE_MAX_BYTES = 4096, PROGRESS_LINES = 1 << 14 };
 
-/* Returns NULL, or what is wrong: "" where that has been told. */
+/* Returns NULL, or what is wrong; "": that has been told. */
 static const char *read_options(const struct command *c, int argc, char **argv, struct replay_command *r)
 {
     for (int o; (o = cli_option(c, argc, argv)) != -1;) {

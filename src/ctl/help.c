@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { COLUMNS = 80, TEXT_COLUMN = 6, OPTION_COLUMN = 29 };
+enum { COLUMNS = 80, TEXT_COLUMN = 6, OPTION_COLUMN = 30 };
 
 /* The words of a text, wrapped; column: where the line is now. */
 static void put_wrapped(struct buf *out, size_t column, size_t indent, const char *text)
