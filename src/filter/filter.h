@@ -160,7 +160,7 @@ struct filter_kind {
                            unsigned number);
     /* A gate in its session: all of *room is to be written. conf NULL: the file has none. Owner: ops->end. NULL: no gate. */
     void (*make_gate)(union filter_gate *room, struct dialogue *d, const struct conf_filter *conf, unsigned number);
-    /* What it needs of the MTA; outlives the engine. NULL: it is a milter, which says so itself. */
+    /* What it needs of the MTA; outlives the engine. NULL: a milter says so itself, and of greylist it follows from the policy. */
     const struct child_requirements *required;
 };
 

@@ -484,14 +484,12 @@ void chain_gate_event(struct session *s, const struct event *event)
 static bool pass_gate(struct session *s)
 {
     struct filter *gate = chain_gate(s);
-    struct filter_place place = {
-        .stage = s->d.owed == SMFIC_RCPT   ? STAGE_RCPT
-                 : s->d.owed == SMFIC_DATA ? STAGE_DATA
-                                           : STAGE_EOM,
-        .begins = s->flags & FLAG_GATE_BEGINS,
-    };
     if (!(s->flags & FLAG_AT_GATE))
         return true;
+    struct filter_place place = {
+        .stage = (enum stage)milter_command_kind(s->d.owed)->stage,
+        .begins = s->flags & FLAG_GATE_BEGINS,
+    };
     s->flags &= ~(uint32_t)FLAG_GATE_BEGINS;
     gate->state = (uint8_t)gate->ops->advance(gate, &place);
     if (filter_waits(gate)) {

@@ -214,54 +214,32 @@ static void on_quit_nc(struct session *s, const struct milter_command *c, struct
     s->phase = PHASE_OPEN;
 }
 
-/* The facts are there that a command has waited for. */
-void command_go_on(struct session *s)
-{
-    session_set_wait(s, WAIT_NOTHING);
-    switch (s->d.owed) {
-    case SMFIC_CONNECT:
-        connect_go(s);
-        break;
-    case SMFIC_HELO:
-        helo_go(s);
-        break;
-    case SMFIC_MAIL:
-        mail_go(s);
-        break;
-    case SMFIC_RCPT:
-        rcpt_go(s);
-        break;
-    default:
-        break;
-    }
-}
-
 #define BIT(phase) (1u << (phase))
 
 /*
- * Which command may come when. HELO comes twice with STARTTLS, ABORT at any time and several in a row, and a sender that the
+ * Which command may come when, and what it does; what is known of a command beside that is milter/command.c's. HELO comes twice with STARTTLS, ABORT at any time and several in a row, and a sender that the
  * MTA refused by itself may be followed by another MAIL. A DATA that was refused (delayedreject, or another filter) ends no
  * message: the client may go on with recipients, DATA or HELO, and Postfix hands them on without an ABORT before.
  */
 static const struct command_rule {
     uint8_t cmd;
     uint16_t phases;
-    bool is_answered; /* of SMFIP_NR_* only NR_HDR is ever asked for (negotiate.c) */
     void (*handle)(struct session *s, const struct milter_command *c, struct slice raw);
+    void (*go_on)(struct session *s); /* when the facts are there that it has waited for; NULL: it never waits for any */
 } rules[] = {
-    {SMFIC_CONNECT, BIT(PHASE_OPEN), true, on_connect},
-    {SMFIC_HELO, BIT(PHASE_CONNECTED) | BIT(PHASE_MAIL) | BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), true, on_helo},
-    {SMFIC_MAIL, BIT(PHASE_CONNECTED) | BIT(PHASE_MAIL), true, on_mail},
-    {SMFIC_RCPT, BIT(PHASE_MAIL) | BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), true, on_rcpt},
-    {SMFIC_DATA, BIT(PHASE_MAIL) | BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), true, on_data},
-    {SMFIC_HEADER, BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), true, on_header},
-    {SMFIC_EOH, BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), true, on_eoh},
-    {SMFIC_BODY, BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), true, on_body},
-    {SMFIC_BODYEOB, BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), true, on_end},
-    {SMFIC_UNKNOWN, BIT(PHASE_CONNECTED) | BIT(PHASE_MAIL) | BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), true, on_unknown},
-    {SMFIC_ABORT, (uint16_t)~BIT(PHASE_NEW), false, on_abort},
-    {SMFIC_QUIT, UINT16_MAX, false, on_quit},
-    {SMFIC_QUIT_NC, (uint16_t)~BIT(PHASE_NEW), false, on_quit_nc},
+    {SMFIC_CONNECT, BIT(PHASE_OPEN), on_connect, connect_go},
+    {SMFIC_HELO, BIT(PHASE_CONNECTED) | BIT(PHASE_MAIL) | BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), on_helo, helo_go},
+    {SMFIC_MAIL, BIT(PHASE_CONNECTED) | BIT(PHASE_MAIL), on_mail, mail_go},
+    {SMFIC_RCPT, BIT(PHASE_MAIL) | BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), on_rcpt, rcpt_go},
+    {SMFIC_DATA, BIT(PHASE_MAIL) | BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), on_data, NULL},
+    {SMFIC_HEADER, BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), on_header, NULL},
+    {SMFIC_EOH, BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), on_eoh, NULL},
+    {SMFIC_BODY, BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), on_body, NULL},
+    {SMFIC_BODYEOB, BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), on_end, NULL},
+    {SMFIC_UNKNOWN, BIT(PHASE_CONNECTED) | BIT(PHASE_MAIL) | BIT(PHASE_RCPT) | BIT(PHASE_MESSAGE), on_unknown, NULL},
+    {SMFIC_ABORT, (uint16_t)~BIT(PHASE_NEW), on_abort, NULL},
+    {SMFIC_QUIT, UINT16_MAX, on_quit, NULL},
+    {SMFIC_QUIT_NC, (uint16_t)~BIT(PHASE_NEW), on_quit_nc, NULL},
 };
 
 static const struct command_rule *find_rule(uint8_t cmd)
@@ -270,6 +248,14 @@ static const struct command_rule *find_rule(uint8_t cmd)
         if (rules[i].cmd == cmd)
             return &rules[i];
     return NULL;
+}
+
+void command_go_on(struct session *s)
+{
+    const struct command_rule *rule = find_rule(s->d.owed);
+    session_set_wait(s, WAIT_NOTHING);
+    if (rule && rule->go_on)
+        rule->go_on(s);
 }
 
 void command_handle(struct session *s, const struct wire_packet *p)
@@ -297,21 +283,23 @@ void command_handle(struct session *s, const struct wire_packet *p)
         session_close(s, "a command at the wrong time");
         return;
     }
-    bool is_answered = rule->is_answered && !(p->cmd == SMFIC_HEADER && (s->flags & FLAG_SILENT_HEADERS));
+    bool counts = milter_command_kind(p->cmd)->is_answered;
+    /* of SMFIP_NR_* only NR_HDR is ever asked for (negotiate.c) */
+    bool is_answered = counts && !(p->cmd == SMFIC_HEADER && (s->flags & FLAG_SILENT_HEADERS));
     if (is_answered)
         s->d.owed = p->cmd;
     if (is_answered && session_is_accepted(s)) {
         session_reply_code(s, SMFIR_CONTINUE); /* an MTA that goes on asking after "accept" */
         return;
     }
-    if (rule->is_answered && (s->flags & FLAG_REFUSED)) {
+    if (counts && (s->flags & FLAG_REFUSED)) {
         if (is_answered)
             session_refuse(s);
         return;
     }
     trace_command(&s->d, &c); /* CONNECT: not traced yet, see on_connect() */
     rule->handle(s, &c, p->body);
-    if (rule->is_answered)
+    if (counts)
         chain_run(s);
     if (s->d.transcript)
         transcript_chunk_over(s->d.transcript);

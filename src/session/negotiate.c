@@ -21,13 +21,16 @@ static uint32_t steps_for(unsigned needs)
     return steps;
 }
 
-/* What a filter of the chain needs of the MTA; NULL: there is none of this number. */
+/* What a filter needs of the MTA; NULL: there is none of this number, or its needs are the policy's. */
 static const struct child_requirements *required_of(const struct session *s, const struct plan *p, size_t number)
 {
     const struct conf_filter *f = &p->conf->filters[number];
     const struct filter_kind *kind = registry_kind(s->d.sh->registry, f);
-    if (!kind || !f->set.enabled || p->without_children)
+    const struct filter_kind *gate = kind ? NULL : registry_gate_kind(s->d.sh->registry, f);
+    if (!f->set.enabled || p->without_children)
         return NULL;
+    if (!kind)
+        return gate ? gate->required : NULL;
     return kind->required ? kind->required : &registry_record(s->d.sh->registry, f->name, f->connect)->required;
 }
 

@@ -1,4 +1,5 @@
 /* world.c - clocks, the engine's events and effects, the invariants that hold in every run, and the crash. */
+#include "doorman.h"
 #include "nobody.h"
 #include "world.h"
 
@@ -366,6 +367,7 @@ void world_start(struct world *w, struct plan *plan)
     w->plan = plan;
     w->engine = engine_new(plan_ref(plan), (struct siphash_key){{7}}, world_now(w));
     engine_add_filter_kind(w->engine, &nobody_kind);
+    engine_add_filter_kind(w->engine, &doorman_kind);
     w->tick_ms = w->now_ms + 1 + world_random(w, TIMER_TICK_MS);
     w->stopped = w->stopping = false;
     if (w->limits)
