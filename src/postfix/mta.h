@@ -10,7 +10,8 @@
 /*
  * The sum of the process limits (master.cf's maxproc column, `-` is main.cf's default_process_limit, 100 when it says
  * nothing) of what listens at port smtp; where that is postscreen, of the `pass` service behind it. 0: cannot be told, or
- * no limit.
+ * no limit. The daemon and `tarsier setup postfix` both count by this. The daemon asks no postconf(1): it starts no program of others,
+ * which may hang at the start or at a reload, and its files may be there where Postfix's programs are not (a container of its own).
  */
 uint32_t mta_sessions(struct slice main_cf, struct slice master_cf);
 
