@@ -102,18 +102,28 @@ static inline bool mta_same_address(struct slice a, struct slice b)
            slice_eq_nocase(slice_from(a, at), slice_from(b, at));
 }
 
-/* On the wire each argument ends with a NUL; in a filter's words there are blanks between them. */
+static inline size_t mta_skip_blanks(struct slice s, size_t at)
+{
+    while (at < s.len && (s.ptr[at] == ' ' || s.ptr[at] == '\0'))
+        at++;
+    return at;
+}
+
+/* On the wire each argument ends with a NUL; in a filter's words there are blanks between them. How many part two does not
+   count, nor do those at either end. */
 static inline bool mta_same_arguments(struct slice wire, struct slice said)
 {
-    size_t n = wire.len > 0 && wire.ptr[wire.len - 1] == '\0' ? wire.len - 1 : wire.len;
-    if (said.len > 0 && said.ptr[said.len - 1] == '\0')
-        said.len--;
-    if (n != said.len)
-        return false;
-    for (size_t i = 0; i < n; i++)
-        if ((wire.ptr[i] ? wire.ptr[i] : ' ') != (said.ptr[i] ? said.ptr[i] : ' '))
+    size_t i = mta_skip_blanks(wire, 0), k = mta_skip_blanks(said, 0);
+    while (i < wire.len && k < said.len) {
+        size_t next_i = mta_skip_blanks(wire, i), next_k = mta_skip_blanks(said, k);
+        if ((next_i > i) != (next_k > k))
             return false;
-    return true;
+        if (next_i > i)
+            i = next_i, k = next_k;
+        else if (wire.ptr[i++] != said.ptr[k++])
+            return false;
+    }
+    return mta_skip_blanks(wire, i) == wire.len && mta_skip_blanks(said, k) == said.len;
 }
 
 static inline size_t mta_find_recipient(const struct mta *t, struct slice address)
