@@ -119,9 +119,9 @@ class Bench:
         """Start it on these rules with an empty store."""
         return self.tarsierd_on(self.write_conf(rules))
 
-    def tarsierd_on(self, conf):
+    def tarsierd_on(self, conf, program=None):
         # no Postfix's limits: one of 100 processes would be under stress from 75 connections on, and nobody held
-        command = [self.o.tarsierd, "-f", conf, "--postfix", os.path.join(self.dir, "no-postfix")]
+        command = [program or self.o.tarsierd, "-f", conf, "--postfix", os.path.join(self.dir, "no-postfix")]
         return Server("tarsierd", command, self.conf_address[conf], conf + ".log", self.dir)
 
     def import_dump(self, conf, dump):
@@ -138,13 +138,15 @@ class Bench:
         value, unit = found[-1]
         return float(value) * (1000 if unit == "ms" else 1)
 
-    def write_conf(self, rules, store=None, path=None):
+    def write_conf(self, rules, store=None, path=None, control=True):
         path = path or self.fresh("conf")
         address = f"unix:{path}.sock"
         store = store or path + ".store"
         user = 'user "nobody"\n' if os.geteuid() == 0 else ""
         with open(path, "w") as f:
-            f.write(f'listen "{address}" mode 666\nstore "{store}"\ncontrol "{path}.control"\n{user}{rules}')
+            f.write(f'listen "{address}" mode 666\nstore "{store}"\n{user}{rules}')
+            if control:
+                f.write(f'\ncontrol "{path}.control"\n')
         self.conf_address[path] = address
         return path
 
