@@ -49,25 +49,35 @@ struct journal {
 
 /* ---- any thread ---- */
 
+/* False: there is no room for it, or none is kept. Under lock. */
+static bool keep_row(struct journal *j, const struct journal_entry *e)
+{
+    size_t before = j->rows.len;
+    if (j->keep_sec <= 0)
+        return false;
+    journal_put_row(&j->rows, e);
+    if (j->rows.len <= BUFFER_MAX_BYTES) {
+        j->stats.rows++;
+        return true;
+    }
+    j->rows.len = before;
+    j->stats.lost++;
+    return false;
+}
+
 void journal_add(struct journal *j, const struct journal_entry *e)
 {
-    struct buf row = {0};
-    journal_put_row(&row, e);
     pthread_mutex_lock(&j->lock);
     tally_count(j->tally, e);
+    bool kept = keep_row(j, e);
+    /* what is only counted wakes the thread once a minute, to save it */
+    bool wake = (j->asleep && (kept || !j->is_counted)) || j->rows.len > HURRY_BYTES;
     j->is_counted = true;
-    if (j->keep_sec > 0 && j->rows.len + row.len <= BUFFER_MAX_BYTES) {
-        buf_put_slice(&j->rows, buf_slice(&row));
-        j->stats.rows++;
-    } else if (j->keep_sec > 0) {
-        j->stats.lost++;
-    }
-    bool wake = j->asleep || j->rows.len > HURRY_BYTES;
-    j->asleep = false;
+    if (wake)
+        j->asleep = false;
     pthread_mutex_unlock(&j->lock);
     if (wake)
         pthread_cond_signal(&j->more);
-    buf_fini(&row);
 }
 
 void journal_keep(struct journal *j, int64_t keep_sec, uint64_t max_bytes)
