@@ -418,15 +418,16 @@ int64_t chain_deadline_ms(const struct session *s)
 
 /* ---- the run ---- */
 
-/* An earlier filter has changed the envelope: it hears of this message from its beginning. */
-static void rewind_filter(struct session *s, struct filter *f, const struct filter_place *place)
+/* An earlier filter has changed the envelope: it hears of this message from its beginning. False: nothing is different for it. */
+static bool rewind_filter(struct session *s, struct filter *f, const struct filter_place *place)
 {
     const struct transcript *t = s->d.transcript;
     bool is_due = t->goal >= STAGE_HEADER && !place->is_blocked && f->ops->position(f).next == STAGE_HEADER;
-    if (!is_due || f->rewound || !mail_envelope_differs(t->mail, MAIL_ORIGINAL, filter_view(f)))
-        return;
+    if (!is_due || f->rewound || filter_is_settled(f) || !mail_envelope_differs(t->mail, MAIL_ORIGINAL, filter_view(f)))
+        return false;
     f->rewound = true;
     f->ops->rewind(f);
+    return true;
 }
 
 static void lead(struct session *s, struct filter *f)
@@ -434,10 +435,9 @@ static void lead(struct session *s, struct filter *f)
     if (!chain_may_lead(s, f))
         return;
     struct filter_place place = place_of(s, f);
-    rewind_filter(s, f, &place);
+    (void)rewind_filter(s, f, &place);
     f->state = (uint8_t)f->ops->advance(f, &place);
-    rewind_filter(s, f, &place);
-    if (f->rewound && f->ops->position(f).next < STAGE_HEADER)
+    if (rewind_filter(s, f, &place))
         f->state = (uint8_t)f->ops->advance(f, &place);
 }
 
