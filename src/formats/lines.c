@@ -4,14 +4,18 @@
 #include "base/mem.h"
 #include "formats/json.h"
 #include "grey/clean.h"
+#include "grey/proof.h"
 
 #include <inttypes.h>
 #include <stddef.h>
+#include <string.h>
 
 static const char *const types[] = {
     [GREY_RECORD_TUPLE] = "tuple", [GREY_RECORD_PAIR] = "pair",     [GREY_RECORD_CLIENT] = "client",
     [GREY_RECORD_LAZY] = "lazy",   [GREY_RECORD_SHARED] = "shared", [GREY_RECORD_NETWORK] = "network",
+    [GREY_RECORD_PROOF] = "proof",
 };
+_Static_assert(COUNT_OF(types) == GREY_RECORD_TYPE_MAX + 1, "each type has its word");
 
 /* All are 64 bits wide: struct wall is nothing else. */
 static const struct {
@@ -56,6 +60,8 @@ void line_put_record(struct buf *out, const struct grey_record *r)
         put_text(out, "sender", r->sender);
     if (r->type == GREY_RECORD_TUPLE)
         put_text(out, "recipient", r->recipient);
+    if (r->type == GREY_RECORD_PROOF)
+        put_text(out, "proved", r->recipient);
     if (r->is_auto)
         buf_put_cstr(out, ",\"auto\":true");
     if (r->by_hold)
@@ -148,11 +154,33 @@ static struct slice fold(struct arena *arena, struct slice text)
     return slice_of(out, text.len);
 }
 
+/* As grey/proof.h has it: addresses, each with a time. Whatever cannot be read in it is passed over there. */
+static bool is_proof_text(struct slice text)
+{
+    bool ok = text.ptr && text.len < GREY_PROOF_TEXT_MAX;
+    for (size_t i = 0; ok && i < text.len; i++)
+        ok = memchr("0123456789abcdef.:@ ", text.ptr[i], 20) != NULL;
+    return ok;
+}
+
+static enum err clean_proof(struct arena *arena, struct grey_record *r, const char **why)
+{
+    if (!r->domain.ptr || r->domain.len == 0)
+        return fail(why, "no domain");
+    if (!is_proof_text(r->recipient))
+        return fail(why, "proved is no list of addresses, each with @ and a time");
+    r->domain = fold(arena, r->domain);
+    r->sender = SLICE_NONE;
+    return ERR_NONE;
+}
+
 /* The texts as records have them, whoever wrote the line. */
 static enum err clean_texts(struct arena *arena, struct grey_record *r, const char **why)
 {
     bool is_tuple = r->type == GREY_RECORD_TUPLE, is_network = r->type == GREY_RECORD_NETWORK;
     bool is_pair = r->type == GREY_RECORD_PAIR || is_network;
+    if (r->type == GREY_RECORD_PROOF)
+        return clean_proof(arena, r, why);
     if ((is_tuple || is_pair) && !r->sender.ptr)
         return fail(why, "no sender");
     if (is_tuple && !r->recipient.ptr)
@@ -170,7 +198,8 @@ static enum err check_sense(const struct grey_record *r, const char **why)
 {
     bool must_be_auto = r->type == GREY_RECORD_PAIR || r->type == GREY_RECORD_LAZY || r->type == GREY_RECORD_NETWORK;
     bool served = r->served_since.sec > 0;
-    if (r->is_auto && (r->type == GREY_RECORD_CLIENT || r->type == GREY_RECORD_SHARED))
+    bool is_never_auto = r->type == GREY_RECORD_CLIENT || r->type == GREY_RECORD_SHARED || r->type == GREY_RECORD_PROOF;
+    if (r->is_auto && is_never_auto)
         return fail(why, "auto where it cannot be");
     if (must_be_auto && !r->is_auto && !served)
         return fail(why, "a record of this type that is not auto");
@@ -195,7 +224,7 @@ static enum err get_record(struct arena *arena, const struct json_object *o, str
     if (e == ERR_NONE)
         e = get_text(o, "sender", &r->sender, why);
     if (e == ERR_NONE)
-        e = get_text(o, "recipient", &r->recipient, why);
+        e = get_text(o, r->type == GREY_RECORD_PROOF ? "proved" : "recipient", &r->recipient, why);
     if (e == ERR_NONE)
         e = get_flag(o, "auto", &r->is_auto, why);
     if (e == ERR_NONE)

@@ -44,7 +44,7 @@ MUST_CHECK enum err line_parse(struct arena *arena, struct slice text, struct li
 void line_put(struct buf *out, const struct line *line);
 void line_put_record(struct buf *out, const struct grey_record *r);
 
-/* "tuple", "pair", "client", "lazy", "shared" */
+/* "tuple", "pair", "client", "lazy", "shared", "network", "proof" */
 const char *line_type_word(enum grey_record_type type);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "grey/clean.h"
+#include "grey/proof.h"
 
 #include <string.h>
 
@@ -96,6 +97,8 @@ static int64_t touched(const struct grey_filter *f, const struct grey_record *r)
         at = max64(at, r->expires.sec - f->autowhite_sec);
     if (r->patient_until.sec > 0)
         at = max64(at, r->patient_until.sec - f->autowhite_sec);
+    if (r->type == GREY_RECORD_PROOF)
+        at = max64(at, r->expires.sec - GREY_PROOF_LIFE_SEC);
     return r->left_sec >= 0 ? max64(at, f->now.sec) : at;
 }
 
@@ -188,7 +191,7 @@ static enum err add_words(struct grey_filter *f, struct slice value, const char 
         while (i < GREY_WORDS && !slice_eq_cstr(word, words[i]))
             i++;
         if (i == GREY_WORDS) {
-            *why = "a state is pending, left, served, passed, pair, patient, any or shared";
+            *why = "a state is pending, left, served, passed, pair, patient, any, shared or proof";
             return ERR_SYNTAX;
         }
         f->words |= 1u << i;

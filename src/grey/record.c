@@ -194,7 +194,7 @@ enum err grey_record_decode(struct slice bytes, struct grey_record *out)
         return ERR_UNSUPPORTED;
     unsigned type = r.at[1], flags = r.at[2], family = r.at[3];
     r.at += 4;
-    if (type < GREY_RECORD_TUPLE || type > GREY_RECORD_PROOF ||
+    if (type < GREY_RECORD_TUPLE || type > GREY_RECORD_TYPE_MAX ||
         (type >= GREY_RECORD_NETWORK) != (version == VERSION_NETWORK) || (flags & ~all) ||
         (family != IP_NONE && family != IP_V4 && family != IP_V6))
         return ERR_CORRUPT;

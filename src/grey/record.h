@@ -20,6 +20,8 @@ enum grey_record_type {
     GREY_RECORD_PROOF = 7,   /* which clients a domain has proved by HELO: recipient holds them (proof.h) */
 };
 
+enum { GREY_RECORD_TYPE_MAX = GREY_RECORD_PROOF };
+
 struct grey_record {
     enum grey_record_type type;
     bool is_auto;              /* let in without a wait; else pending */

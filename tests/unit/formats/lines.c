@@ -96,14 +96,15 @@ static struct slice any_address(struct arena *arena)
 static struct grey_record any_record(struct arena *arena)
 {
     static const char *const domains[] = {"example.com", "xn--bcher-kva.example", "co.example"};
-    struct grey_record r = {.type = (enum grey_record_type)(1 + random_below(5)), .left_sec = -1};
+    struct grey_record r = {.type = (enum grey_record_type)(1 + random_below(GREY_RECORD_TYPE_MAX)), .left_sec = -1};
     bool is_v6 = random_below(2), has_domain = r.type <= GREY_RECORD_PAIR && random_below(3) == 0;
     r.addr.family = is_v6 ? IP_V6 : IP_V4;
     for (size_t i = 0; i < (is_v6 ? 16 : 4); i++)
         r.addr.bytes[i] = (uint8_t)(i ? random_below(256) : 0x20);
     r.first_seen = any_time();
     r.expires = any_time();
-    r.is_auto = r.type == GREY_RECORD_PAIR || r.type == GREY_RECORD_LAZY || (r.type == GREY_RECORD_TUPLE && random_below(2));
+    r.is_auto = r.type == GREY_RECORD_PAIR || r.type == GREY_RECORD_NETWORK || r.type == GREY_RECORD_LAZY ||
+                (r.type == GREY_RECORD_TUPLE && random_below(2));
     r.by_hold = r.is_auto && random_below(2);
     if (r.is_auto)
         r.auto_since = any_time();
@@ -123,7 +124,10 @@ static struct grey_record any_record(struct arena *arena)
     if (r.type == GREY_RECORD_TUPLE) {
         r.sender = any_address(arena);
         r.recipient = any_address(arena);
-    } else if (r.type == GREY_RECORD_PAIR) {
+    } else if (r.type == GREY_RECORD_PROOF) {
+        r.domain = slice_cstr(domains[random_below(3)]);
+        r.recipient = random_below(3) ? SLICE_LIT("192.0.2.7@1795485418 2001:db8:1:2::@1795485500") : SLICE_LIT("");
+    } else if (r.type == GREY_RECORD_PAIR || r.type == GREY_RECORD_NETWORK) {
         r.sender = random_below(5) ? SLICE_LIT("mail.example.org") : SLICE_LIT("");
     }
     return r;
@@ -209,6 +213,11 @@ static void says_what_is_wrong_with_a_line(void)
         {"{\"type\":\"client\",\"client\":\"192.0.2.7\"}", "no end of its life (expires)"},
         {"{\"type\":\"pair\",\"client\":\"192.0.2.7\",\"sender\":\"x\",\"expires\":9}",
          "a record of this type that is not auto"},
+        {"{\"type\":\"proof\",\"client\":\"192.0.2.7\",\"proved\":\"\",\"expires\":9}", "no domain"},
+        {"{\"type\":\"proof\",\"client\":\"192.0.2.7\",\"domain\":\"x.example\",\"expires\":9}",
+         "proved is no list of addresses, each with @ and a time"},
+        {"{\"type\":\"proof\",\"client\":\"192.0.2.7\",\"domain\":\"x.example\",\"proved\":\"a=1\",\"expires\":9}",
+         "proved is no list of addresses, each with @ and a time"},
         {"{\"tarsier\":2}", "it was written by another version of tarsier, in a form that this one does not know"},
         {"{\"x\":1}", "neither a record nor the first or last line of an export"},
     };

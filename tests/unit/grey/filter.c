@@ -1,5 +1,6 @@
 /* filter.c - unit and property tests of which records a filter means. */
 #include "grey/filter.h"
+#include "grey/proof.h"
 
 #include "../random.h"
 #include "../test.h"
@@ -102,6 +103,11 @@ static void tells_states_apart(void)
     CHECK_INT(asks(&pair, "state=pair sender=*@example.org"), 1);
     CHECK_INT(asks(&pair, "sender=a@example.org"), 0);
     CHECK_INT(asks(&pair, "recipient=*"), 0);
+    struct grey_record proof = tuple("192.0.2.7", "", "");
+    proof.type = GREY_RECORD_PROOF;
+    proof.expires.sec = T0 + GREY_PROOF_LIFE_SEC - 60;
+    CHECK_INT(asks(&proof, "state=proof since=2m"), 1); /* a client was added a minute ago */
+    CHECK_INT(asks(&proof, "since=30"), 0);
 }
 
 /* Whatever mask the key was made with, a range that the filter names has it. */
