@@ -1,8 +1,12 @@
-/* explain.c - `tarsier explain`: facts from the command line, the explanation to stdout. */
+/* explain.c - `tarsier explain`: facts from the command line, DNS and the daemon; the explanation to stdout. */
 #include "cli/cli.h"
+#include "base/mem.h"
 #include "cli/ask_dns.h"
+#include "cli/ctl.h"
 #include "explain/explain.h"
 #include "explain/lookup.h"
+#include "formats/lines.h"
+#include "grey/decide.h"
 #include "setup/files.h"
 #include "setup/generation.h"
 
@@ -42,8 +46,8 @@ static bool read_resolve(const char *word, enum policy_resolve *out)
 }
 
 struct explain_options {
-    const char *file;
-    bool json, resolves;
+    struct cli_daemon at;
+    bool json, resolves, records;
 };
 
 /* Returns NULL, or what is wrong; "": that has been told. */
@@ -54,7 +58,13 @@ static const char *read_options(const struct command *command, int argc, char **
     while ((c = cli_option(command, argc, argv)) != -1) {
         switch (c) {
         case 'f':
-            o->file = optarg;
+            o->at.file = optarg;
+            break;
+        case 'S':
+            o->at.socket = optarg;
+            break;
+        case 'k':
+            o->records = true;
             break;
         case 'j':
             o->json = true;
@@ -87,6 +97,10 @@ static const char *read_options(const struct command *command, int argc, char **
     }
     if (o->resolves && (f->resolve != RESOLVE_ABSENT || f->ptr.len))
         return "--resolve looks up what --client-resolve and --ptr say";
+    if (o->records && f->state.len)
+        return "--records asks for what --state says";
+    if (o->at.socket && !o->records)
+        return "--socket is where --records asks";
     return NULL;
 }
 
@@ -147,6 +161,46 @@ static bool look_up(struct lookup *l, struct explain_facts *f)
     return ok;
 }
 
+/* ---- the daemon ---- */
+
+struct asked {
+    struct arena arena; /* the records' texts */
+    struct grey_record records[GREY_SLOTS];
+    size_t n;
+    bool strange; /* a row that is none of ours */
+};
+
+static void take_record(void *ctx, const struct ctl_line *row)
+{
+    struct asked *a = ctx;
+    struct line line;
+    const char *why;
+    struct slice text = arena_slice(&a->arena, ctl_field(row, 0));
+    if (line_parse(&a->arena, text, &line, &why) != ERR_NONE || line.kind != LINE_RECORD || a->n == COUNT_OF(a->records))
+        a->strange = true;
+    else
+        a->records[a->n++] = line.record;
+}
+
+/* Returns CLI_OK, or an exit status after it was said why. Owner of the facts' new texts: a. */
+static int ask_records(const struct command *c, const struct cli_daemon *at, const struct plan *plan, struct asked *a,
+                       struct explain_facts *f)
+{
+    struct wanted wanted;
+    struct slice words[1 + WANTED_WORDS_MAX] = {SLICE_LIT("explain")};
+    explain_wanted(plan, f, &a->arena, &wanted);
+    size_t n = 1 + wanted_put(&wanted, &a->arena, words + 1);
+    int status = cli_ask(c, at, words, n, take_record, a);
+    if (status == CLI_OK && a->strange) {
+        fprintf(stderr, "tarsier explain: the daemon's answer cannot be read: is it of another version?\n");
+        return CLI_FAILED;
+    }
+    f->has_records = true;
+    f->records = a->records;
+    f->n_records = a->n;
+    return status;
+}
+
 static int tell(struct plan *plan, const struct explain_facts *facts, bool json)
 {
     struct buf text = {0};
@@ -168,16 +222,21 @@ int cli_explain(const struct command *c, int argc, char **argv)
     struct explain_facts facts = {.now = {time(NULL)}};
     struct explain_options options = {0};
     struct lookup lookup = {0};
+    struct asked asked = {.n = 0};
     const char *error = read_options(c, argc, argv, &facts, &options);
     if (!error)
         error = read_arguments(argc - optind, argv + optind, &facts);
     if (error)
         return cli_usage(c, error);
-    struct plan *plan = cli_plan(options.file);
+    struct plan *plan = cli_plan(options.at.file);
     if (!plan)
         return CLI_FAILED;
-    bool known = !options.resolves || look_up(&lookup, &facts);
-    int status = known ? tell(plan, &facts, options.json) : CLI_FAILED;
+    int status = !options.resolves || look_up(&lookup, &facts) ? CLI_OK : CLI_FAILED;
+    if (status == CLI_OK && options.records)
+        status = ask_records(c, &options.at, plan, &asked, &facts);
+    if (status == CLI_OK)
+        status = tell(plan, &facts, options.json);
+    arena_fini(&asked.arena);
     lookup_fini(&lookup);
     plan_unref(plan);
     return status;

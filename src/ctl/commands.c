@@ -65,6 +65,7 @@ static const struct ctl_option file_options[] = {FILE_OPTION, {0}};
 static const struct ctl_option explain_options[] = {
     FILE_OPTION,
     {"helo", 'H', false, "NAME", "what it says in HELO"},
+    {"records", 'k', false, NULL, "ask the running daemon what it has recorded of them, and judge with that"},
     {"state", 's', false, "STATE", "what is known already: \"held 40 s and left\""},
     {"resolve", 'R', false, NULL, "ask DNS for its name, whether that leads back, and where its HELO name leads"},
     {"client-resolve", 'r', false, "HOW", "how the look-up of its name ended: ok, forged, temp, fail"},
@@ -72,6 +73,7 @@ static const struct ctl_option explain_options[] = {
     {"auth", 'a', false, "USER", "it has authenticated"},
     {"unwatched", 'u', false, NULL, "its connection cannot be watched"},
     JSON_OPTION,
+    SOCKET_OPTION,
     {0},
 };
 static const struct ctl_option history_options[] = {
@@ -170,7 +172,7 @@ static const struct ctl_command rows[] = {
      "and to all must be true",
      allow_add_options},
     {CTL_ALLOW_REMOVE, CTL_CHANGE, 1, 1, "allow remove", "ID", "take one off that list again", allow_options + 1},
-    {CTL_EXPLAIN, CTL_LOCAL, 0, 0, "explain", "NAME ADDRESS SENDER RECIPIENT",
+    {CTL_EXPLAIN, CTL_READ, 3, 7, "explain", "NAME ADDRESS SENDER RECIPIENT",
      "what would happen to a mail, and which line decides", explain_options},
     {CTL_JUDGE, CTL_LOCAL, 0, 0, "judge", "NAME ADDRESS | -",
      "what generic_rdns sees of a host name, or of each line \"name TAB address\" of standard input", file_options},

@@ -29,6 +29,7 @@ static const struct ctl_handler handlers[CTL_COMMANDS] = {
     [CTL_GREY_DELETE] = {control_grey_delete, control_grey_end},
     [CTL_GREY_FLUSH] = {control_grey_delete, control_grey_end},
     [CTL_IMPORT] = {control_grey_import, control_grey_end},
+    [CTL_EXPLAIN] = {control_explain, control_grey_end},
 };
 
 /* The server wants a turn. Not within this one: what mail wants comes first, again and again. */

@@ -66,6 +66,7 @@ void control_allow_end(struct ctl_request *r);
 enum ctl_progress control_grey_list(struct ctl_request *r);
 enum ctl_progress control_grey_delete(struct ctl_request *r);
 enum ctl_progress control_grey_import(struct ctl_request *r);
+enum ctl_progress control_explain(struct ctl_request *r);
 void control_grey_end(struct ctl_request *r);
 
 #endif

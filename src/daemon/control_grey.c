@@ -1,11 +1,12 @@
 /*
- * control_grey.c - records of the running store: `grey list`, `grey delete`, `grey import`. The work is jobs of the store's, so nothing here
+ * control_grey.c - records of the running store: `grey list`, `grey delete`, `grey import`, `explain`. The work is jobs of the store's, so nothing here
  * waits: a job is started, the request waits, the job's end wakes it. A client that hangs up in between leaves its state to the
  * job that is still under way.
  */
 #include "base/mem.h"
 #include "daemon/control.h"
 #include "formats/lines.h"
+#include "formats/wanted.h"
 #include "setup/listing.h"
 
 #include <inttypes.h>
@@ -25,6 +26,8 @@ struct grey_work {
     struct grey_key keys[STORE_SLICE_RECORDS];
     struct store_item items[CTL_WORDS_MAX];
     uint64_t removed;
+    struct grey_request requests[WANTED_REQUESTS_MAX]; /* explain: whose records are told */
+    size_t n_requests, next_request;
 };
 
 static void work_free(struct grey_work *w)
@@ -104,12 +107,23 @@ static bool start_slice(struct grey_work *w)
     return true;
 }
 
-enum ctl_progress control_grey_list(struct ctl_request *r)
+/* Of the slice that was read: as many as one go takes. */
+static void put_rows(struct ctl_request *r, struct grey_work *w)
 {
-    struct grey_work *w = r->state;
     struct grey_key key;
     struct grey_record record;
     struct buf line = {0};
+    while (r->out->len < CTL_SLICE_BYTES && store_slice_next(&w->listing.job.u.read, &w->at, &key, &record)) {
+        buf_clear(&line);
+        line_put_record(&line, &record);
+        ctl_put_row(r->out, &(struct slice){line.ptr, line.len - 1}, 1);
+    }
+    buf_fini(&line);
+}
+
+enum ctl_progress control_grey_list(struct ctl_request *r)
+{
+    struct grey_work *w = r->state;
     if (!w) {
         w = begin_listing(r);
         if (!w)
@@ -117,14 +131,8 @@ enum ctl_progress control_grey_list(struct ctl_request *r)
     } else if (w->under_way) {
         return CTL_WAIT;
     }
-    const struct store_slice *slice = &w->listing.job.u.read;
-    while (r->out->len < CTL_SLICE_BYTES && store_slice_next(slice, &w->at, &key, &record)) {
-        buf_clear(&line);
-        line_put_record(&line, &record);
-        ctl_put_row(r->out, &(struct slice){line.ptr, line.len - 1}, 1);
-    }
-    buf_fini(&line);
-    if (w->at < slice->found.len)
+    put_rows(r, w);
+    if (w->at < w->listing.job.u.read.found.len)
         return CTL_MORE;
     if (w->listing.job.err != ERR_NONE)
         return ctl_refuse(r, "the store cannot be read now");
@@ -188,6 +196,47 @@ enum ctl_progress control_grey_delete(struct ctl_request *r)
     tell(r, w);
     ctl_put_pair(r->out, "deleted", "%" PRIu64, w->removed);
     return e == ERR_NONE ? CTL_DONE : ctl_refuse(r, "the store cannot be changed now");
+}
+
+/* ---- explain ---- */
+
+static bool take_wanted(struct ctl_request *r, struct grey_work *w)
+{
+    struct slice words[WANTED_WORDS_MAX];
+    struct wanted wanted;
+    const char *why;
+    for (size_t i = 0; i < r->n_words; i++)
+        words[i] = arena_slice(&w->arena, r->words[i]);
+    if (wanted_take(words, r->n_words, &wanted, &why) != ERR_NONE) {
+        (void)ctl_refuse(r, "%s", why);
+        return false;
+    }
+    w->n_requests = wanted_requests(&wanted, r->now.wall, w->requests);
+    return true;
+}
+
+/* What each of the requests would be answered on, one job after the other. */
+enum ctl_progress control_explain(struct ctl_request *r)
+{
+    struct grey_work *w = r->state;
+    if (!w) {
+        w = work_new(r);
+        if (!take_wanted(r, w))
+            return CTL_REFUSED;
+    } else if (w->under_way) {
+        return CTL_WAIT;
+    }
+    put_rows(r, w);
+    if (w->at < w->listing.job.u.read.found.len)
+        return CTL_MORE;
+    if (w->listing.job.err != ERR_NONE)
+        return ctl_refuse(r, "the store cannot be read now");
+    if (w->next_request == w->n_requests)
+        return CTL_DONE;
+    w->at = 0;
+    w->listing.job.kind = STORE_JOB_READ;
+    w->listing.job.u.read.of = &w->requests[w->next_request++];
+    return start(w, &w->listing.job);
 }
 
 /* ---- import ---- */

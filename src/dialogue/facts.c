@@ -196,7 +196,7 @@ static void ask_store(struct dialogue *d)
     struct policy_facts facts = dialogue_facts(d, STAGE_RCPT);
     struct arena *arena = &d->sh->out->arena;
     const struct grey_tuple domain = {.addr = d->client.ends.remote,
-                                      .client_domain = lower_copy(arena, policy_helo_domain(d->plan->policy, &facts)),
+                                      .client_domain = policy_helo_domain_key(d->plan->policy, &facts, arena),
                                       .sender = SLICE_LIT(""),
                                       .recipient = SLICE_LIT("")};
     struct grey_request *r = arena_alloc(arena, sizeof(*r));

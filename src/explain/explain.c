@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "conf/print.h"
 #include "conf/terms.h"
+#include "explain/records.h"
 #include "explain/state.h"
 #include "explain/told.h"
 #include "grey/clean.h"
@@ -55,6 +56,8 @@ static void put_facts(const struct explain_facts *f, const struct policy_facts *
         put_known_by(tuple, out);
     if (f->state.len)
         buf_printf(out, "remembered  %.*s\n", SLICE_ARG(f->state));
+    if (f->has_records)
+        explain_put_records(f, tuple, out);
 }
 
 static void put_seen(unsigned depth, struct slice term, enum policy_truth truth, struct slice why, struct buf *out)

@@ -6,6 +6,8 @@
 #define TARSIER_EXPLAIN_EXPLAIN_H
 
 #include "base/buf.h"
+#include "formats/wanted.h"
+#include "grey/record.h"
 #include "plan/plan.h"
 #include "policy/policy.h"
 
@@ -26,16 +28,24 @@ struct explain_facts {
     struct slice sender, recipient; /* with or without angle brackets */
     const struct slice *more_recipients;
     size_t n_more;
-    enum explain_proof proof;   /* what DNS says of the HELO name */
-    struct slice authenticated; /* login; NONE: not */
-    bool unwatched;             /* the client's connection cannot be watched */
-    struct slice looked_up;     /* what DNS has answered, line by line; NONE or empty: it was not asked */
-    struct slice state;         /* what is remembered, see below; NONE or empty: nothing */
+    enum explain_proof proof;          /* what DNS says of the HELO name */
+    struct slice authenticated;        /* login; NONE: not */
+    bool unwatched;                    /* the client's connection cannot be watched */
+    struct slice looked_up;            /* what DNS has answered, line by line; NONE or empty: it was not asked */
+    struct slice state;                /* what is remembered, see below; NONE or empty: nothing */
+    bool has_records;                  /* a store was asked for what it remembers; not with a state */
+    const struct grey_record *records; /* what it has, as it stands there (explain_wanted) */
+    size_t n_records;
     struct wall now;
 };
 
 /* The facts as conditions and lines see them at RCPT. resolve must not be ABSENT. Owner: new text is in arena. */
 struct policy_facts explain_policy_facts(const struct explain_facts *f, struct arena *arena);
+
+/*
+ * Which records of a store count for the mail: those that the daemon would be answered on. Owner: text is in arena, or the facts'.
+ */
+void explain_wanted(const struct plan *plan, const struct explain_facts *f, struct arena *arena, struct wanted *out);
 
 /*
  * The states: "held 40 s and left [5 min ago]", "first seen 31 min ago", "waited [2 d ago]", "let in 3 d ago".

@@ -1,7 +1,9 @@
 /* json.c - the explanation as one object of JSON. */
 #include "conf/print.h"
+#include "explain/records.h"
 #include "explain/told.h"
 #include "formats/json.h"
+#include "formats/lines.h"
 
 static void put_member(const char *name, struct slice text, struct buf *out)
 {
@@ -66,6 +68,25 @@ static void put_looked_up(const struct explain_facts *f, struct buf *out)
     buf_put_byte(out, ']');
 }
 
+/* As the lines of an export. */
+static void put_records(const struct explain_facts *f, struct buf *out)
+{
+    const char *between = "";
+    struct grey_record r;
+    struct buf line = {0};
+    buf_put_cstr(out, ",\n \"records\": [");
+    for (size_t i = 0; i < f->n_records; i++) {
+        if (!explain_record(f, i, &r))
+            continue;
+        buf_clear(&line);
+        line_put_record(&line, &r);
+        buf_printf(out, "%s\n  %.*s", between, SLICE_ARG(slice_trim(buf_slice(&line), "\n")));
+        between = ",";
+    }
+    buf_fini(&line);
+    buf_put_byte(out, ']');
+}
+
 enum err explain_json(struct plan *plan, const struct explain_facts *given, struct buf *out, const char **error)
 {
     struct told t;
@@ -86,6 +107,8 @@ enum err explain_json(struct plan *plan, const struct explain_facts *given, stru
         put_member("recipient", t.facts.recipient, out);
         put_line(&t, out);
         put_looked_up(&f, out);
+        if (f.has_records)
+            put_records(&f, out);
         put_filters(&t, out);
         buf_put_cstr(out, "}\n");
     }

@@ -1,5 +1,6 @@
 /* told.c - a mail judged and played on given facts. */
 #include "explain/told.h"
+#include "explain/records.h"
 #include "explain/state.h"
 
 static enum policy_helo helo_proof_of(enum explain_proof proof)
@@ -37,16 +38,35 @@ struct policy_facts explain_policy_facts(const struct explain_facts *f, struct a
     return p;
 }
 
+static enum policy_resolve resolve_of(const struct explain_facts *f)
+{
+    if (f->resolve != RESOLVE_ABSENT)
+        return f->resolve;
+    return f->name.len ? RESOLVE_OK : f->ptr.len ? RESOLVE_FORGED : RESOLVE_FAIL;
+}
+
+void explain_wanted(const struct plan *plan, const struct explain_facts *given, struct arena *arena, struct wanted *out)
+{
+    struct explain_facts f = *given;
+    f.resolve = resolve_of(given);
+    struct policy_facts facts = explain_policy_facts(&f, arena);
+    *out = (struct wanted){.tuple = plan_tuple(plan, &facts, arena)};
+    struct grey_request look = plan_request(plan, GREY_LOOK, &out->tuple, f.now);
+    out->pairs = look.pairs;
+    out->lazy = look.lazy;
+    out->helo_domain = policy_helo_domain_key(plan->policy, &facts, arena);
+}
+
 enum err told_begin(struct told *t, struct plan *plan, struct explain_facts *f, const char **error)
 {
     *t = (struct told){.plan = plan, .f = f};
-    if (f->resolve == RESOLVE_ABSENT)
-        f->resolve = f->name.len ? RESOLVE_OK : f->ptr.len ? RESOLVE_FORGED : RESOLVE_FAIL;
+    f->resolve = resolve_of(f);
     t->memory = grey_memory_new(&(struct grey_secret){.text = {{1}}, .tail = {{2}}});
     t->facts = explain_policy_facts(f, &t->arena);
     t->facts.no_hold = f->unwatched && plan->set->holds_unwatched == CONF_UNWATCHED_SKIP ? HOLD_UNWATCHABLE : HOLD_POSSIBLE;
     t->tuple = plan_tuple(plan, &t->facts, &t->arena);
     t->facts.sender_seen = t->tuple.sender;
+    explain_records_apply(f, &t->tuple, t->memory);
     enum err e = f->state.len ? explain_state_apply(f->state, plan, &t->tuple, f->now, t->memory) : ERR_NONE;
     if (e != ERR_NONE) {
         *error = explain_state_help;

@@ -157,7 +157,7 @@ static size_t count_unconfirmed(const struct grey_memory *m, const struct ip *ad
     return n;
 }
 
-static void load(struct grey_memory *m, struct grey_set *set, enum grey_slot_name name, const struct grey_request *req)
+static void load(const struct grey_memory *m, struct grey_set *set, enum grey_slot_name name, const struct grey_request *req)
 {
     const struct entry *e = &m->entries[place(m, &set->slots[name].key)];
     /* An error leaves the slot empty: what cannot be read is not there. */
@@ -165,7 +165,7 @@ static void load(struct grey_memory *m, struct grey_set *set, enum grey_slot_nam
         set->slots[name].present = false;
 }
 
-static void load_wanted(struct grey_memory *m, struct grey_set *set, const struct grey_request *req)
+static void load_wanted(const struct grey_memory *m, struct grey_set *set, const struct grey_request *req)
 {
     for (int i = 0; i < GREY_SLOTS; i++)
         if (set->slots[i].wanted)
@@ -195,6 +195,13 @@ bool grey_memory_run(struct grey_memory *m, const struct grey_request *req, stru
     grey_apply(req, &set, answer);
     write_back(m, &set);
     return set.durable;
+}
+
+void grey_memory_load(const struct grey_memory *m, const struct grey_request *req, struct grey_set *set)
+{
+    grey_set_init(set, &m->secret, req);
+    set->slots[GREY_SLOT_SHARED].wanted = req->kind != GREY_PROVE;
+    load_wanted(m, set, req);
 }
 
 enum grey_taken grey_memory_take_in(struct grey_memory *m, const struct grey_record *record, unsigned addr_bits)

@@ -24,6 +24,9 @@ void grey_memory_set_crowd(struct grey_memory *m, size_t tuples);
 /* Carry one request out. Owner: nothing of it is kept but copies. Returns whether a store's answer would wait for a commit. */
 bool grey_memory_run(struct grey_memory *m, const struct grey_request *req, struct grey_answer *answer);
 
+/* What it would be answered on: a set of its slots, with SHARED. Owner: the records' texts are the request's. */
+void grey_memory_load(const struct grey_memory *m, const struct grey_request *req, struct grey_set *set);
+
 /* Take one record in as an import does (grey_take_in). */
 enum grey_taken grey_memory_take_in(struct grey_memory *m, const struct grey_record *record, unsigned addr_bits);
 

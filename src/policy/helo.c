@@ -61,6 +61,17 @@ struct slice policy_helo_domain(const struct policy *p, const struct policy_fact
     return p->domains ? domain_base(p->domains, policy_helo_name(f)) : SLICE_NONE;
 }
 
+struct slice policy_helo_domain_key(const struct policy *p, const struct policy_facts *f, struct arena *arena)
+{
+    struct slice domain = policy_helo_domain(p, f);
+    if (!domain.ptr)
+        return SLICE_NONE;
+    char *folded = arena_cstr(arena, domain);
+    for (size_t i = 0; i < domain.len; i++)
+        folded[i] = ascii_lower(folded[i]);
+    return slice_of(folded, domain.len);
+}
+
 /* What can be told of it without asking; HELO_UNKNOWN: DNS can tell. */
 static enum policy_helo judge_name(const struct policy *p, const struct policy_facts *f)
 {

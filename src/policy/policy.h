@@ -188,6 +188,8 @@ const char *policy_helo_text(enum policy_helo helo);
 /* The HELO as DNS is asked for it; and its base domain, a part of it. NONE: it has none. */
 struct slice policy_helo_name(const struct policy_facts *f);
 struct slice policy_helo_domain(const struct policy *p, const struct policy_facts *f);
+/* The base domain as it stands in a store's key: in small letters. Owner: the text is in arena. */
+struct slice policy_helo_domain_key(const struct policy *p, const struct policy_facts *f, struct arena *arena);
 
 /* ---- conditions ---- */
 

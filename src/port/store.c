@@ -101,6 +101,15 @@ void store_slice_put(struct store_slice *slice, const struct grey_key *key, cons
     slice->count++;
 }
 
+void store_slice_put_set(struct store_slice *slice, const struct grey_set *set)
+{
+    for (int i = 0; i < GREY_SLOTS; i++)
+        if (set->slots[i].present)
+            store_slice_put(slice, &set->slots[i].key, &set->slots[i].record);
+    slice->seen = slice->count;
+    slice->ended = true;
+}
+
 bool store_slice_next(const struct store_slice *slice, size_t *at, struct grey_key *key, struct grey_record *record)
 {
     uint32_t len;

@@ -83,6 +83,11 @@ struct store_slice {
     store_record
         wanted; /* which ones; NULL: all. Called on any thread: it works on ctx alone, and nobody else does meanwhile */
     void *ctx;
+    /*
+     * Not NULL: instead of a range and wanted, what this request would be answered on (grey_set_init), in one slice, and as the records
+     * stand, not settled. Its texts are borrowed until the job is done.
+     */
+    const struct grey_request *of;
     size_t seen;      /* out: looked at, wanted or not */
     size_t count;     /* out: found */
     struct buf found; /* out: see store_slice_next. Emptied first. Owner: the caller */
@@ -207,6 +212,8 @@ void store_slice_begin(struct store_slice *slice, store_record wanted, void *ctx
 bool store_slice_next(const struct store_slice *slice, size_t *at, struct grey_key *key, struct grey_record *record);
 /* For adapters: put a record behind those that were found. */
 void store_slice_put(struct store_slice *slice, const struct grey_key *key, const struct grey_record *record);
+/* For adapters: put all that a set holds, which was loaded for slice->of; the slice has ended. */
+void store_slice_put_set(struct store_slice *slice, const struct grey_set *set);
 
 void store_job_push(struct store_job_list *list, struct store_job *job);
 struct store_job *store_job_pop(struct store_job_list *list);

@@ -160,6 +160,15 @@ static bool get_settled(const struct memory *m, const struct grey_key *key, stru
     return true;
 }
 
+static void read_set(const struct memory *m, struct store_slice *slice)
+{
+    struct grey_set set;
+    buf_clear(&slice->found);
+    slice->count = 0;
+    grey_memory_load(m->records, slice->of, &set);
+    store_slice_put_set(slice, &set);
+}
+
 static void read_slice(const struct memory *m, struct store_slice *slice)
 {
     size_t count = grey_memory_count(m->records);
@@ -216,7 +225,9 @@ static void remove_keys(struct memory *m, struct store_removal *removal)
 static void memory_run(struct store *s, struct store_job *job)
 {
     struct memory *m = memory_of(s);
-    if (job->kind == STORE_JOB_READ)
+    if (job->kind == STORE_JOB_READ && job->u.read.of)
+        read_set(m, &job->u.read);
+    else if (job->kind == STORE_JOB_READ)
         read_slice(m, &job->u.read);
     else if (job->kind == STORE_JOB_IMPORT)
         job->err = import(m, &job->u.import);

@@ -181,6 +181,62 @@ def reads_and_changes_beside_a_daemon():
         check(" records deleted by user %d" % os.geteuid() in daemon.log() and "state=pending" in daemon.log(), daemon.log())
 
 
+def explained(conf, *more, client="mail.shop.example 192.0.0.7", sender="s7@shop.example"):
+    return done(conf, "explain", *more, *client.split(), sender, "r@example.net")
+
+
+@case
+def explain_judges_with_the_daemons_records():
+    """Those that the daemon itself would be answered on, whoever made them; and the same verdict."""
+    pair = {"type": "pair", "client": "198.51.100.3", "domain": "example.com", "sender": "shop.example", "auto": True,
+            "first_seen": NOW - 90000, "expires": NOW + 86400, "auto_since": NOW - 3 * 86400 - 60}
+    for conf in state("known"), state("known-memory", "memory:"):
+        with open(conf, "a") as out:
+            out.write("subnetmatch /24\nhostkey domain\n"
+                      "filter \"greylist\" {\n    builtin greylist\n    when remote and not helo_confirmed\n}\n")
+        control = conf.replace(".conf", ".control")
+        with Daemon(conf):
+            done(conf, "import", "-", stdin=lines([
+                record(9, sender="<s7@shop.example>"), record(2), record(7, client="192.0.1.7"), pair,
+                {"type": "client", "client": "192.0.0.7", "first_seen": NOW - 60, "expires": NOW + 9000, "left_sec": 30,
+                 "left_until": NOW + 9000},
+                {"type": "proof", "domain": "example.net", "proved": " ".join("203.0.113.%d@%d" % (n, NOW) for n in range(3)),
+                 "client": "203.0.113.0", "first_seen": NOW - 60, "expires": NOW + 9000}]))
+            out = explained(conf)
+            check("verdict     deferred" in out and "record" not in out, "nothing is asked for: " + out)
+            out = explained(conf, "--records", client="unknown 192.0.0.7")
+            rows = [line for line in out.splitlines() if line.startswith("record ")]
+            check(len(rows) == 2 and all(len(line) <= 80 for line in rows), out)
+            check(rows[0].startswith("record      pending   192.0.0.0/24, first seen 2 h ago, ends in 2"), rows)
+            check(rows[1].startswith("record      left      192.0.0.7, ") and "hung up after 30 s" in rows[1], rows)
+            check("verdict     let in" in out, "its delay is over: " + out)
+            out = explained(conf, "--records", "--socket", control, "--helo", "MAIL.Example.net", client="mta.example.com 198.51.100.9")
+            check("verdict     let in" in out, out)
+            check("record      pair      example.com, senders of shop.example, let in 3 d ago, ends in 23 h\n" in out or
+                  "record      pair      example.com, senders of shop.example, let in 3 d ago, ends in 24 h\n" in out, out)
+            check("record      proof     example.net, has proved 3 of 16 clients" in out, out)
+            out = explained(conf, "--records", sender="else@other.example", client="unknown 203.0.113.7")
+            check("record      none for 203.0.113.7\n" in out and "verdict     deferred" in out, out)
+            told = json.loads(explained(conf, "--records", "--json", client="unknown 192.0.0.7"))
+            check([r["type"] for r in told["records"]] == ["tuple", "client"] and told["verdict"] == "let in", told)
+            check(told["records"][0]["client"] == "192.0.0.9", told)
+            check("records" not in json.loads(explained(conf, "--json")), "not asked for")
+            for words, why in [("explain client=192.0.2.7 sender=<> recipient=<b>", "a word is none of"),
+                               ("explain client=192.0.2.7/24 sender=<> pairs", "must be there"),
+                               ("explain client=192.0.2.7/33 sender=<> recipient=<b>", "a word is none of"),
+                               ("explain", "takes 3 to 7 words")]:
+                stream = ask(conf, words + "\n")
+                text = stream.makefile().readline()
+                check(text.startswith("error ") and why in text, (words, text))
+                stream.close()
+        status, out, err = run(conf, "explain", "--records", "unknown", "192.0.0.7", "a@b.example", "r@example.net")
+        check(status == 3 and out == "" and "no tarsierd answers" in err, (status, out, err))
+    for more, why in [(["--records", "--state", "let in"], "--records asks for what --state says"),
+                      (["--socket", control], "--socket is where --records asks")]:
+        status, out, err = run(conf, "explain", *more, "unknown", "192.0.0.7", "a@b.example", "r@example.net")
+        check(status == 2 and why in err, (status, err))
+
+
 @case
 def two_hosts_tell_each_other():
     """tarsier export --since 1h | ssh mx2 tarsier import -, in both directions, between two running daemons."""

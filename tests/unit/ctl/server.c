@@ -126,7 +126,7 @@ static void answers_in_the_order_of_the_questions(void)
     dial(&w, 1, CTL_METRICS);
     say(&w, 1, "sta");
     CHECK_INT(w.turns_wanted, 0);
-    say(&w, 1, "tus\nnonsense\r\n\nstatus now\nexplain\nstat\\x75\n");
+    say(&w, 1, "tus\nnonsense\r\n\nstatus now\njudge\nstat\\x75\n");
     turn(&w);
     check_said(&w, "row\t1\n.\n");
     for (int i = 0; i < 5; i++) { /* nothing more before the first answer is out */

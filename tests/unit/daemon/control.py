@@ -258,7 +258,8 @@ def lets_each_do_what_its_groups_may():
     with Daemon():
         check("control: no such group: nosuchgroup" in log(), log())
         check(as_user(STRANGER, STRANGER, [], first).startswith("error denied uid %d may ask nothing here; root may" % STRANGER), "a stranger")
-        for words in (["status"], ["holds"], ["pause", "1h"], ["allow", "list"]):
+        explain = ["explain", "--records", "unknown", "192.0.2.1", "a@example.org", "b@example.net"]
+        for words in (["status"], ["holds"], ["pause", "1h"], ["allow", "list"], explain):
             status, out, err = as_user(STRANGER, STRANGER, [], lambda: tarsier(*words, "-f", CONF))
             check(status == 1 and out == "" and "may ask nothing here" in err, (words, status, out, err))
         status, out, err = as_user(STRANGER, STRANGER, [], lambda: tarsier("backup", DIR + "/run/b", "-f", CONF))
