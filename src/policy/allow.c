@@ -114,12 +114,12 @@ void allow_id(const struct allow_entry *e, char out[ALLOW_ID_SIZE])
     buf_fini(&words);
 }
 
-/* Names and mailboxes: visible ASCII or UTF-8, no blanks, none of what the text's form needs. */
+/* Names and mailboxes: visible ASCII or UTF-8, no blanks. An `=` may stand in a mailbox: the text's form is cut at the first one. */
 static bool is_word(struct slice word)
 {
     for (size_t i = 0; i < word.len; i++) {
         unsigned char c = (unsigned char)word.ptr[i];
-        if (c <= 0x20 || c == 0x7f || c == '\\' || c == '=')
+        if (c <= 0x20 || c == 0x7f || c == '\\')
             return false;
     }
     return word.len > 0 && word.len <= ALLOW_TEXT_MAX_BYTES;
@@ -164,7 +164,8 @@ static const char *take_name(struct allow_entry *e, struct slice word)
 {
     if (word.len > 1 && word.ptr[0] == '.')
         word = slice_from(word, 1); /* the names below it are meant in any case */
-    if (!is_word(word) || slice_find(word, '.') == word.len || slice_find(word, '@') < word.len)
+    if (!is_word(word) || slice_find(word, '.') == word.len || slice_find(word, '@') < word.len ||
+        slice_find(word, '=') < word.len)
         return "a client's name has a dot: mail.example.org, or example.org for all below it";
     e->name = word;
     return NULL;
@@ -172,6 +173,7 @@ static const char *take_name(struct allow_entry *e, struct slice word)
 
 const char *allow_take(struct allow_entry *e, const char *key, struct slice word)
 {
+    static const char given_twice[] = "a key is given twice: make an entry for each value";
     struct ip ip;
     struct slice rest = word, first = slice_cut(&rest, '/');
     bool by_form = !key;
@@ -180,13 +182,13 @@ const char *allow_take(struct allow_entry *e, const char *key, struct slice word
     else if (by_form)
         key = slice_find(word, '@') < word.len || slice_eq_cstr(word, "<>") ? "from" : "name";
     if (strcmp(key, "client") == 0)
-        return take_net(e, word);
+        return e->net.family != IP_NONE ? given_twice : take_net(e, word);
     if (strcmp(key, "name") == 0)
-        return take_name(e, word);
+        return e->name.len ? given_twice : take_name(e, word);
     if (strcmp(key, "from") == 0)
-        return take_mailbox(&e->sender, word);
+        return e->sender.len ? given_twice : take_mailbox(&e->sender, word);
     if (strcmp(key, "to") == 0)
-        return take_mailbox(&e->recipient, word);
+        return e->recipient.len ? given_twice : take_mailbox(&e->recipient, word);
     return "it knows client, name, from and to";
 }
 
@@ -239,15 +241,15 @@ enum err allows_add(struct allows *a, const struct allow_entry *e)
 enum err allows_remove(struct allows *a, const char *id)
 {
     char of_entry[ALLOW_ID_SIZE];
-    for (size_t i = 0; i < a->count; i++) {
+    size_t before = a->count, kept = 0;
+    for (size_t i = 0; i < before; i++) {
         allow_id(&a->entries[i], of_entry);
         if (strcmp(of_entry, id) != 0)
-            continue;
-        memmove(&a->entries[i], &a->entries[i + 1], (--a->count - i) * sizeof(*a->entries));
-        forget_index(a);
-        return ERR_NONE;
+            a->entries[kept++] = a->entries[i];
     }
-    return ERR_NOT_FOUND;
+    a->count = kept;
+    forget_index(a);
+    return kept < before ? ERR_NONE : ERR_NOT_FOUND;
 }
 
 /* ---- text: `allow client=192.0.2.7 from=a@example.org until=1800000000 added=1795500000 by=root reason=…`, between tabs ---- */

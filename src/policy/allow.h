@@ -41,13 +41,14 @@ void allow_id(const struct allow_entry *e, char out[ALLOW_ID_SIZE]);
 
 /*
  * A word of the command line: a network, a name, a mailbox or a domain behind `@`. NULL, or what is wrong with it. key: "client",
- * "name", "from", "to", or NULL, then its form tells (a mailbox is a sender). Text is borrowed.
+ * "name", "from", "to", or NULL, then its form tells (a mailbox is a sender). A key that the entry has already is
+ * wrong. Text is borrowed.
  */
 const char *allow_take(struct allow_entry *e, const char *key, struct slice word);
 
 /* Add a copy; one that says the same of clients and mail is replaced. Errors: ERR_LIMIT (ALLOWS_MAX), ERR_SYNTAX (it says nothing). */
 MUST_CHECK enum err allows_add(struct allows *a, const struct allow_entry *e);
-/* Errors: ERR_NOT_FOUND. */
+/* All that have this id: a text that people edit may say the same twice. Errors: ERR_NOT_FOUND. */
 MUST_CHECK enum err allows_remove(struct allows *a, const char *id);
 
 /*

@@ -49,6 +49,7 @@ static void each_criterion_is_compared(void)
     CHECK(!allows("werk.example", "192.0.2.7", NULL, NULL, NULL)); /* no verified name */
     CHECK(allows("a@example.org", "192.0.2.7", NULL, "<A@example.org>", "<b@example.net>"));
     CHECK(!allows("a@example.org", "192.0.2.7", NULL, "<b@example.org>", "<a@example.org>"));
+    CHECK(allows("from=bounce+b=example.net@example.org", "192.0.2.7", NULL, "<bounce+b=example.net@example.org>", NULL));
     CHECK(allows("@example.org", "192.0.2.7", NULL, "<a@lists.example.org>", NULL));
     CHECK(!allows("@example.org", "192.0.2.7", NULL, "<a@notexample.org>", NULL));
     CHECK(allows("<>", "192.0.2.7", NULL, "<>", NULL));
@@ -87,6 +88,17 @@ static void what_is_no_criterion_is_refused(void)
         struct allow_entry e = {0};
         if (!CHECK(allow_take(&e, bad[i][0], slice_cstr(bad[i][1])) != NULL))
             printf("# %s\n", bad[i][1]);
+    }
+}
+
+static void a_key_counts_once(void)
+{
+    static const char *const words[][2] = {
+        {"client", "192.0.2.7"}, {"name", "werk.example"}, {"from", "a@example.org"}, {"to", "b@example.net"}};
+    struct allow_entry e = {0};
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        CHECK(!allow_take(&e, words[i][0], slice_cstr(words[i][1])));
+        CHECK(allow_take(&e, words[i][0], slice_cstr(words[i][1])) != NULL);
     }
 }
 
@@ -158,6 +170,21 @@ static void the_same_again_replaces(void)
     CHECK_INT(allows_remove(a, "000000000000"), ERR_NOT_FOUND);
     CHECK_INT(allows_remove(a, id), ERR_NONE);
     CHECK_INT(allows_count(a), 0);
+    allows_unref(a);
+}
+
+static void one_that_stands_there_twice_goes_as_a_whole(void)
+{
+    static const char text[] = "allow\tname=werk.example\nallow\tclient=192.0.2.7\nallow\tname=WERK.example\n";
+    struct allows *a = allows_new();
+    char id[ALLOW_ID_SIZE];
+    size_t unknown;
+    CHECK_INT(allows_parse(a, slice_cstr(text), &unknown), ERR_NONE);
+    CHECK_INT(allows_count(a), 3);
+    allow_id(allows_at(a, 0), id);
+    CHECK_INT(allows_remove(a, id), ERR_NONE);
+    CHECK_INT(allows_count(a), 1);
+    CHECK(allows_at(a, 0)->name.len == 0);
     allows_unref(a);
 }
 
@@ -236,10 +263,12 @@ int main(void)
     TEST(each_criterion_is_compared);
     TEST(all_that_is_said_must_be_true);
     TEST(what_is_no_criterion_is_refused);
+    TEST(a_key_counts_once);
     TEST(time_ends_an_entry);
     TEST(text_comes_back_and_keeps_what_it_does_not_know);
     TEST(what_it_does_not_know_is_kept_to_its_last_byte);
     TEST(the_same_again_replaces);
+    TEST(one_that_stands_there_twice_goes_as_a_whole);
     TEST(there_are_bounds);
     TEST(many_are_found_as_one_by_one);
     return TEST_END();
