@@ -2,10 +2,10 @@
  * allow.c - `tarsier allow list|add|remove`: who is let past the greylist filter by hand. The running daemon does it; where none runs the
  * file beside the store is changed, and the daemon takes it over at its start.
  */
+#include "cli/access.h"
 #include "cli/ctl.h"
 #include "cli/screen.h"
 #include "setup/allow_file.h"
-#include "setup/stores.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -19,21 +19,32 @@ enum { WORDS_MAX = 16, INDENT = 14 };
 
 /* ---- without a daemon ---- */
 
+/*
+ * As the daemon's user: the directory is his, and what he has put there (a link to a file of root's) is opened with his rights only.
+ * False after it was said what is wrong. Owner: access_end, in any case.
+ */
+static bool begin_here(const struct command *c, const struct cli_daemon *at, struct access *a)
+{
+    return access_begin(a, c->row->name, at->file) && access_drop_rights(a);
+}
+
 static int change_file(const struct command *c, const struct cli_daemon *at, const struct allow_change *change)
 {
-    struct plan *plan = cli_plan(at->file);
+    struct access a;
     struct allows *list = NULL;
     struct buf why = {0};
-    if (!plan)
+    if (!begin_here(c, at, &a)) {
+        access_end(&a);
         return CLI_FAILED;
+    }
     enum err e =
-        allow_file_change(stores_state_directory(plan->set), change, (struct wall){(int64_t)time(NULL)}, &list, &why);
+        allow_file_change(stores_state_directory(a.plan->set), change, (struct wall){(int64_t)time(NULL)}, &list, &why);
     if (e != ERR_NONE)
         fprintf(stderr, "tarsier %s: %s\n", c->row->name, buf_cstr(&why));
     else
         fprintf(stderr, "tarsier %s: tarsierd does not run; it takes this over at its start\n", c->row->name);
     allows_unref(list);
-    plan_unref(plan);
+    access_end(&a);
     buf_fini(&why);
     return e == ERR_NONE ? CLI_OK : CLI_FAILED;
 }
@@ -119,15 +130,17 @@ static void take_row(void *ctx, const struct ctl_line *row)
 }
 
 /* The rows as the daemon would send them. */
-static int list_file(const struct cli_daemon *at, struct list *l)
+static int list_file(const struct command *c, const struct cli_daemon *at, struct list *l)
 {
-    struct plan *plan = cli_plan(at->file);
+    struct access a;
     struct allows *list;
     struct buf why = {0};
     struct arena arena = {0};
-    if (!plan)
+    if (!begin_here(c, at, &a)) {
+        access_end(&a);
         return CLI_FAILED;
-    enum err e = allow_file_read(stores_state_directory(plan->set), &list, &why);
+    }
+    enum err e = allow_file_read(stores_state_directory(a.plan->set), &list, &why);
     if (why.len)
         fprintf(stderr, "tarsier allow list: %s\n", buf_cstr(&why));
     for (size_t i = 0; e == ERR_NONE && i < allows_count(list); i++) {
@@ -140,7 +153,7 @@ static int list_file(const struct cli_daemon *at, struct list *l)
     }
     if (e == ERR_NONE)
         allows_unref(list);
-    plan_unref(plan);
+    access_end(&a);
     arena_fini(&arena);
     buf_fini(&why);
     return e == ERR_NONE ? CLI_OK : CLI_FAILED;
@@ -158,7 +171,7 @@ int cli_allow_list(const struct command *c, int argc, char **argv)
         return cli_usage(c, "it takes no arguments beside its options");
     status = ask(c, &at, words, 2, take_row, &l);
     if (status == CLI_NO_DAEMON)
-        status = list_file(&at, &l);
+        status = list_file(c, &at, &l);
     if (status == CLI_OK && l.count == 0 && !l.json)
         printf("nobody is let in by hand\n");
     buf_fini(&l.out);

@@ -730,6 +730,28 @@ def lets_in_what_was_added_while_nobody_ran():
     shutil.rmtree(DIR + "/store")
 
 
+@case
+def lists_by_hand_are_opened_as_the_daemons_user():
+    """The directory is his: a link that he has put there shows him no file of root's."""
+    configure()
+    program.new_store(DIR + "/store")
+    with open(DIR + "/secret", "w") as out:
+        out.write("a secret of root's\n")
+    os.chmod(DIR + "/secret", 0o600)
+    os.symlink(DIR + "/secret", DIR + "/store/allows")
+    status, out, err = tarsier("allow", "add", "192.0.2.1", "-f", CONF)
+    if os.geteuid() == 0:
+        check(status == 1 and "cannot read" in err, (status, out, err))
+        check("secret" not in read(DIR + "/store/allows") or os.path.islink(DIR + "/store/allows"), "no copy of it")
+        check(tarsier("allow", "list", "-f", CONF)[0] == 1, "nor a list")
+    os.unlink(DIR + "/store/allows")
+    shutil.rmtree(DIR + "/store")
+    status, out, err = tarsier("allow", "add", "192.0.2.1", "-f", CONF)
+    owner = os.stat(DIR + "/store/allows").st_uid
+    check(status == 0 and (owner != 0 or os.geteuid() != 0), (status, err, owner))
+    shutil.rmtree(DIR + "/store")
+
+
 # What is on the command line, the last word being completed; and what is proposed.
 COMPLETED = (
     (("sta",), ["stats", "status"]),
