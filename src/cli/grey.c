@@ -327,6 +327,8 @@ int cli_grey(const struct command *c, int argc, char **argv)
     } else if (c->id != CTL_GREY_LIST && grey_filter_is_empty(&filter) && !g.all) {
         status =
             cli_usage(c, c->id == CTL_GREY_FLUSH ? "which clients? all of them: --all" : "which records? give it a filter");
+    } else if (g.all && !grey_filter_is_empty(&filter)) {
+        status = cli_usage(c, "--all is every record: it takes no client and no filter beside it");
     } else {
         if (g.all)
             g.words[g.n_words++] = SLICE_LIT("all");

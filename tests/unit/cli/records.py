@@ -97,6 +97,8 @@ def lists_shows_and_deletes():
     check(run(conf, "grey list", "--state", "odd")[0] == 2, "no such state")
     check(run(conf, "grey delete")[0] == 2 and run(conf, "grey flush")[0] == 2, "what?")
     check(run(conf, "grey delete", "--all")[0] == 2, "--all is not for delete")
+    check(run(conf, "grey flush", "--all", "192.0.2.1")[0] == 2, "--all is every record")
+    check(run(conf, "grey flush", "--all", *["192.0.2.1"] * 30)[0] == 2, "as many words as there is room for, and --all")
     check(done(conf, "grey delete", "--state", "pending", "--older", "1h") == "2 records deleted\n", "delete")
     check(len(exported(conf)) == 3, "three are left")
     check(done(conf, "grey flush", "2001:db8::/32") == "1 record deleted\n", "flush a network")
