@@ -100,8 +100,20 @@ struct asked {
     struct dump dump;
     struct buf text;
     uint64_t records;
+    bool begun; /* the head is out: the daemon has not refused */
     bool failed;
 };
+
+static void begin(struct asked *x)
+{
+    if (x->begun)
+        return;
+    x->begun = true;
+    if (x->form == EXPORT_DUMP)
+        dump_put_header(&x->text);
+    else
+        export_put_head(stdout);
+}
 
 static void take_row(void *ctx, const struct ctl_line *row)
 {
@@ -109,6 +121,7 @@ static void take_row(void *ctx, const struct ctl_line *row)
     struct arena arena = {0};
     struct line line;
     const char *why;
+    begin(x);
     if (line_parse(&arena, ctl_field(row, 0), &line, &why) == ERR_NONE && line.kind == LINE_RECORD)
         x->records += put(&x->text, x->form, &x->dump, &line.record);
     x->failed |= !write_out(stdout, &x->text);
@@ -122,10 +135,10 @@ static int ask(const struct command *c, const struct cli_daemon *at, struct acce
     struct buf word = {0};
     buf_printf(&word, "since=%s", since ? since : "");
     const struct slice words[] = {SLICE_LIT("grey"), SLICE_LIT("list"), buf_slice(&word)};
-    if (form == EXPORT_DUMP)
-        dump_put_header(&x.text);
     int status = cli_ask(c, at, words, since ? 3 : 2, take_row, &x);
-    if (form == EXPORT_DUMP)
+    if (status == CLI_OK)
+        begin(&x);
+    if (status == CLI_OK && form == EXPORT_DUMP)
         dump_put_summary(&x.text, &x.dump.summary);
     x.failed |= !write_out(stdout, &x.text);
     *records = x.records;
@@ -150,7 +163,7 @@ static int export_all(const struct command *c, const struct cli_daemon *at, stru
     bool here = !at->socket && access_may_read(a);
     if (here && (!access_drop_rights(a) || access_open_for_reading(a) != ERR_NONE))
         return CLI_FAILED;
-    if (form == EXPORT_LINES)
+    if (here && form == EXPORT_LINES)
         export_put_head(stdout);
     if (!here)
         status = ask(c, at, a, since, form, &records);
