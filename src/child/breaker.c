@@ -68,6 +68,7 @@ bool breaker_failed(struct breaker *b, uint32_t probe, const struct breaker_limi
     case BREAKER_CLOSED:
         if (limits->failures == 0 || b->failures < limits->failures)
             return false;
+        b->since = now;
         open_for(b, BREAKER_PAUSE_FIRST_MS, limits, now);
         return true;
     case BREAKER_OPEN:

@@ -24,6 +24,7 @@ struct breaker {
     unsigned failures; /* in a row */
     int64_t pause_ms;  /* the present one */
     struct mono until; /* OPEN: its end; PROBING: when the probe is taken for lost */
+    struct mono since; /* OPEN, PROBING: when it was CLOSED last */
     uint32_t probe;    /* number of the last one, from 1 */
 };
 

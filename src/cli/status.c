@@ -48,6 +48,7 @@ static void take_filter(struct status *s, const struct ctl_line *row)
                                .open = to_number(ctl_field(row, 5)),
                                .evaluation = slice_eq_cstr(ctl_field(row, 6), "evaluation"),
                                .fallback = keep(s, ctl_field(row, 7)),
+                               .down_sec = to_number(ctl_field(row, 9)),
                                .mean_ms = ctl_field(row, 8).len ? to_number(ctl_field(row, 8)) : -1};
 }
 
@@ -115,6 +116,8 @@ enum status_level status_judge(const struct status *s, struct buf *why)
     struct slice disk = status_text(s, "store_disk");
     if (slice_eq_cstr(disk, "full") || slice_eq_cstr(disk, "fails"))
         complain(why, &worst, STATUS_CRITICAL, "the store cannot be written: nobody new is remembered");
+    if (slice_eq_cstr(status_text(s, "mta_socket"), "gone"))
+        complain(why, &worst, STATUS_CRITICAL, "the socket that Postfix connects to is gone, and cannot be made again");
     judge_filters(s, why, &worst);
     if (slice_eq_cstr(status_text(s, "journal_ok"), "0"))
         complain(why, &worst, STATUS_WARNING, "the journal cannot be written: `tarsier history` misses what is decided now");
@@ -249,9 +252,12 @@ static void put_filters(const struct status *s, struct buf *out)
     for (size_t i = 0; i < s->n_filters; i++) {
         const struct status_filter *f = &s->filters[i];
         buf_printf(&line, "%s%.*s ", i ? "| " : "", SLICE_ARG(f->name));
-        if (slice_eq_cstr(f->state, "down")) {
-            buf_put_cstr(&line, "DOWN, tried again in ");
-            screen_put_duration(&line, f->left_sec);
+        if (slice_eq_cstr(f->state, "down") || slice_eq_cstr(f->state, "probing")) {
+            buf_put_cstr(&line, "DOWN ");
+            screen_put_duration(&line, f->down_sec);
+            buf_put_cstr(&line, f->left_sec > 0 ? ", tried again in " : ", tried again now");
+            if (f->left_sec > 0)
+                screen_put_duration(&line, f->left_sec);
             buf_printf(&line, " -> %.*s ", SLICE_ARG(f->fallback));
         } else {
             buf_printf(&line, "%.*s ", SLICE_ARG(f->state));
@@ -271,7 +277,8 @@ void status_put_screen(const struct status *s, int64_t now_sec, struct buf *out)
 {
     int64_t mta_sec = status_number(s, "mta_seconds");
     put_head(s, now_sec, out);
-    buf_put_cstr(out, "postfix    ");
+    struct slice file = status_text(s, "mta_socket");
+    buf_printf(out, "postfix    %s", slice_eq_cstr(file, "gone") ? "socket GONE, " : file.len ? "socket ok, " : "");
     if (mta_sec < 0) {
         buf_put_cstr(out, "has not connected since the start");
     } else {
@@ -333,8 +340,9 @@ void status_put_json(const struct status *s, struct buf *out)
         if (f->mean_ms >= 0)
             buf_printf(out, ",\"mean_ms\":%" PRId64, f->mean_ms);
         buf_printf(out,
-                   ",\"seconds_left\":%" PRId64 ",\"failures\":%" PRId64 ",\"connections\":%" PRId64 ",\"evaluation\":%s}",
-                   f->left_sec, f->failures, f->open, f->evaluation ? "true" : "false");
+                   ",\"seconds_down\":%" PRId64 ",\"seconds_left\":%" PRId64 ",\"failures\":%" PRId64
+                   ",\"connections\":%" PRId64 ",\"evaluation\":%s}",
+                   f->down_sec, f->left_sec, f->failures, f->open, f->evaluation ? "true" : "false");
     }
     buf_put_cstr(out, "]}\n");
 }

@@ -10,7 +10,8 @@ enum { STATUS_PAIRS_MAX = 128, STATUS_FILTERS_MAX = 64 };
 struct status_filter {
     struct slice name, state; /* ok, probing, down, off */
     int64_t left_sec, failures, open;
-    int64_t mean_ms; /* over a message; -1: it had none */
+    int64_t down_sec; /* how long it has not answered; 0: it does */
+    int64_t mean_ms;  /* over a message; -1: it had none */
     bool evaluation;
     struct slice fallback;
 };

@@ -31,6 +31,7 @@ static void put_daemon(const struct daemon *d, const struct ctl_request *r)
     ctl_put_pair(r->out, "generation_at", "%" PRId64, d->generation_at.sec);
     ctl_put_pair(r->out, "reload_ok", "%d", !d->reload_failed);
     ctl_put_pair(r->out, "reload_at", "%" PRId64, d->reload_at.sec);
+    ctl_put_pair(r->out, "mta_socket", "%s", io_listeners_are_there(d->io, IO_MTA) ? "ok" : "gone");
     ctl_put_pair(r->out, "mta_seconds", "%" PRId64, mta_sec);
 }
 
@@ -130,17 +131,18 @@ static void put_filters(const struct daemon *d, const struct ctl_request *r)
 {
     struct engine_filter f;
     for (size_t i = 0; engine_filter(d->engine, i, r->now, &f); i++) {
-        char numbers[4][24];
+        char numbers[5][24];
         snprintf(numbers[0], sizeof(numbers[0]), "%" PRId64, f.left_sec);
         snprintf(numbers[1], sizeof(numbers[1]), "%" PRIu64, f.failures);
         snprintf(numbers[2], sizeof(numbers[2]), "%u", f.open);
         put_mean(&f, numbers[3], sizeof(numbers[3]));
+        snprintf(numbers[4], sizeof(numbers[4]), "%" PRId64, f.down_sec);
         ctl_put_row(r->out,
                     (struct slice[]){SLICE_LIT("filter"), slice_cstr(f.name), slice_cstr(filter_state(&f)),
                                      slice_cstr(numbers[0]), slice_cstr(numbers[1]), slice_cstr(numbers[2]),
                                      slice_cstr(f.evaluation ? "evaluation" : "enforcing"), slice_cstr(f.fallback),
-                                     slice_cstr(numbers[3])},
-                    9);
+                                     slice_cstr(numbers[3]), slice_cstr(numbers[4])},
+                    10);
     }
 }
 

@@ -92,6 +92,7 @@ struct engine_filter {
     bool is_asked;                    /* its breaker lets everybody through */
     bool is_probed;                   /* one session tries whether it answers again, or the next one will */
     int64_t left_sec;                 /* how long it is not asked yet */
+    int64_t down_sec;                 /* how long it has been so, or probed; 0: it is asked */
     unsigned open;                    /* connections */
     uint64_t connections, failures;   /* since the start */
     uint64_t results[ENGINE_RESULTS]; /* messages that it was asked about, by its word */

@@ -123,6 +123,8 @@ bool report_filter(struct shared *sh, size_t i, struct instant now, struct engin
                                   .is_asked = r->breaker.state == BREAKER_CLOSED,
                                   .is_probed = r->breaker.state != BREAKER_CLOSED && left_sec <= 0,
                                   .left_sec = left_sec > 0 ? left_sec : 0,
+                                  .down_sec =
+                                      r->breaker.state == BREAKER_CLOSED ? 0 : (now.mono.ms - r->breaker.since.ms) / 1000,
                                   .open = open_connections(sh, r),
                                   .connections = r->connections,
                                   .failures = r->failures,

@@ -111,6 +111,7 @@ struct listener {
     uid_t owner;
     gid_t group;
     uv_fs_t look;         /* whether the file is there */
+    bool lost;            /* it is not, and cannot be made again now */
     bool looking, closed; /* both must be over before its memory goes */
     int64_t told_ms;      /* when the log last said that it cannot be made again; 0: never */
 };

@@ -127,6 +127,9 @@ MUST_CHECK enum err io_listen_inherited(struct io *io, struct buf *addresses, st
 /* "unix:/path", "inet:127.0.0.1:1234", one after another with ", " between: those of this kind. */
 void io_describe_listeners(const struct io *io, enum io_kind kind, struct buf *out);
 
+/* Whether all of this kind can be connected to, as they were seen last: no unix socket's file is gone for good. */
+bool io_listeners_are_there(const struct io *io, enum io_kind kind);
+
 /* Who is at the other end of a unix connection, as the kernel knows it from the moment of connect(2). */
 struct io_peer {
     uid_t uid;

@@ -423,6 +423,7 @@ static void unix_make_again(struct listener *old)
         say(l, LOG_LEVEL_WARNING, ": it is made again", "");
         listener_close(old);
     } else {
+        old->lost = true;
         int64_t now_ms = io_now().mono.ms;
         if (!old->told_ms || now_ms - old->told_ms >= COMPLAINT_MS) {
             old->told_ms = now_ms;
@@ -443,6 +444,18 @@ static void looked(uv_fs_t *look)
         listener_free(l);
     else if (!list_is_empty(&l->node) && is_known && !is_ours)
         unix_make_again(l);
+    else if (is_ours)
+        l->lost = false;
+}
+
+bool io_listeners_are_there(const struct io *io, enum io_kind kind)
+{
+    for (const struct list *at = io->listeners.next; at != &io->listeners; at = at->next) {
+        const struct listener *l = CONTAINER_OF(at, struct listener, node);
+        if (l->kind == kind && l->lost)
+            return false;
+    }
+    return true;
 }
 
 void listener_look_fired(uv_timer_t *timer)

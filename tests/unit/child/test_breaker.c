@@ -47,6 +47,10 @@ static void only_failures_in_a_row_open_it(void)
     CHECK_INT(b.failures, 3);
     CHECK(!may_try(&b, at(100)));
     CHECK(!may_try(&b, at(1099)));
+    CHECK_INT(b.since.ms, 100);
+    CHECK(may_try(&b, at(1100)));
+    CHECK(breaker_failed(&b, probe, &limits, at(1200)));
+    CHECK_INT(b.since.ms, 100); /* a probe that fails does not begin it anew */
 }
 
 static void one_session_probes(void)

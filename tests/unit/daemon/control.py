@@ -262,6 +262,9 @@ def lets_each_do_what_its_groups_may():
         for words in (["status"], ["holds"], ["pause", "1h"], ["allow", "list"], explain):
             status, out, err = as_user(STRANGER, STRANGER, [], lambda: tarsier(*words, "-f", CONF))
             check(status == 1 and out == "" and "may ask nothing here" in err, (words, status, out, err))
+        for words in (["export"], ["export", "--dump"]):
+            status, out, err = as_user(STRANGER, STRANGER, [], lambda: tarsier(*words, "-f", CONF))
+            check(status == 1 and out == "" and "may ask nothing here" in err, ("not even a head line", words, status, out, err))
         status, out, err = as_user(STRANGER, STRANGER, [], lambda: tarsier("backup", DIR + "/run/b", "-f", CONF))
         check(status == 1 and "run this as root" in err and "chown" not in err, (status, err))
         check(as_user(STRANGER, GROUP, [], first) == "fine", "by its group")
@@ -278,7 +281,7 @@ def tells_how_it_is():
     with Daemon() as d:
         out = ask("status")
         check(re.match(r"tarsier \d+\.\d+\.\d+  up 00:00  ENFORCING  configuration 1 of \d\d-\d\d \d\d:\d\d:\d\d ok\n", out), out)
-        check("has not connected since the start" in out and "holds      0 of " in out and "filters    av ok" in out, out)
+        check("postfix    socket ok, has not connected since the start" in out and "holds      0 of " in out and "filters    av ok" in out, out)
         mta = Mta()
         mta.rcpt().hear()
         out = ask("status")
@@ -286,6 +289,13 @@ def tells_how_it_is():
         mta.close()
         shown = json.loads(ask_json("status"))
         check(shown["generation"] == 1 and shown["mode"] == "enforcing" and shown["filters"][0]["name"] == "av", shown)
+        os.unlink(SOCKET)
+        open(SOCKET, "w").close()  # what is no socket is left alone
+        check(wait_for(lambda: "postfix    socket GONE, last" in ask("status")), "its place is taken")
+        status, out, err = tarsier("status", "--check", "-f", CONF)
+        check(status == 2 and out.startswith("TARSIER CRITICAL - the socket that Postfix connects to is gone"), (status, out, err))
+        os.unlink(SOCKET)
+        check(wait_for(lambda: "postfix    socket ok, last" in ask("status")), "made again")
         status, out, err = tarsier("status", "--check", "-f", CONF)
         check(status == 0 and out.startswith("TARSIER OK - ") and " | sessions=" in out, (status, out, err))
         with open(CONF, "a") as conf:
@@ -300,6 +310,24 @@ def tells_how_it_is():
     status, out, err = tarsier("status", "--socket", CONTROL)
     check(status == 3 and out == "" and "no tarsierd answers at" in err, (status, out, err))
     check(tarsier("status", "--nonsense")[0] == 2 and tarsier("status", "word")[0] == 2, "usage")
+
+
+@case
+def tells_since_when_a_filter_is_down():
+    configure(rules="racl whitelist default\n", extra='filter "greylist" { builtin greylist }\nfilter "av" { connect "unix:%s/av.sock" }\n' % DIR)
+
+    def is_down():
+        mta = Mta()
+        mta.rcpt().hear()
+        mta.close()
+        return "av DOWN" in ask("status")
+
+    with Daemon():
+        check(wait_for(is_down), "nobody answers")
+        check(re.search(r"av DOWN \d+ s, tried again (in \d+ s|now) -> \w+\n", ask("status")), ask("status"))
+        av = json.loads(ask_json("status"))["filters"][0]
+        check(av["state"] in ("down", "probing") and av["seconds_down"] < 60, av)
+        check(wait_for(lambda: json.loads(ask_json("status"))["filters"][0]["seconds_down"] > 1), "it counts on, over the pause")
 
 
 def ask_json(*arguments):
