@@ -112,6 +112,50 @@ void control_take_rights(struct daemon *d, struct control_rights *rights)
         log_printf(d->log, LOG_LEVEL_WARNING, "control: no such group: %s", buf_cstr(&d->control->rights.unknown));
 }
 
+/* ---- files beside the store ---- */
+
+struct change {
+    struct list node;
+    struct daemon *d;
+    void (*work)(void *ctx);
+    void (*done)(void *ctx);
+    void *ctx;
+};
+
+static void change_work(void *ctx)
+{
+    const struct change *c = ctx;
+    c->work(c->ctx);
+}
+
+static void change_done(void *ctx);
+
+static void change_start(struct change *c)
+{
+    io_work(c->d->io, change_work, change_done, c);
+}
+
+static void change_done(void *ctx)
+{
+    struct change *c = ctx;
+    struct list *all = &c->d->control->changes;
+    c->done(c->ctx);
+    list_remove(&c->node);
+    free(c);
+    if (!list_is_empty(all))
+        change_start(CONTAINER_OF(all->next, struct change, node));
+}
+
+void control_change_file(struct daemon *d, void (*work)(void *ctx), void (*done)(void *ctx), void *ctx)
+{
+    struct change *c = mem_alloc(sizeof(*c));
+    *c = (struct change){.d = d, .work = work, .done = done, .ctx = ctx};
+    bool is_first = list_is_empty(&d->control->changes);
+    list_push_back(&d->control->changes, &c->node);
+    if (is_first)
+        change_start(c);
+}
+
 /* ---- life ---- */
 
 static void listen_at(struct daemon *d, const char *path)
@@ -135,6 +179,7 @@ enum err control_start(struct daemon *d, struct buf *why)
     struct ctl_server_hooks hooks = {.ctx = d, .handlers = handlers, .soon = soon};
     struct control_rights rights;
     d->control = mem_zalloc(sizeof(*d->control));
+    list_init(&d->control->changes);
     d->control->server = ctl_server_new(&hooks);
     d->control->started = io_now();
     control_rights_find(d->plan->set, d->identity.change ? d->identity.uid : geteuid(), &rights);

@@ -5,6 +5,7 @@
 #ifndef TARSIER_DAEMON_CONTROL_H
 #define TARSIER_DAEMON_CONTROL_H
 
+#include "base/list.h"
 #include "ctl/server.h"
 #include "daemon/control_rights.h"
 #include "daemon/daemon.h"
@@ -14,6 +15,7 @@ struct control {
     struct ctl_server *server;
     struct control_rights rights;
     struct metrics metrics;
+    struct list changes; /* of files, control_change_file: the first one is under way */
     bool turn_wanted;
     struct instant started;
     struct mono last_mta; /* when an MTA has connected last; ms 0: never */
@@ -35,6 +37,12 @@ void control_take_rights(struct daemon *d, struct control_rights *rights);
 void control_reloaded(struct daemon *d);
 /* At the start: a pause that was not over. */
 void control_restore_pause(struct daemon *d);
+
+/*
+ * As io_work, one after another in the order they were asked for: a file that is beside the store ends as the last one to ask wants it,
+ * and what is slow to write has one worker, not all.
+ */
+void control_change_file(struct daemon *d, void (*work)(void *ctx), void (*done)(void *ctx), void *ctx);
 
 /* ---- handlers ---- */
 

@@ -149,7 +149,7 @@ static enum ctl_progress finish(struct ctl_request *r, struct allow_job *j)
 static enum ctl_progress begin(struct ctl_request *r, struct allow_job *j)
 {
     r->state = j;
-    io_work(j->d->io, job_work, job_done, j);
+    control_change_file(j->d, job_work, job_done, j);
     return CTL_WAIT;
 }
 

@@ -73,7 +73,7 @@ static struct saving *save(struct ctl_request *r, struct wall until)
     s->until = until;
     put_path(s->d, &s->path);
     (void)buf_cstr(&s->path);
-    io_work(s->d->io, save_work, save_done, s);
+    control_change_file(s->d, save_work, save_done, s);
     return s;
 }
 

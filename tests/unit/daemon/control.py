@@ -4,6 +4,7 @@
     control.py TARSIERD TARSIER      TAP on standard output. Needs no root; as root the daemon becomes nobody, and rights are tried.
 """
 
+import fcntl
 import json
 import os
 import re
@@ -755,6 +756,29 @@ def lets_in_what_was_added_while_nobody_ran():
         check(verdict(sender="<z@example.org>") == "c", "what cannot be read changes nothing")
         status, out, err = tarsier("allow", "add", "192.0.2.1", "-f", CONF)
         check(status == 1 and "no regular file" in err, (status, err))
+    shutil.rmtree(DIR + "/store")
+
+
+@case
+def changes_wait_for_each_other_and_nobody_waits_for_them():
+    """Somebody holds the list's lock: a worker is left for what is asked meanwhile, and the changes follow in their order."""
+    configure()
+    with Daemon():
+        ask("allow", "add", "192.0.2.1")
+        asked = [Control() for _ in range(8)]
+        with open(DIR + "/store/allows.lock") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            for i, who in enumerate(asked):
+                who.say("allow add client=192.0.2.%d for=%d\n" % (10, 100 + i))
+                check(wait_for(lambda: "for=%d" % (100 + i) in log()), "it has begun")
+            check(Control().ask("history 192.0.2.1 0\n") == ([], "."), "the journal is read meanwhile")
+            check(Control().ask("status\n")[1] == ".", "and all else is done")
+        for who in asked:
+            check(who.ask("")[1] == ".", "done")
+        rows = Control().ask("allow list\n")[0]
+        last = [row for row in rows if "192.0.2.10" in row]
+        check(len(last) == 1 and int(last[0].split("\t")[2]) - int(last[0].split("\t")[3]) == 107, rows)
+        check("until=%s" % last[0].split("\t")[2] in read(DIR + "/store/allows"), "the file says so, too")
     shutil.rmtree(DIR + "/store")
 
 
