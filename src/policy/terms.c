@@ -199,12 +199,14 @@ static enum policy_truth judge_time(struct question *q)
     return truth_of(is_time(q->t->time, q->f->now));
 }
 
+/* A recipient's macros come before its RCPT, and at later stages only the last one's are there: one that is not there then is none. */
 static enum policy_truth judge_macro(struct question *q)
 {
+    enum stage last = q->t->per_recipient ? STAGE_RCPT : STAGE_DATA;
     struct slice value = q->more->macro ? q->more->macro(q->more->ctx, q->t->about) : SLICE_NONE;
     if (value.ptr)
         return match_value(q, value);
-    return open_until(STAGE_DATA, q, POLICY_NO);
+    return open_until(last, q, POLICY_NO);
 }
 
 static enum policy_truth judge_filter(struct question *q)
