@@ -239,7 +239,7 @@ static const struct mail_edits *edits_of(struct filter *f)
     struct greylist *g = greylist_of(f);
     if (!g->edits) {
         g->edits = mem_zalloc(sizeof(*g->edits));
-        if (f->asked == POLICY_YES && g->accepted > 0 && (f->d->actions & SMFIF_ADDHDRS))
+        if (g->accepted > 0 && (f->d->actions & SMFIF_ADDHDRS))
             message_put_edits(g, g->edits);
     }
     return g->edits;

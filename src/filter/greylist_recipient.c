@@ -136,7 +136,8 @@ static void pass_by(struct greylist *g, const struct policy_why *why)
 {
     g->f.d->sh->stats.passed++;
     dialogue_log_passed(g->f.d, why, filter_only_evaluates(&g->f));
-    g->f.asked = POLICY_NO; /* nor about the other recipients */
+    if (!policy_filter_is_per_recipient(g->f.d->plan->policy, g->f.number))
+        g->f.asked = POLICY_NO; /* nor about the other recipients */
     g->f.passed_by = true;
     greylist_pass(g);
 }
