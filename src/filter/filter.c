@@ -46,6 +46,19 @@ bool filter_only_evaluates(const struct filter *f)
     return f->conf && f->conf->set.evaluation;
 }
 
+void filter_pass_by(struct filter *f)
+{
+    f->passed_now |= !f->passed_by;
+    f->passed_by = true;
+}
+
+void filter_lose_passed(struct filter *f)
+{
+    if (f->passed_now)
+        f->passed_by = false;
+    f->passed_now = false;
+}
+
 enum policy_truth filter_condition(struct dialogue *d, size_t number, const struct policy_facts *facts,
                                    struct policy_why *why, uint64_t *missing)
 {

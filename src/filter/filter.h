@@ -88,6 +88,7 @@ struct filter {
     bool look_again : 1; /* a recipient that it has passed over is one of its own now */
     bool rewound : 1;    /* it has been told an envelope that an earlier filter has changed */
     bool passed_by : 1;  /* a gate: of a recipient its condition said no, or it let it through unseen */
+    bool passed_now : 1; /* … and the present one was the first such */
     bool stopped : 1;    /* another's refusal, or the client's leave, has ended its say */
 
     /* its word */
@@ -175,6 +176,9 @@ enum filter_state filter_state_now(const struct filter *f);
 const char *filter_state_word(enum filter_state state);
 /* `evaluation`: what it says is logged, and nothing of it is done. */
 bool filter_only_evaluates(const struct filter *f);
+/* A gate has let the present recipient through unseen; and: that recipient is none, for another filter has refused it. */
+void filter_pass_by(struct filter *f);
+void filter_lose_passed(struct filter *f);
 /*
  * The condition of the filter of this number, of the dialogue's plan. All conditions are judged here: what regexes cost is counted
  * with each. *missing: facts that others have to be asked for before it can tell.

@@ -267,6 +267,7 @@ static void lose_recipient(struct filter *f, unsigned number)
     if (g->flags & GREYLIST_COUNTED)
         g->accepted--;
     g->flags &= ~(uint32_t)GREYLIST_COUNTED;
+    filter_lose_passed(f);
 }
 
 static void clear_recipient(struct greylist *g)
@@ -276,6 +277,7 @@ static void clear_recipient(struct greylist *g)
     g->tuple = (struct grey_tuple){0};
     g->known = NULL;
     g->f.reply = SLICE_NONE;
+    g->f.passed_now = false;
     g->flags &= ~(uint32_t)(GREYLIST_COUNTED | GREYLIST_RELEASED);
 }
 
@@ -302,7 +304,7 @@ static void clear_message(struct greylist *g)
     g->header_acl = NULL;
     g->header_acl_id = NULL;
     g->f.asked = POLICY_LATER;
-    g->f.passed_by = false;
+    g->f.passed_by = g->f.passed_now = false;
     g->flags &= ~(uint32_t)(GREYLIST_DEFER_AT_DATA | GREYLIST_HEADERS_LEFT_OUT);
 }
 

@@ -138,7 +138,7 @@ static void pass_by(struct greylist *g, const struct policy_why *why)
     dialogue_log_passed(g->f.d, why, filter_only_evaluates(&g->f));
     if (!policy_filter_is_per_recipient(g->f.d->plan->policy, g->f.number))
         g->f.asked = POLICY_NO; /* nor about the other recipients */
-    g->f.passed_by = true;
+    filter_pass_by(&g->f);
     greylist_pass(g);
 }
 
@@ -242,7 +242,7 @@ void recipient_unwatchable(struct greylist *g)
 /* `evaluation`: what is decided is logged and remembered, and nothing of it is done. */
 static void leave_unfiltered(struct greylist *g)
 {
-    g->f.passed_by = true;
+    filter_pass_by(&g->f);
     greylist_pass(g);
 }
 

@@ -138,7 +138,7 @@ static bool is_asked_about_recipient(struct session *s)
         return false; /* or the MTA has refused it by itself */
     if (!policy_filter_is_per_recipient(s->d.plan->policy, gate->number) || is_asked(s, STAGE_RCPT))
         return true;
-    gate->passed_by = true;
+    filter_pass_by(gate);
     return false;
 }
 
