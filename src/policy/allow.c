@@ -252,6 +252,17 @@ enum err allows_remove(struct allows *a, const char *id)
     return kept < before ? ERR_NONE : ERR_NOT_FOUND;
 }
 
+void allows_drop_ended(struct allows *a, struct wall now)
+{
+    size_t before = a->count, kept = 0;
+    for (size_t i = 0; i < before; i++)
+        if (!a->entries[i].until_sec || a->entries[i].until_sec > now.sec)
+            a->entries[kept++] = a->entries[i];
+    a->count = kept;
+    if (kept < before)
+        forget_index(a);
+}
+
 /* ---- text: `allow client=192.0.2.7 from=a@example.org until=1800000000 added=1795500000 by=root reason=…`, between tabs ---- */
 
 static bool take_number(struct slice value, int64_t *out)

@@ -50,6 +50,8 @@ const char *allow_take(struct allow_entry *e, const char *key, struct slice word
 MUST_CHECK enum err allows_add(struct allows *a, const struct allow_entry *e);
 /* All that have this id: a text that people edit may say the same twice. Errors: ERR_NOT_FOUND. */
 MUST_CHECK enum err allows_remove(struct allows *a, const char *id);
+/* So that they take no place of ALLOWS_MAX. */
+void allows_drop_ended(struct allows *a, struct wall now);
 
 /*
  * Add what a text says. A line that is not understood is kept as it is, for allows_put, and counted. Errors: ERR_LIMIT; the rest of

@@ -115,6 +115,7 @@ enum err allow_file_change(const char *directory, const struct allow_change *cha
     enum err e = lock < 0 ? failed("lock", buf_cstr(&path), why) : read_list(buf_cstr(&path), list, &unread);
     if (e != ERR_NONE && unread.len)
         buf_put_slice(why, buf_slice(&unread));
+    allows_drop_ended(list, now);
     if (e == ERR_NONE)
         e = apply(list, change, why);
     if (e == ERR_NONE)

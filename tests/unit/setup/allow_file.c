@@ -123,6 +123,24 @@ static void lines_of_others_are_told_and_kept(void)
 }
 
 /* Two at once: neither loses what the other has written. */
+/* Else nobody could be added, and none of them removed: the list does not show them. */
+static void what_has_ended_takes_no_place(void)
+{
+    directory_make();
+    struct buf text = {0}, why = {0};
+    for (unsigned i = 0; i < ALLOWS_MAX; i++)
+        buf_printf(&text, "allow\tclient=10.%u.%u.%u\tuntil=999\n", i >> 16, i >> 8 & 255, i & 255);
+    FILE *f = fopen(path, "w");
+    if (!f || fwrite(text.ptr, 1, text.len, f) != text.len || fclose(f) != 0)
+        abort();
+    struct allow_entry a = client("192.0.2.7");
+    CHECK_INT(change(&a, NULL, &why), 1);
+    CHECK_INT(why.len, 0);
+    buf_fini(&text);
+    buf_fini(&why);
+    directory_remove();
+}
+
 static void changes_at_once_are_all_kept(void)
 {
     enum { EACH = 20 };
@@ -154,6 +172,7 @@ int main(void)
     TEST(changes_are_in_the_file);
     TEST(what_cannot_be_done_changes_nothing);
     TEST(lines_of_others_are_told_and_kept);
+    TEST(what_has_ended_takes_no_place);
     TEST(changes_at_once_are_all_kept);
     return TEST_END();
 }
