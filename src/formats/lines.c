@@ -170,6 +170,7 @@ static enum err clean_proof(struct arena *arena, struct grey_record *r, const ch
     if (!is_proof_text(r->recipient))
         return fail(why, "proved is no list of addresses, each with @ and a time");
     r->domain = fold(arena, r->domain);
+    r->recipient = arena_slice(arena, r->recipient); /* importers keep records longer than their lines */
     r->sender = SLICE_NONE;
     return ERR_NONE;
 }
