@@ -63,10 +63,9 @@ static void on_helo(struct session *s, const struct milter_command *c, struct sl
         session_clear_helo(s);
     s->flags &= ~(uint32_t)FLAG_HELO_MACROS;
     s->d.helo = session_keep(s, &s->d.helo_scope, c->u.helo);
-    if (s->chain) {
-        session_clear_message(s);
+    session_clear_message(s); /* RFC 5321, section 4.1.4: as RSET */
+    if (s->chain)
         chain_helo(s, raw);
-    }
     if (s->phase != PHASE_OVER && chain_facts_ready(s, STAGE_HELO))
         helo_go(s);
 }
