@@ -271,6 +271,7 @@ def checks_and_shows_as_tarsierd_does():
     check(tarsier("show", "-f", CONF)[0] == 2 and tarsier("check", "x", "-f", CONF)[0] == 2, "usage")
 
 
+# What is on the command line, the last word being completed; and what is proposed.
 COMPLETED = (
     (("sta",), ["stats", "status"]),
     (("status", "--c"), ["--check"]),

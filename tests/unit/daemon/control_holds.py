@@ -186,7 +186,4 @@ def lists_by_hand_are_opened_as_the_daemons_user():
     shutil.rmtree(DIR + "/store")
 
 
-# What is on the command line, the last word being completed; and what is proposed.
-
-
 sys.exit(run())
