@@ -225,7 +225,7 @@ static void disk_is_full(void)
 
 static void folder_is_read_only(void)
 {
-    CHECK_INT(mount(NULL, folder, NULL, MS_REMOUNT | MS_RDONLY, NULL), 0);
+    CHECK_INT(mount("none", folder, "", MS_REMOUNT | MS_RDONLY, ""), 0);
     check_refused(EROFS);
 }
 
@@ -251,7 +251,7 @@ static bool small_world_make(void)
         close(fd);
         map_self("/proc/self/gid_map", gid);
     }
-    return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 && mount("none", folder, "tmpfs", 0, "size=64k") == 0;
+    return mount("none", "/", "", MS_REC | MS_PRIVATE, "") == 0 && mount("none", folder, "tmpfs", 0, "size=64k") == 0;
 }
 
 /* In a child, for its mounts. */
