@@ -334,7 +334,7 @@ static void negotiated(struct milter *c)
     if (more) {
         char *why = arena_printf(&d->sh->out->arena,
                                  "it wants more than the MTA was asked for when this connection began: %s", more);
-        fail(c, why);
+        break_off(c, why);
     }
 }
 
@@ -423,7 +423,7 @@ static void check_deadlines(struct milter *c)
     else if (c->draining && now.ms >= c->drain_deadline.ms)
         break_off(c, "it takes nothing of what is sent to it");
     else if (c->dns_request && now.ms >= c->started.ms + c->limits.connect_ms)
-        fail(c, "its host's address was not found in time");
+        break_off(c, "its host's address was not found in time");
 }
 
 static void child_news(struct milter *c, const struct event *event)
