@@ -144,7 +144,7 @@ static const struct ctl_option setup_options[] = {
 };
 
 static const struct ctl_command rows[] = {
-    {CTL_STATUS, CTL_METRICS, 0, 0, "status", "", "how the daemon is, in eight lines", status_options},
+    {CTL_STATUS, CTL_METRICS, 0, 0, "status", "", "how the daemon is, on one screen", status_options},
     {CTL_METRICS_PRINT, CTL_METRICS, 0, 0, "metrics", "", "all numbers, for Prometheus", metrics_options},
     {CTL_HOLDS, CTL_READ, 0, 0, "holds", "", "who is held now, for how long still, and why", list_options},
     {CTL_HOLDS_RELEASE, CTL_CHANGE, 1, 1, "holds release", "ID",
